@@ -1,0 +1,45 @@
+# The palette of commands; the build itself is described in CMakeLists.txt alone.
+
+PRESET ?= dev
+T ?= .
+F ?= http1
+SECONDS ?= 60
+
+.PHONY: all dev release test format lint check fuzz tsan bench install clean
+
+all: dev
+
+dev tsan: %: build/%/build.ninja
+	cmake --build build/$@
+
+release: build/release/build.ninja
+	cmake --build build/release
+
+build/%/build.ninja:
+	cmake --preset $* >/dev/null
+
+test: dev
+	ctest --test-dir build/dev --output-on-failure -R '$(T)'
+
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+lint:
+	tools/lint
+
+check:
+	./check
+
+fuzz: build/fuzz/build.ninja
+	cmake --build build/fuzz --target fuzz_$(F)
+	tools/fuzz $(F) $(SECONDS)
+
+bench: build/bench/build.ninja
+	cmake --build build/bench
+	tools/bench
+
+install: release
+	cmake --install build/release
+
+clean:
+	rm -rf build

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Filling an error record where a failure is first seen. */
+
+#ifndef BASE_FAIL_H
+#define BASE_FAIL_H
+
+#include "base/mem.h"
+
+/* Fills `err` (NULL is fine) and returns `status`: `return tn_fail(err, TARN_EINVAL, "bad port \"%s\"", text)`.
+ * Line breaks and other control bytes in the message become blanks. `errno` is kept. */
+int tn_fail(struct tarn_error *err, int status, const char *format, ...) TN_PRINTF(3, 4);
+
+/* The same from `errno`: appends ": strerror" and picks the status that fits it. */
+int tn_fail_errno(struct tarn_error *err, const char *format, ...) TN_PRINTF(2, 3);
+
+/* TARN_ENOSPACE for ENOSPC and EDQUOT, TARN_ENOTFOUND for ENOENT, ... TARN_EIO for what is not known. */
+int tn_status_from_errno(int number);
+
+/* Does nothing: the one place for a breakpoint on the first failure. */
+void tn_fail_hook(void);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Digests over OpenSSL: MD5, SHA-1, SHA-256, HMAC-SHA256. */
+
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/str.h"
+
+enum tn_hash_kind { TN_HASH_MD5, TN_HASH_SHA1, TN_HASH_SHA256 };
+
+enum { TN_MD5_LEN = 16, TN_SHA1_LEN = 20, TN_SHA256_LEN = 32, TN_HASH_LEN_MAX = 32 };
+
+/* A running digest. One thread at a time. */
+struct tn_hash {
+    void *ctx;
+    enum tn_hash_kind kind;
+};
+
+TN_MUST_USE int tn_hash_init(struct tn_hash *h, enum tn_hash_kind kind); /* TARN_ENOMEM */
+void tn_hash_release(struct tn_hash *h);                                 /* accepts a zeroed one */
+void tn_hash_update(struct tn_hash *h, const void *bytes, size_t len);
+size_t tn_hash_len(enum tn_hash_kind kind);
+
+/* Writes tn_hash_len() bytes and starts over, ready for the next message. */
+void tn_hash_final(struct tn_hash *h, unsigned char *out);
+
+/* The digest of one piece. */
+void tn_md5(const void *bytes, size_t len, unsigned char out[TN_MD5_LEN]);
+void tn_sha256(const void *bytes, size_t len, unsigned char out[TN_SHA256_LEN]);
+void tn_hmac_sha256(const void *key, size_t key_len, const void *bytes, size_t len,
+                    unsigned char out[TN_SHA256_LEN]);
+
+#endif
