@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All of libtarn. */
+
+#ifndef TARN_TARN_H
+#define TARN_TARN_H
+
+#include <tarn/bucket.h>
+#include <tarn/client.h>
+#include <tarn/list.h>
+#include <tarn/multipart.h>
+#include <tarn/object.h>
+#include <tarn/presign.h>
+#include <tarn/transfer.h>
+
+#endif

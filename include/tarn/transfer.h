@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The transfer engine: files and streams of any size, in parallel parts, verified.
+ *
+ * All calls block and may run in many threads at once: they share the client's connections, its
+ * window of requests in flight (connections_max) and its memory (memory_max), so 256 of them
+ * together stay under the same ceiling. S3: "Uploading and copying objects using multipart upload",
+ * "Checking object integrity". */
+
+#ifndef TARN_TRANSFER_H
+#define TARN_TRANSFER_H
+
+#include <tarn/multipart.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tarn_progress {
+    uint64_t bytes_done;  /* confirmed or received; never goes back */
+    uint64_t bytes_total; /* 0 while unknown */
+    uint32_t parts_done;
+    uint32_t parts_total; /* 0 while unknown */
+    bool is_last;         /* the transfer has ended, well or not */
+};
+
+/* Called in the calling thread, at most every 100 ms and once at the end. Non-zero cancels. */
+typedef int (*tarn_progress_fn)(void *arg, const struct tarn_progress *progress);
+
+enum tarn_verify {
+    TARN_VERIFY_AUTO, /* by the object's checksum; by its MD5 ETag where the bytes pass in order */
+    TARN_VERIFY_FULL, /* also by reading a downloaded file again for its MD5 ETag */
+    TARN_VERIFY_NONE
+};
+
+struct tarn_transfer_options {
+    struct tarn_request request;
+    uint64_t part_size; /* 5 MiB to 5 GiB; default 8 MiB; raised so that 10,000 parts suffice */
+    uint64_t part_threshold; /* multipart from this size on; default 8 MiB; at most 5 GiB */
+    uint32_t concurrency;    /* parts of this transfer in flight; default 5 */
+    tarn_progress_fn progress;
+    void *progress_arg;
+    enum tarn_verify verify;
+
+    /* uploads */
+    struct tarn_attributes attributes;
+    struct tarn_conditions conditions; /* downloads too */
+    enum tarn_checksum
+        checksum; /* DEFAULT, NONE, or a CRC; SHA1 and SHA256 are TARN_ENOTSUPPORTED in parts */
+
+    /* downloads */
+    const char *version_id;
+    bool has_size_hint; /* the size from a listing: saves a look */
+    uint64_t size_hint;
+    const char *etag_hint; /* pins the first request too */
+    bool has_range;        /* download_fd and download_stream only */
+    uint64_t range_first;
+    uint64_t range_last; /* UINT64_MAX: to the end */
+    int file_mode;       /* of a new file; 0 is 0666 less the umask */
+    bool set_mtime;      /* file gets the object's Last-Modified */
+    bool skip_sync;      /* no fsync before the rename */
+    bool must_not_exist; /* TARN_EEXISTS when `path` is there */
+    void *reserved[4];
+};
+
+/* Uploads a regular file: one PUT below part_threshold, else parts. A file whose size or mtime
+ * changes meanwhile is TARN_ECONFLICT. On failure the multipart upload is aborted. */
+TARN_API int tarn_upload_file(struct tarn_client *client, const char *path, const char *bucket,
+                              const char *key, const struct tarn_transfer_options *options,
+                              struct tarn_object_info *info, struct tarn_error *err);
+
+/* Uploads what `read` gives until it gives 0 bytes; no length is needed. Less than a part: one PUT
+ * (an empty object for nothing). The part size doubles every 1,000 parts; parts that outgrow the
+ * memory go through an unlinked temporary file. */
+TARN_API int tarn_upload_stream(struct tarn_client *client, tarn_read_fn read, void *arg,
+                                const char *bucket, const char *key,
+                                const struct tarn_transfer_options *options,
+                                struct tarn_object_info *info, struct tarn_error *err);
+
+/* The same from a descriptor (pipe, socket, terminal), read from where it stands. */
+TARN_API int tarn_upload_fd(struct tarn_client *client, int fd, const char *bucket, const char *key,
+                            const struct tarn_transfer_options *options,
+                            struct tarn_object_info *info, struct tarn_error *err);
+
+/* Downloads to `path` by way of `path`.part, which is written in any order, verified, synced and
+ * renamed; a failure removes it. The parts are pinned to one ETag: an object that is replaced
+ * meanwhile is TARN_EPRECOND, never a mixture. A `path`.part that another transfer has open is
+ * TARN_EBUSY. Parent directories must exist. */
+TARN_API int tarn_download_file(struct tarn_client *client, const char *bucket, const char *key,
+                                const char *path, const struct tarn_transfer_options *options,
+                                struct tarn_object_info *info, struct tarn_error *err);
+
+/* Downloads in order to `write`, fetching parts in parallel within the memory. TARN_ECHECKSUM may
+ * come after the last byte was written. */
+TARN_API int tarn_download_stream(struct tarn_client *client, const char *bucket, const char *key,
+                                  tarn_write_fn write, void *arg,
+                                  const struct tarn_transfer_options *options,
+                                  struct tarn_object_info *info, struct tarn_error *err);
+
+/* The same to a descriptor. EPIPE comes back as TARN_ENETWORK with "broken pipe" in the message;
+ * SIGPIPE is the caller's to ignore. */
+TARN_API int tarn_download_fd(struct tarn_client *client, const char *bucket, const char *key,
+                              int fd, const struct tarn_transfer_options *options,
+                              struct tarn_object_info *info, struct tarn_error *err);
+
+/* The part size for `size` bytes (UINT64_MAX: unknown) when `wanted` is asked for (0: the default):
+ * rounded up to whole MiB so that 10,000 parts suffice. TARN_EINVAL outside 5 MiB to 5 GiB,
+ * TARN_ETOOBIG above 10,000 parts of 5 GiB. */
+TARN_API int tarn_part_size_plan(uint64_t size, uint64_t wanted, uint64_t *part_size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
