@@ -11,7 +11,8 @@ enum {
     TN_CHUNK_LINE_LEN_MAX =
         1024, /* size and extensions of one chunk; aws-chunked puts 85 bytes there */
     TN_CHUNK_TRAILER_LEN_MAX = 8192,
-    TN_CHUNK_EXTENSION_TOTAL_MAX = 65536, /* of one body, less 16 per data byte: see chunked.c */
+    TN_CHUNK_OVERHEAD_LEN_MAX =
+        65536, /* of a body, beyond what its data bytes earn: see chunked.c */
 };
 
 enum tn_chunked_event {
@@ -22,10 +23,10 @@ enum tn_chunked_event {
 };
 
 struct tn_chunked {
-    uint64_t left;         /* of the chunk under way */
-    uint64_t data_len;     /* body bytes so far */
-    uint64_t overhead_len; /* extension bytes so far */
-    size_t line_len;
+    uint64_t left;          /* of the chunk under way */
+    uint64_t data_len;      /* body bytes so far */
+    uint64_t overhead_len;  /* extension bytes so far */
+    size_t line_len;        /* of the size line or trailer section under way */
     struct tn_buf trailers; /* complete lines "name: value\r\n" after TN_CHUNKED_END */
     int state;
     int size_digits;
@@ -40,6 +41,6 @@ void tn_chunked_release(struct tn_chunked *c); /* usable again */
 TN_MUST_USE int tn_chunked_next(struct tn_chunked *c, struct tn_str *in, struct tn_str *data);
 
 /* Walks the trailers after TN_CHUNKED_END; `pos` starts at 0. */
-bool tn_chunked_trailer_next(const struct tn_chunked *c, size_t *pos, struct tn_http1_header *out);
+bool tn_chunked_trailer_next(const struct tn_chunked *c, size_t *pos, struct tn_header *out);
 
 #endif

@@ -9,7 +9,8 @@
 #ifndef PROTO_HTTP1_H
 #define PROTO_HTTP1_H
 
-#include "base/str.h"
+#include "base/arena.h"
+#include "proto/header.h"
 
 enum {
     TN_HTTP1_HEAD_LEN_MAX =
@@ -17,46 +18,45 @@ enum {
     TN_HTTP1_HEADER_COUNT_MAX = 160,
 };
 
-struct tn_http1_header {
-    struct tn_str name;  /* as sent; compare without regard to case */
-    struct tn_str value; /* trimmed; may hold bytes over 0x7f */
-};
-
 struct tn_http1_span {
     uint32_t name;
+    uint32_t name_len;
     uint32_t value;
     uint32_t value_len;
-    uint32_t name_len;
 };
 
-/* One request head: parser and result. Fields below "result" count only after TARN_OK; their views
- * point into the bytes given to the call that returned it. */
-struct tn_http1 {
-    size_t head_len_max; /* at most TN_HTTP1_HEAD_LEN_MAX */
-
-    /* result */
-    const char *base;
-    size_t head_len; /* bytes that belong to the head; what follows is body or the next request */
-    struct tn_str method; /* a token, in the case sent */
-    struct tn_str target; /* not empty, no blanks or control bytes; not decoded */
-    struct tn_str host;   /* empty when an HTTP/1.0 request has none */
-    uint64_t content_length;
+/* A complete head. The views belong to the arena that it was taken into. */
+struct tn_http1_head {
+    struct tn_str method;            /* a token, in the case sent */
+    struct tn_str target;            /* not empty, no blanks or control bytes; not decoded */
+    struct tn_str host;              /* empty when an HTTP/1.0 request has none */
+    const struct tn_header *headers; /* in the order sent, names as sent, values trimmed */
     size_t header_count;
+    uint64_t content_length;
     int minor_version; /* 0 or 1 */
     bool has_content_length;
     bool is_chunked; /* never together with has_content_length */
     bool is_keep_alive;
     bool expects_continue;
+};
 
-    /* after TARN_EINVAL: the status to answer (400, 414, 417, 431, 501, 505) and why, static text
+/* The parser of one head. */
+struct tn_http1 {
+    size_t
+        head_len; /* after TARN_OK: bytes of the head; what follows is body or the next request */
+
+    /* After TARN_EINVAL: the status to answer (400, 414, 417, 431, 501, 505) and why, static text.
      */
     int refuse_status;
     const char *refuse_reason;
 
-    /* the parser's own */
-    size_t line_start;
-    size_t scanned;
+    /* The parser's own. */
+    size_t head_len_max;
+    size_t line_start;                 /* of the line that is not complete yet */
+    size_t scanned;                    /* bytes without a line end */
     struct tn_http1_span request_line; /* name: method, value: target */
+    struct tn_http1_span host;
+    struct tn_http1_head head; /* only its numbers and flags */
     bool has_request_line;
     bool has_host;
     bool has_transfer_encoding;
@@ -74,26 +74,24 @@ void tn_http1_init(struct tn_http1 *h, size_t head_len_max);
  * init before the next call. */
 TN_MUST_USE int tn_http1_parse(struct tn_http1 *h, const char *bytes, size_t len);
 
-/* After TARN_OK, when the caller has moved the bytes. */
-void tn_http1_rebase(struct tn_http1 *h, const char *bytes);
-
-/* `i` below header_count. */
-static inline struct tn_http1_header tn_http1_header_at(const struct tn_http1 *h, size_t i)
-{
-    const struct tn_http1_span *s = &h->spans[i];
-    return (struct tn_http1_header){ { h->base + s->name, s->name_len },
-                                     { h->base + s->value, s->value_len } };
-}
+/* After TARN_OK: copies the head's bytes into the arena and fills `out` with views of them, so that
+ * `bytes` (the same as for the parse) may go. TARN_ENOMEM leaves `out` unchanged. */
+TN_MUST_USE int tn_http1_take(const struct tn_http1 *h, const char *bytes, struct tn_arena *a,
+                              struct tn_http1_head *out);
 
 /* The value of the first header of that name (ASCII case ignored); false when absent, `value` then
  * unchanged. */
-bool tn_http1_find(const struct tn_http1 *h, struct tn_str name, struct tn_str *value);
+bool tn_http1_find(const struct tn_http1_head *head, struct tn_str name, struct tn_str *value);
 
 /* The same, with an empty view for absent. */
-struct tn_str tn_http1_value(const struct tn_http1 *h, struct tn_str name);
+struct tn_str tn_http1_value(const struct tn_http1_head *head, struct tn_str name);
 
-/* One "name: value" line without its CRLF, by the same strict rules; for trailers. */
-TN_MUST_USE int tn_http1_field_parse(struct tn_str line, struct tn_http1_header *out);
+/* How often that header was sent. */
+size_t tn_http1_count(const struct tn_http1_head *head, struct tn_str name);
+
+/* One "name: value" line without its CRLF, by the same strict rules; for trailers. TARN_EINVAL
+ * leaves `out`. */
+TN_MUST_USE int tn_http1_field_parse(struct tn_str line, struct tn_header *out);
 
 /* Does the comma-separated list hold `token` (ASCII case ignored)? */
 bool tn_http1_list_has(struct tn_str list, struct tn_str token);
