@@ -17,7 +17,7 @@ enum {
     TN_SIGV4_SIGNATURE_LEN = 64, /* hexadecimal digits */
     TN_SIGV4_SKEW_MAX_S = 15 * 60,
     TN_SIGV4_EXPIRES_MAX_S = 7 * 24 * 60 * 60,
-    TN_SIGV4_HEADER_COUNT_MAX = 128, /* signed headers, distinct headers in one request */
+    TN_SIGV4_HEADER_COUNT_MAX = 160, /* signed headers, distinct headers in one request */
     TN_SIGV4_QUERY_COUNT_MAX = 256,
     TN_SIGV4_ACCESS_KEY_LEN_MAX = 128,
     TN_SIGV4_REGION_LEN_MAX = 64,
