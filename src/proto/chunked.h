@@ -8,11 +8,9 @@
 #include "proto/http1.h"
 
 enum {
-    TN_CHUNK_LINE_LEN_MAX =
-        1024, /* size and extensions of one chunk; aws-chunked puts 85 bytes there */
+    TN_CHUNK_LINE_LEN_MAX = 1024, /* size and extensions of one chunk */
     TN_CHUNK_TRAILER_LEN_MAX = 8192,
-    TN_CHUNK_OVERHEAD_LEN_MAX =
-        65536, /* of a body, beyond what its data bytes earn: see chunked.c */
+    TN_CHUNK_OVERHEAD_LEN_MAX = 65536, /* of a body, beyond what its data earns: see chunked.c */
 };
 
 enum tn_chunked_event {

@@ -9,7 +9,7 @@
 enum { TN_BUCKET_LEN_MIN = 3, TN_BUCKET_LEN_MAX = 63, TN_KEY_LEN_MAX = 1024 };
 
 /* S3's rules for new general purpose buckets: 3 to 63 of a-z 0-9 - . with a letter or digit at both
- * ends of each label, not an IPv4 address, none of the reserved prefixes and suffixes. */
+ * ends, no two dots in a row, not an IPv4 address, none of the reserved prefixes and suffixes. */
 bool tn_bucket_name_is_valid(struct tn_str name);
 
 /* TARN_OK; TARN_EINVAL when empty, not UTF-8 or with a NUL; TARN_ETOOBIG past TN_KEY_LEN_MAX bytes.
