@@ -43,7 +43,7 @@ struct http_answer {
 };
 
 struct http_req {
-    struct tn_http1_head head;             /* method, target, headers: views that live as long as this */
+    struct tn_http1 head;                  /* method, target, headers: views that live as long as this */
     struct tn_arena arena;                 /* all that must live until on_done */
     char id[HTTP_REQUEST_ID_LEN + 1];      /* hex; in every answer (x-amz-request-id) and log line */
     struct tn_str peer;                    /* "127.0.0.1:4242", "[::1]:4242" */
@@ -70,8 +70,10 @@ struct http_handler {
     /* Behind the last byte of the body (also when there was none), in the place of on_body. */
     void (*on_end)(void *context, struct http_req *req);
 
-    /* The peer closed, broke its framing or was too slow in the middle of the body; in the place of
-     * on_body. No on_end comes; no answer can be sent. on_done follows. */
+    /* The peer closed (TARN_EEOF), broke its framing (TARN_EINVAL), was too slow (TARN_ETIMEOUT), sent too much
+     * (TARN_ETOOBIG), or the server is cut short (TARN_ECANCELLED, TARN_ENOMEM) in the middle of the body; in
+     * the place of on_body. No on_end comes; on_done follows. It may call http_reply() before it returns, not
+     * later: the answer goes out when the peer is still there, and the connection is closed behind it. */
     void (*on_broken)(void *context, struct http_req *req, int status);
 
     /* On the loop, exactly once per on_head, last of all: the answer is out, or the connection is gone and
@@ -79,7 +81,7 @@ struct http_handler {
     void (*on_done)(void *context, struct http_req *req);
 };
 
-/* From on_head, on the loop: take the body. Sends "100 Continue" when the peer waits for it. At most
+/* From on_head or from a step of http_run_on_loop(), on the loop: take the body. Sends "100 Continue" when the peer waits for it. At most
  * `len_max` bytes (payload bytes after chunked decoding): past that on_body is not called again and the
  * answer is 400 EntityTooLarge as made by `on_broken(TARN_ETOOBIG)`, which may still call http_reply(). */
 void http_body_accept(struct http_req *req, enum http_place place, uint64_t len_max);
