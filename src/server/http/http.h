@@ -43,7 +43,7 @@ struct http_answer {
 };
 
 struct http_req {
-    struct tn_http1 head;                  /* method, target, headers: views that live as long as this */
+    struct tn_http1_head head;             /* method, target, headers: views that live as long as this */
     struct tn_arena arena;                 /* all that must live until on_done */
     char id[HTTP_REQUEST_ID_LEN + 1];      /* hex; in every answer (x-amz-request-id) and log line */
     struct tn_str peer;                    /* "127.0.0.1:4242", "[::1]:4242" */
