@@ -47,6 +47,7 @@ struct tn_aws_chunked {
     uint32_t head_len;
     uint32_t trailer_len;
     uint32_t trailer_end; /* bytes of whole lines in `trailer` */
+    uint32_t trailer_count;
     uint32_t blank_count;
     bool has_trailer_signature;
     char head[TN_AWS_CHUNK_HEAD_LEN_MAX];

@@ -21,6 +21,7 @@ enum {
     TN_SIGV4_QUERY_COUNT_MAX = 256,
     TN_SIGV4_ACCESS_KEY_LEN_MAX = 128,
     TN_SIGV4_REGION_LEN_MAX = 64,
+    TN_SIGV4_SECRET_LEN_MAX = 256,
     TN_SIGV4_AUTHORIZATION_LEN_MAX = 8 * 1024,
     TN_SIGV4_CANONICAL_LEN_MAX = 256 * 1024,
 };
@@ -67,7 +68,8 @@ void tn_sigv4_key_wipe(struct tn_sigv4_key *key);
  * nothing. One thread at a time. */
 struct tn_sigv4_scratch {
     struct tn_buf canonical; /* the canonical request, the thing to show when signatures differ */
-    struct tn_buf words;     /* decoded query pieces */
+    struct tn_buf query;     /* encoded pieces of the query */
+    struct tn_buf words;     /* decoded values of the claim; the list of signed headers */
 };
 void tn_sigv4_scratch_init(struct tn_sigv4_scratch *s);
 void tn_sigv4_scratch_release(struct tn_sigv4_scratch *s);

@@ -10,7 +10,7 @@
 enum {
     AUTH_KEY_COUNT_MAX = 10000,
     AUTH_SECRET_LEN_MIN = 8,
-    AUTH_SECRET_LEN_MAX = 256,
+    AUTH_SECRET_LEN_MAX = TN_SIGV4_SECRET_LEN_MAX,
     AUTH_MESSAGE_LEN = 256,
 };
 
@@ -62,12 +62,12 @@ struct auth_result {
                          1]; /* <Region> of AuthorizationHeaderMalformed, else empty */
 };
 
-/* The S3 error to answer with, none (0) when the request may go on. `out` is always filled: after
+/* The S3 error to answer with, TN_S3_OK when the request may go on. `out` is always filled: after
  * an error only `message`, `expected_region` and `access_key` (as claimed) mean something. A
  * request without credentials gives AccessDenied. `scratch` belongs to the calling thread and is
  * reused. Secrets never reach `message`. */
-TN_MUST_USE enum tn_s3_error auth_check(struct auth *auth, const struct auth_request *request,
-                                        struct tn_sigv4_scratch *scratch, struct auth_result *out);
+TN_MUST_USE enum tn_s3_code auth_check(struct auth *auth, const struct auth_request *request,
+                                       struct tn_sigv4_scratch *scratch, struct auth_result *out);
 
 void auth_result_wipe(struct auth_result *result);
 
