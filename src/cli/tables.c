@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every command and every option of tarn: what the parser takes, what --help and tarn(1) say. */
+
+#include "cli/options.h"
+
+#define FLAG(long_name, short_name, field, text)                                                   \
+    {                                                                                              \
+        .name = long_name, .letter = short_name, .kind = CLI_FLAG,                                 \
+        .offset = offsetof(struct cli_options, field), .help = text                                \
+    }
+#define VALUE(long_name, short_name, type, field, what, text)                                      \
+    {                                                                                              \
+        .name = long_name, .letter = short_name, .kind = type,                                     \
+        .offset = offsetof(struct cli_options, field), .value = what, .help = text                 \
+    }
+#define NUMBER(long_name, field, what, least, most, text)                                          \
+    {                                                                                              \
+        .name = long_name, .kind = CLI_NUMBER, .offset = offsetof(struct cli_options, field),      \
+        .value = what, .min = least, .max = most, .help = text                                     \
+    }
+#define CHOICE(long_name, field, what, words, text)                                                \
+    {                                                                                              \
+        .name = long_name, .kind = CLI_CHOICE, .offset = offsetof(struct cli_options, field),      \
+        .value = what, .choices = words, .help = text                                              \
+    }
+#define END                                                                                        \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
+#define ACLS                                                                                       \
+    "private public-read public-read-write authenticated-read aws-exec-read bucket-owner-read "    \
+    "bucket-owner-full-control log-delivery-write"
+
+const struct cli_option cli_global_options[] = {
+    { .name = "endpoint",
+      .kind = CLI_TEXT,
+      .offset = offsetof(struct cli_options, endpoint),
+      .value = "URL",
+      .help = "where the S3 service is; default: environment, profile, AWS",
+      .alias = "endpoint-url" },
+    VALUE("region", 0, CLI_TEXT, region, "NAME", "region to sign for; default us-east-1"),
+    VALUE("profile", 0, CLI_TEXT, profile, "NAME", "profile of ~/.aws/credentials and config"),
+    VALUE("credentials-file", 0, CLI_TEXT, credentials_file, "FILE",
+          "read credentials from this file"),
+    FLAG("no-sign-request", 0, no_sign_request, "send requests without a signature"),
+    FLAG("no-verify-ssl", 0, no_verify_ssl, "do not verify the server's certificate (unsafe)"),
+    VALUE("ca-bundle", 0, CLI_TEXT, ca_bundle, "FILE", "trust the certificates of this PEM file"),
+    FLAG("path-style", 0, path_style, "address buckets as https://endpoint/bucket"),
+    { .name = "virtual",
+      .kind = CLI_FLAG,
+      .offset = offsetof(struct cli_options, virtual_host),
+      .help = "address buckets as https://bucket.endpoint",
+      .alias = "virtual-host" },
+    FLAG("request-payer", 0, request_payer, "accept that the requester pays"),
+    FLAG("use-list-objects-v1", 0, list_v1, "list with ListObjects, for old servers"),
+    CHOICE("checksum", checksum, "NAME", "CRC64NVME CRC32C CRC32 SHA256 SHA1 NONE",
+           "checksum sent with uploads; default CRC64NVME"),
+    NUMBER("workers", workers, "N", 0, CLI_WORKERS_MAX,
+           "objects in flight; default 0, which is 64"),
+    NUMBER("concurrency", concurrency, "N", 1, CLI_CONCURRENCY_MAX,
+           "parts of one object in flight; default 5"),
+    NUMBER("part-size", part_size_mib, "MIB", 5, 5120, "part size in MiB, 5 to 5120; default 8"),
+    VALUE("memory", 0, CLI_BYTES, memory, "SIZE",
+          "ceiling of all buffers; default 256M, least 32M"),
+    { .name = "max-retries",
+      .kind = CLI_NUMBER,
+      .offset = offsetof(struct cli_options, retries_max),
+      .has_offset = offsetof(struct cli_options, has_retries_max),
+      .value = "N",
+      .max = 100,
+      .help = "attempts after the first; default 4" },
+    FLAG("json", 0, json, "write one JSON object a line, errors too"),
+    FLAG("quiet", 'q', quiet, "write nothing but data and errors"),
+    FLAG("verbose", 'v', verbose, "say more on standard error"),
+    FLAG("no-progress", 0, no_progress, "draw no progress bar"),
+    FLAG("stat", 0, stat, "write statistics at the end"),
+    FLAG("human-readable", 'H', human, "show sizes as KiB, MiB, ..."),
+    FLAG("help", 'h', help, "show help and exit"),
+    FLAG("version", 0, version, "show the version and exit"),
+    END,
+};
+
+static const struct cli_option attribute_options[] = {
+    VALUE("content-type", 0, CLI_TEXT, content_type, "TYPE",
+          "media type; default: guessed from the name's extension"),
+    VALUE("content-encoding", 0, CLI_TEXT, content_encoding, "CODING", "stored Content-Encoding"),
+    VALUE("content-disposition", 0, CLI_TEXT, content_disposition, "TEXT",
+          "stored Content-Disposition"),
+    VALUE("content-language", 0, CLI_TEXT, content_language, "TAG", "stored Content-Language"),
+    VALUE("cache-control", 0, CLI_TEXT, cache_control, "TEXT", "stored Cache-Control"),
+    VALUE("expires-header", 0, CLI_TIME, expires_header, "TIME", "stored Expires, in RFC 3339"),
+    VALUE("metadata", 0, CLI_LIST, metadata, "NAME=VALUE",
+          "user metadata; may be given several times"),
+    CHOICE("acl", acl, "ACL", ACLS, "canned access control list"),
+    VALUE("storage-class", 0, CLI_TEXT, storage_class, "CLASS", "such as STANDARD_IA"),
+    CHOICE("sse", sse, "KIND", "AES256 aws:kms aws:kms:dsse", "encryption by the server"),
+    VALUE("sse-kms-key-id", 0, CLI_TEXT, sse_kms_key_id, "ID", "key for --sse aws:kms"),
+    END,
+};
+
+static const struct cli_option filter_options[] = {
+    VALUE("include", 0, CLI_LIST, include, "PATTERN",
+          "take names that match; may be given several times"),
+    VALUE("exclude", 0, CLI_LIST, exclude, "PATTERN",
+          "leave out names that match no --include but match this; may be given several times"),
+    FLAG("raw", 0, raw, "take `*`, `?` and backslashes in addresses literally"),
+    FLAG("dry-run", 0, dry_run, "say what would be done, do nothing"),
+    END,
+};
+
+static const struct cli_option cp_options[] = {
+    FLAG("recursive", 'r', recursive, "copy a directory or everything below a prefix"),
+    FLAG("recursive", 'R', recursive, NULL),
+    FLAG("no-clobber", 'n', no_clobber, "never replace what exists, without a race"),
+    FLAG("if-size-differ", 0, if_size_differ, "replace only what has another size"),
+    FLAG("if-source-newer", 0, if_source_newer, "replace only what is older than its source"),
+    FLAG("ignore-existing", 0, ignore_existing, "skip what exists"),
+    FLAG("flatten", 0, flatten, "keep only the last part of each name; two alike are an error"),
+    CHOICE("metadata-directive", metadata_directive, "WHICH", "COPY REPLACE",
+           "S3 to S3: keep headers and metadata, or take those of this command line alone"),
+    VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "copy this version of one object"),
+    END,
+};
+
+static const struct cli_option ls_options[] = {
+    FLAG("recursive", 'R', recursive, "list everything below, not one level"),
+    FLAG("recursive", 'r', recursive, NULL),
+    FLAG("etag", 'e', show_etag, "show ETags"),
+    FLAG("storage-class", 's', show_storage_class, "show storage classes"),
+    FLAG("show-fullpath", 0, show_fullpath, "show names as s3://bucket/key"),
+    NUMBER("limit", limit, "N", 1, UINT64_MAX, "stop after N entries"),
+    FLAG("raw", 0, raw, "take `*`, `?` and backslashes in addresses literally"),
+    END,
+};
+
+static const struct cli_option cat_options[] = {
+    VALUE("range", 0, CLI_TEXT, range, "FIRST-LAST",
+          "only these bytes: 0-99, 100- (to the end) or -50 (the last 50)"),
+    VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "read this version of one object"),
+    FLAG("raw", 0, raw, "take `*`, `?` and backslashes in addresses literally"),
+    END,
+};
+
+static const struct cli_option pipe_options[] = {
+    FLAG("no-clobber", 'n', no_clobber, "fail when the object exists, without a race"),
+    END,
+};
+
+static const struct cli_option rm_options[] = {
+    FLAG("recursive", 'r', recursive, "delete everything below a prefix"),
+    FLAG("recursive", 'R', recursive, NULL),
+    FLAG("force", 'f', force, "with -r: also a whole bucket, also when nobody watches"),
+    VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "delete this version of one object"),
+    VALUE("if-match", 0, CLI_TEXT, if_match, "ETAG", "delete only while the object is this one"),
+    END,
+};
+
+static const struct cli_option head_options[] = {
+    VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "look at this version"),
+    END,
+};
+
+static const struct cli_option presign_options[] = {
+    { .name = "expires",
+      .kind = CLI_DURATION,
+      .offset = offsetof(struct cli_options, expires_s),
+      .value = "TIME",
+      .min = 1,
+      .max = 604800,
+      .help = "seconds, or 15m, 24h, 7d (the longest); default 1h" },
+    CHOICE("method", method, "METHOD", "GET PUT HEAD DELETE", "what it permits; default GET"),
+    VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "this version"),
+    VALUE("content-type", 0, CLI_TEXT, content_type, "TYPE",
+          "with PUT: the only Content-Type that may be sent"),
+    VALUE("response-content-type", 0, CLI_TEXT, response_content_type, "TYPE",
+          "Content-Type that the answer gets"),
+    VALUE("response-content-disposition", 0, CLI_TEXT, response_content_disposition, "TEXT",
+          "Content-Disposition that the answer gets"),
+    END,
+};
+
+static const struct cli_option mb_options[] = {
+    FLAG("exist-ok", 0, exist_ok, "a bucket that is yours already is fine"),
+    FLAG("object-lock", 0, object_lock, "enable object lock"),
+    CHOICE("acl", acl, "ACL", ACLS, "canned access control list"),
+    END,
+};
+
+static const struct cli_option rb_options[] = {
+    FLAG("force", 'f', force, "delete all objects and abort all uploads first"),
+    END,
+};
+
+const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
+    [CLI_CP] = { CLI_CP,
+                 "cp",
+                 "SRC... DST",
+                 2,
+                 INT32_MAX,
+                 "copy files and objects",
+                 "Copies a file to S3, an object to a file, or an object to an object. A "
+                 "destination that "
+                 "ends in `/`, a bucket alone and an existing directory keep the source's last "
+                 "name. With "
+                 "-r, a directory or everything below a prefix goes below the destination. A "
+                 "source key "
+                 "with `*` (any run, also across `/`) or `?` (one character) is a pattern; what is "
+                 "behind "
+                 "the last `/` before the first wildcard is kept below the destination. A "
+                 "backslash takes "
+                 "the next character literally. `-` is standard input or output.\n\n"
+                 "Downloads are written to NAME.part, verified, and renamed. A key that would "
+                 "leave the "
+                 "destination directory (`..`, `.`, empty parts, a leading `/`, a symbolic link "
+                 "out of it) "
+                 "is refused; the rest goes on. Keys that end in `/` become directories. Symbolic "
+                 "links "
+                 "are followed on upload, loops and special files skipped with a warning.\n\n"
+                 "The conditions -n, --ignore-existing, --if-size-differ and --if-source-newer "
+                 "combine: all "
+                 "must hold; what does not exist yet is always copied. Content headers or metadata "
+                 "on a "
+                 "copy from S3 to S3 replace those given and keep the others.",
+                 "tarn cp report.pdf s3://bucket/docs/\n"
+                 "tarn cp -r photos s3://bucket/photos\n"
+                 "tarn cp 's3://bucket/logs/2026-*.gz' logs/\n"
+                 "tarn cp -r --exclude '*.tmp' s3://bucket/a s3://other/b",
+                 { cp_options, filter_options, attribute_options } },
+    [CLI_LS] = { CLI_LS,
+                 "ls",
+                 "[URI...]",
+                 0,
+                 INT32_MAX,
+                 "list buckets and objects",
+                 "Lists buckets (`s3://` or nothing), or one level below a prefix, directories as "
+                 "`PRE "
+                 "name/`; with -R, or with a wildcard in the key, all objects. The prefix is taken "
+                 "as text: "
+                 "`s3://b/a` lists `abc` too. Objects are written as they arrive, in key order; "
+                 "the summary "
+                 "goes to standard error. Nothing found is no error.",
+                 "tarn ls s3://bucket/logs/\n"
+                 "tarn ls -R -H s3://bucket\n"
+                 "tarn ls --json 's3://bucket/*.csv'",
+                 { ls_options } },
+    [CLI_CAT] = { CLI_CAT,
+                  "cat",
+                  "URI...",
+                  1,
+                  INT32_MAX,
+                  "write objects to standard output",
+                  "Writes objects one behind the other; wildcards give them in key order. Ranges "
+                  "are fetched "
+                  "in parallel and written in order, pinned to one ETag, within --concurrency "
+                  "times "
+                  "--part-size of memory. A reader that goes away is no error.",
+                  "tarn cat s3://bucket/log.gz | zcat\n"
+                  "tarn cat --range -1024 s3://bucket/log",
+                  { cat_options } },
+    [CLI_PIPE] = { CLI_PIPE,
+                   "pipe",
+                   "URI",
+                   1,
+                   1,
+                   "upload standard input",
+                   "Uploads standard input, of any length, to one object in bounded memory. "
+                   "Nothing becomes "
+                   "visible before the end of input; an error or an interrupt aborts the upload.",
+                   "tar c dir | tarn pipe s3://bucket/dir.tar",
+                   { pipe_options, attribute_options } },
+    [CLI_RM] = { CLI_RM,
+                 "rm",
+                 "URI...",
+                 1,
+                 INT32_MAX,
+                 "delete objects",
+                 "Deletes the object of exactly this key; deleting what is not there succeeds. A "
+                 "wildcard "
+                 "deletes all keys that match, -r everything below a prefix (`s3://b/a` means "
+                 "`a/...`). A "
+                 "whole bucket, or -r when standard input is not a terminal, needs --force too. "
+                 "Each key "
+                 "that could not be deleted is reported.",
+                 "tarn rm s3://bucket/old.txt\n"
+                 "tarn rm --dry-run 's3://bucket/tmp/*'\n"
+                 "tarn rm -r --force s3://bucket/tmp",
+                 { rm_options, filter_options } },
+    [CLI_HEAD] = { CLI_HEAD,
+                   "head",
+                   "URI",
+                   1,
+                   1,
+                   "show what is known about an object or a bucket",
+                   "Shows size, ETag, headers, checksums and metadata of an object, or the region "
+                   "of a bucket.",
+                   "tarn head s3://bucket/key\n"
+                   "tarn head --json s3://bucket/key",
+                   { head_options } },
+    [CLI_PRESIGN] = { CLI_PRESIGN,
+                      "presign",
+                      "URI",
+                      1,
+                      1,
+                      "make a URL that works without credentials",
+                      "Writes a presigned URL. No request is sent. Whoever has the URL may do that "
+                      "one thing "
+                      "until it expires, or until temporary credentials that signed it do.",
+                      "tarn presign --expires 24h s3://bucket/key\n"
+                      "tarn presign --method PUT s3://bucket/upload",
+                      { presign_options } },
+    [CLI_MB] = { CLI_MB,
+                 "mb",
+                 "BUCKET...",
+                 1,
+                 INT32_MAX,
+                 "make buckets",
+                 "Makes buckets (`s3://name` or `name`) in the region of --region.",
+                 "tarn mb s3://bucket",
+                 { mb_options } },
+    [CLI_RB] = { CLI_RB,
+                 "rb",
+                 "BUCKET...",
+                 1,
+                 INT32_MAX,
+                 "remove buckets",
+                 "Removes empty buckets; with --force, their objects and unfinished uploads first.",
+                 "tarn rb --force s3://bucket",
+                 { rb_options } },
+    [CLI_HELP] = { CLI_HELP,
+                   "help",
+                   "[COMMAND]",
+                   0,
+                   1,
+                   "show help",
+                   "Shows help on tarn or on one command.",
+                   "",
+                   { NULL } },
+    [CLI_VERSION] = { CLI_VERSION,
+                      "version",
+                      "",
+                      0,
+                      0,
+                      "show the version",
+                      "Shows the version.",
+                      "",
+                      { NULL } },
+};
