@@ -70,10 +70,11 @@ int tn_aws_chunked_init(struct tn_aws_chunked *d, const struct tn_aws_chunked_co
 {
     if (!is_signed(config->payload) && !has_trailer(config->payload))
         return TARN_EINVAL;
-    if (is_signed(config->payload) && !config->chain)
+    bool is_checked = is_signed(config->payload) && !config->is_unchecked;
+    if (is_checked && !config->chain)
         return TARN_EINVAL;
     struct tn_hash hash = { 0 };
-    if (is_signed(config->payload)) {
+    if (is_checked) {
         int rc = tn_hash_init(&hash, TN_HASH_SHA256);
         if (rc < 0)
             return rc;
@@ -84,7 +85,8 @@ int tn_aws_chunked_init(struct tn_aws_chunked *d, const struct tn_aws_chunked_co
     d->decoded_len = config->decoded_len;
     d->trailer_names = config->trailer_names;
     d->hash = hash;
-    if (is_signed(config->payload))
+    d->is_checked = is_checked;
+    if (is_checked)
         d->chain = *config->chain;
     return TARN_OK;
 }
@@ -134,7 +136,7 @@ static bool head_parse(struct tn_aws_chunked *d, struct tn_str line)
 /* The data of a chunk has come: does its signature fit? */
 static int chunk_end(struct tn_aws_chunked *d, struct tarn_error *err)
 {
-    if (is_signed(d->payload)) {
+    if (d->is_checked) {
         unsigned char digest[TN_SHA256_LEN];
         tn_hash_final(&d->hash, digest);
         tn_sigv4_chain_chunk(&d->chain, digest);
@@ -195,7 +197,7 @@ static int on_data(struct tn_aws_chunked *d, struct tn_str *in, struct tn_str *d
                    struct tarn_error *err)
 {
     struct tn_str run = tn_str_sub(*in, 0, d->left < in->len ? (size_t)d->left : in->len);
-    if (is_signed(d->payload))
+    if (d->is_checked)
         tn_hash_update(&d->hash, run.data, run.len);
     d->seen += run.len;
     d->left -= run.len;
@@ -236,8 +238,9 @@ static int trailer_signature_check(struct tn_aws_chunked *d, struct tn_str value
         return fail_as(d, TN_AWS_CHUNKED_TRAILER, err, "the trailer is signed, the chunks are not");
     unsigned char digest[TN_SHA256_LEN];
     tn_sha256(d->trailer, d->trailer_end, digest);
-    tn_sigv4_chain_trailer(&d->chain, digest);
-    if (!tn_str_eq_secret(tn_str_from(d->chain.previous), value))
+    if (d->is_checked)
+        tn_sigv4_chain_trailer(&d->chain, digest);
+    if (d->is_checked && !tn_str_eq_secret(tn_str_from(d->chain.previous), value))
         return fail_as(d, TN_AWS_CHUNKED_SIGNATURE, err,
                        "the signature of the trailer does not match");
     d->has_trailer_signature = true;

@@ -33,6 +33,8 @@ struct tn_aws_chunked_config {
     uint64_t decoded_len;               /* x-amz-decoded-content-length */
     struct tn_str trailer_names;        /* x-amz-trailer, "a,b"; must live as long as the decoder */
     const struct tn_sigv4_chain *chain; /* for the signed ones; copied */
+    bool is_unchecked; /* signed ones: read the signatures, believe them (`auth: off`); needs no
+                          chain */
 };
 
 /* One thread at a time. Owns one allocation-free state and, when signed, a digest. */
@@ -50,6 +52,7 @@ struct tn_aws_chunked {
     uint32_t trailer_count;
     uint32_t blank_count;
     bool has_trailer_signature;
+    bool is_checked; /* signatures are */
     char head[TN_AWS_CHUNK_HEAD_LEN_MAX];
     char trailer[TN_AWS_CHUNK_TRAILER_LEN_MAX]; /* "name:value\n" lines */
     char expected[TN_SIGV4_SIGNATURE_LEN];      /* what the chunk's head claims */

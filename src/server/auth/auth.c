@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is asking: the table of access keys, and the check of a request's signature against it.
+ *
+ * Signing keys depend on secret, day and region only. Each access key remembers a few of them, so
+ * that a request costs one HMAC instead of five. A signing key is remembered only after a signature
+ * made with it was right: those who do not know the secret cannot push others out. */
+
+#include "server/auth/auth.h"
+
+#include <pthread.h>
+
+#include "base/fail.h"
+
+enum { SIGNING_KEY_COUNT = 4 }; /* around midnight, with a second region in use */
+
+struct entry {
+    char access_key[TN_SIGV4_ACCESS_KEY_LEN_MAX + 1];
+    char secret[AUTH_SECRET_LEN_MAX + 1];
+    struct tn_sigv4_key signing_keys[SIGNING_KEY_COUNT];
+    unsigned next; /* the one to replace */
+};
+
+struct auth {
+    bool is_off;
+    char region[TN_SIGV4_REGION_LEN_MAX + 1]; /* empty: any */
+    struct {
+        pthread_rwlock_t lock;  /* held for writing also to remember a signing key */
+        struct entry **entries; /* by access key, ascending */
+        size_t count;
+        size_t cap;
+    } table;
+};
+
+/* ---- The table ---- */
+
+static bool is_printable(struct tn_str s, size_t len_min, size_t len_max)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.data[i] <= ' ' || s.data[i] > '~')
+            return false;
+    }
+    return s.len >= len_min && s.len <= len_max;
+}
+
+static void text_set(char *out, struct tn_str text)
+{
+    memcpy(out, text.data, text.len);
+    out[text.len] = '\0';
+}
+
+struct auth *auth_new(const struct auth_config *config, struct tarn_error *err)
+{
+    struct tn_str region = tn_str_from(config->region);
+    if (config->region && !is_printable(region, 1, TN_SIGV4_REGION_LEN_MAX)) {
+        (void)tn_fail(err, TARN_EINVAL, "could not set up authentication: bad region \"%s\"",
+                      config->region);
+        return NULL;
+    }
+    struct auth *auth = tn_calloc(1, sizeof *auth);
+    if (!auth || pthread_rwlock_init(&auth->table.lock, NULL) != 0) {
+        (void)tn_fail(err, TARN_ENOMEM, "could not set up authentication: out of memory");
+        tn_free(auth);
+        return NULL;
+    }
+    auth->is_off = config->is_off;
+    text_set(auth->region, region);
+    return auth;
+}
+
+static void entry_free(struct entry *entry)
+{
+    if (!entry)
+        return;
+    tn_wipe(entry, sizeof *entry);
+    tn_free(entry);
+}
+
+void auth_free(struct auth *auth)
+{
+    if (!auth)
+        return;
+    for (size_t i = 0; i < auth->table.count; i++)
+        entry_free(auth->table.entries[i]);
+    tn_free(auth->table.entries);
+    (void)pthread_rwlock_destroy(&auth->table.lock);
+    tn_free(auth);
+}
+
+/* Where `access_key` is or would have to be. The lock is held. */
+static size_t table_find(const struct auth *auth, struct tn_str access_key, bool *is_there)
+{
+    size_t low = 0;
+    size_t high = auth->table.count;
+    *is_there = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = tn_str_cmp(tn_str_from(auth->table.entries[middle]->access_key), access_key);
+        if (order == 0) {
+            *is_there = true;
+            return middle;
+        }
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static int table_reserve(struct auth *auth)
+{
+    if (auth->table.count == AUTH_KEY_COUNT_MAX)
+        return TARN_ETOOBIG;
+    if (auth->table.count < auth->table.cap)
+        return TARN_OK;
+    size_t cap = auth->table.cap ? 2 * auth->table.cap : 8;
+    void *entries = tn_realloc(auth->table.entries, cap * sizeof *auth->table.entries);
+    if (!entries)
+        return TARN_ENOMEM;
+    auth->table.entries = entries;
+    auth->table.cap = cap;
+    return TARN_OK;
+}
+
+/* Takes `made` over; the entry that it replaces, if any, comes back to be freed. */
+static int table_put(struct auth *auth, struct entry *made, struct entry **replaced)
+{
+    bool is_there;
+    size_t at = table_find(auth, tn_str_from(made->access_key), &is_there);
+    if (is_there) {
+        *replaced = auth->table.entries[at];
+        auth->table.entries[at] = made;
+        return TARN_OK;
+    }
+    int rc = table_reserve(auth);
+    if (rc < 0)
+        return rc;
+    struct entry **slot = &auth->table.entries[at];
+    memmove(slot + 1, slot, (auth->table.count - at) * sizeof *slot);
+    *slot = made;
+    auth->table.count++;
+    return TARN_OK;
+}
+
+int auth_key_set(struct auth *auth, struct tn_str access_key, struct tn_str secret,
+                 struct tarn_error *err)
+{
+    if (!is_printable(access_key, 1, TN_SIGV4_ACCESS_KEY_LEN_MAX))
+        return tn_fail(err, TARN_EINVAL,
+                       "could not set access key: it is not 1 to %d printable characters",
+                       TN_SIGV4_ACCESS_KEY_LEN_MAX);
+    if (!is_printable(secret, AUTH_SECRET_LEN_MIN, AUTH_SECRET_LEN_MAX))
+        return tn_fail(err, TARN_EINVAL,
+                       "could not set access key \"%.*s\": its secret is not %d to %d printable "
+                       "characters",
+                       TN_STR_ARG(access_key), AUTH_SECRET_LEN_MIN, AUTH_SECRET_LEN_MAX);
+    struct entry *made = tn_calloc(1, sizeof *made);
+    if (!made)
+        return tn_fail(err, TARN_ENOMEM, "could not set access key: out of memory");
+    text_set(made->access_key, access_key);
+    text_set(made->secret, secret);
+
+    struct entry *replaced = NULL;
+    (void)pthread_rwlock_wrlock(&auth->table.lock);
+    int rc = table_put(auth, made, &replaced);
+    (void)pthread_rwlock_unlock(&auth->table.lock);
+    entry_free(rc < 0 ? made : replaced);
+    return rc < 0 ? tn_fail(err, rc, "could not set access key: %s", tarn_status_text(rc))
+                  : TARN_OK;
+}
+
+int auth_key_remove(struct auth *auth, struct tn_str access_key)
+{
+    struct entry *gone = NULL;
+    bool is_there;
+    (void)pthread_rwlock_wrlock(&auth->table.lock);
+    size_t at = table_find(auth, access_key, &is_there);
+    if (is_there) {
+        struct entry **slot = &auth->table.entries[at];
+        gone = *slot;
+        auth->table.count--;
+        memmove(slot, slot + 1, (auth->table.count - at) * sizeof *slot);
+    }
+    (void)pthread_rwlock_unlock(&auth->table.lock);
+    entry_free(gone);
+    return is_there ? TARN_OK : TARN_ENOTFOUND;
+}
+
+size_t auth_key_count(struct auth *auth)
+{
+    (void)pthread_rwlock_rdlock(&auth->table.lock);
+    size_t count = auth->table.count;
+    (void)pthread_rwlock_unlock(&auth->table.lock);
+    return count;
+}
+
+/* ---- Signing keys ---- */
+
+/* Copies or derives the signing key of the claim: TARN_ENOTFOUND for an unknown access key.
+ * `is_known` says that it came from the memory. */
+static int signing_key_get(struct auth *auth, const struct tn_sigv4_claim *claim,
+                           struct tn_sigv4_key *out, bool *is_known)
+{
+    bool is_there;
+    int rc = TARN_ENOTFOUND;
+    *is_known = false;
+    (void)pthread_rwlock_rdlock(&auth->table.lock);
+    size_t at = table_find(auth, claim->access_key, &is_there);
+    if (is_there) {
+        const struct entry *entry = auth->table.entries[at];
+        /* "20130524/us-east-1/s3": the scope without "/aws4_request" */
+        struct tn_str scope = tn_str_sub(claim->scope, 0, claim->scope.len - 13);
+        for (size_t i = 0; i < SIGNING_KEY_COUNT && !*is_known; i++) {
+            if (tn_str_eq(tn_str_from(entry->signing_keys[i].scope), scope)) {
+                *out = entry->signing_keys[i];
+                *is_known = true;
+            }
+        }
+        rc = *is_known ? TARN_OK
+                       : tn_sigv4_key_get(out, tn_str_from(entry->secret), claim->date,
+                                          claim->region, claim->service);
+    }
+    (void)pthread_rwlock_unlock(&auth->table.lock);
+    return rc;
+}
+
+static bool entry_has(const struct entry *entry, const struct tn_sigv4_key *key)
+{
+    for (size_t i = 0; i < SIGNING_KEY_COUNT; i++) {
+        if (strcmp(entry->signing_keys[i].scope, key->scope) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The secret may have been replaced meanwhile: what is remembered must be derived from the present
+ * one. */
+static void signing_key_remember(struct auth *auth, const struct tn_sigv4_claim *claim)
+{
+    bool is_there;
+    struct tn_sigv4_key key = { 0 };
+    (void)pthread_rwlock_wrlock(&auth->table.lock);
+    size_t at = table_find(auth, claim->access_key, &is_there);
+    struct entry *entry = is_there ? auth->table.entries[at] : NULL;
+    if (entry && tn_sigv4_key_get(&key, tn_str_from(entry->secret), claim->date, claim->region,
+                                  claim->service) == TARN_OK) {
+        if (!entry_has(entry, &key))
+            entry->signing_keys[entry->next++ % SIGNING_KEY_COUNT] = key;
+    }
+    (void)pthread_rwlock_unlock(&auth->table.lock);
+    tn_sigv4_key_wipe(&key);
+}
+
+/* ---- The check ---- */
+
+static const enum tn_s3_code problem_codes[TN_SIGV4_PROBLEM_COUNT] = {
+    [TN_SIGV4_FINE] = TN_S3_OK,
+    [TN_SIGV4_NO_MEMORY] = TN_S3_INTERNAL_ERROR,
+    [TN_SIGV4_MALFORMED_HEADER] = TN_S3_AUTHORIZATION_HEADER_MALFORMED,
+    [TN_SIGV4_MALFORMED_QUERY] = TN_S3_AUTHORIZATION_QUERY_PARAMETERS_ERROR,
+    [TN_SIGV4_OTHER_MECHANISM] = TN_S3_INVALID_REQUEST,
+    [TN_SIGV4_TWO_MECHANISMS] = TN_S3_INVALID_ARGUMENT,
+    [TN_SIGV4_NO_DATE] = TN_S3_ACCESS_DENIED,
+    [TN_SIGV4_NO_CONTENT_SHA256] = TN_S3_INVALID_REQUEST,
+    [TN_SIGV4_BAD_CONTENT_SHA256] = TN_S3_INVALID_ARGUMENT,
+    [TN_SIGV4_UNSIGNED_HEADERS] = TN_S3_ACCESS_DENIED,
+    [TN_SIGV4_SKEWED] = TN_S3_REQUEST_TIME_TOO_SKEWED,
+    [TN_SIGV4_EXPIRED] = TN_S3_ACCESS_DENIED,
+    [TN_SIGV4_NOT_YET] = TN_S3_ACCESS_DENIED,
+    [TN_SIGV4_MISMATCH] = TN_S3_SIGNATURE_DOES_NOT_MATCH,
+    [TN_SIGV4_MALFORMED_REQUEST] = TN_S3_INVALID_URI,
+};
+
+static enum tn_s3_code refuse(struct auth_result *out, enum tn_s3_code code, const char *message)
+{
+    (void)snprintf(out->message, sizeof out->message, "%s", message);
+    return code;
+}
+
+static enum tn_s3_code refuse_problem(struct auth_result *out, enum tn_sigv4_problem problem)
+{
+    return refuse(out, problem_codes[problem], tn_sigv4_problem_text(problem));
+}
+
+/* Clients that do not know the region yet ask for it under the default one, and S3 lets them. */
+static bool is_region_fine(const struct auth *auth, const struct tn_sigv4_claim *claim,
+                           struct tn_str query)
+{
+    if (!auth->region[0] || tn_str_eq(claim->region, tn_str_from(auth->region)))
+        return true;
+    return tn_str_eq(claim->region, TN_STR("us-east-1")) &&
+           (tn_str_eq(query, TN_STR("location")) || tn_str_eq(query, TN_STR("location=")));
+}
+
+/* Header and query have an error of their own for a scope of another region. */
+static enum tn_s3_code refuse_region(const struct auth *auth, const struct tn_sigv4_claim *claim,
+                                     struct auth_result *out)
+{
+    bool is_query = claim->kind == TN_SIGV4_PRESIGNED;
+    (void)snprintf(out->message, sizeof out->message,
+                   "%s; the region '%.*s' is wrong; expecting '%s'",
+                   is_query ? "Error parsing the X-Amz-Credential parameter"
+                            : "The authorization header is malformed",
+                   TN_STR_ARG(claim->region), auth->region);
+    memcpy(out->expected_region, auth->region, sizeof out->expected_region);
+    return is_query ? TN_S3_AUTHORIZATION_QUERY_PARAMETERS_ERROR
+                    : TN_S3_AUTHORIZATION_HEADER_MALFORMED;
+}
+
+static bool is_stream(enum tn_sigv4_payload payload)
+{
+    return payload != TN_SIGV4_PAYLOAD_HASH && payload != TN_SIGV4_PAYLOAD_UNSIGNED;
+}
+
+/* `auth: off`: the signature means nothing, but the body's form still does. Chunk signatures go
+ * unchecked, so the decoder gets no chain; its caller strips them with the unsigned-tolerant kind.
+ */
+static enum tn_s3_code check_nothing(const struct tn_sigv4_request *request,
+                                     struct auth_result *out)
+{
+    out->is_root = true;
+    out->payload = TN_SIGV4_PAYLOAD_UNSIGNED;
+    for (size_t i = 0; i < request->header_count; i++) {
+        const struct tn_header *header = &request->headers[i];
+        if (!tn_str_eq_nocase(header->name, TN_STR("x-amz-content-sha256")))
+            continue;
+        if (tn_sigv4_payload_parse(header->value, &out->payload) < 0)
+            return refuse_problem(out, TN_SIGV4_BAD_CONTENT_SHA256);
+        if (out->payload == TN_SIGV4_PAYLOAD_HASH)
+            text_set(out->payload_hash, header->value);
+    }
+    out->is_streaming = is_stream(out->payload);
+    return TN_S3_OK;
+}
+
+static void accept_claim(const struct tn_sigv4_claim *claim, const struct tn_sigv4_key *key,
+                         struct auth_result *out)
+{
+    out->kind = claim->kind;
+    out->payload = claim->payload;
+    out->is_root = true;
+    out->is_streaming = is_stream(claim->payload);
+    text_set(out->region, claim->region);
+    if (claim->payload == TN_SIGV4_PAYLOAD_HASH)
+        text_set(out->payload_hash, claim->payload_hash);
+    for (char *p = out->payload_hash; *p; p++)
+        *p = tn_to_lower(*p);
+    out->has_chain = claim->payload == TN_SIGV4_PAYLOAD_STREAM_SIGNED ||
+                     claim->payload == TN_SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER;
+    if (out->has_chain && tn_sigv4_chain_init(&out->chain, key->bytes, claim->time, claim->scope,
+                                              claim->signature) < 0)
+        out->has_chain = false;
+}
+
+static enum tn_s3_code check_signature(struct auth *auth, const struct auth_request *request,
+                                       const struct tn_sigv4_claim *claim,
+                                       struct tn_sigv4_scratch *scratch, struct auth_result *out)
+{
+    struct tn_sigv4_key key = { 0 };
+    bool is_known;
+    int rc = signing_key_get(auth, claim, &key, &is_known);
+    if (rc == TARN_ENOTFOUND)
+        return refuse(out, TN_S3_INVALID_ACCESS_KEY_ID,
+                      tn_s3_error(TN_S3_INVALID_ACCESS_KEY_ID)->message);
+    enum tn_sigv4_problem problem = rc < 0 ? TN_SIGV4_MISMATCH : TN_SIGV4_FINE;
+    if (problem == TN_SIGV4_FINE)
+        problem = tn_sigv4_verify(&request->http, claim, key.bytes, scratch);
+    if (problem == TN_SIGV4_FINE) {
+        accept_claim(claim, &key, out);
+        if (!is_known)
+            signing_key_remember(auth, claim);
+    }
+    tn_sigv4_key_wipe(&key);
+    return problem ? refuse_problem(out, problem) : TN_S3_OK;
+}
+
+enum tn_s3_code auth_check(struct auth *auth, const struct auth_request *request,
+                           struct tn_sigv4_scratch *scratch, struct auth_result *out)
+{
+    memset(out, 0, sizeof *out);
+    if (auth->is_off)
+        return check_nothing(&request->http, out);
+
+    struct tn_sigv4_claim claim;
+    enum tn_sigv4_problem problem = tn_sigv4_parse(&request->http, scratch, &claim);
+    if (problem)
+        return refuse_problem(out, problem);
+    if (claim.kind == TN_SIGV4_ANONYMOUS)
+        return refuse(out, TN_S3_ACCESS_DENIED, tn_s3_error(TN_S3_ACCESS_DENIED)->message);
+    text_set(out->access_key, claim.access_key);
+    if (claim.session_token.len)
+        return refuse(out, TN_S3_INVALID_TOKEN, tn_s3_error(TN_S3_INVALID_TOKEN)->message);
+    if (!is_region_fine(auth, &claim, request->http.query))
+        return refuse_region(auth, &claim, out);
+    problem = tn_sigv4_check_time(&claim, request->now);
+    if (problem)
+        return refuse_problem(out, problem);
+    return check_signature(auth, request, &claim, scratch, out);
+}
+
+void auth_result_wipe(struct auth_result *result)
+{
+    tn_sigv4_chain_wipe(&result->chain);
+}
