@@ -3,9 +3,10 @@
 PRESET ?= dev
 T ?= .
 F ?= http1
-SECONDS ?= 60
+FUZZ_SECONDS ?= 60
+DATA ?= build/run
 
-.PHONY: all dev release test format lint check fuzz tsan bench install clean
+.PHONY: all dev release test format lint check fuzz tsan bench run install clean
 
 all: dev
 
@@ -32,11 +33,14 @@ check:
 
 fuzz: build/fuzz/build.ninja
 	cmake --build build/fuzz --target fuzz_$(F)
-	tools/fuzz $(F) $(SECONDS)
+	tools/fuzz $(F) $(FUZZ_SECONDS)
 
 bench: build/bench/build.ninja
 	cmake --build build/bench
 	tools/bench
+
+run: dev
+	build/dev/bin/tarnd --data $(DATA)
 
 install: release
 	cmake --install build/release
