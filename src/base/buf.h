@@ -33,7 +33,8 @@ TN_MUST_USE int tn_buf_append_str(struct tn_buf *b, struct tn_str s);
 TN_MUST_USE int tn_buf_append_text(struct tn_buf *b, const char *text);
 TN_MUST_USE int tn_buf_append_char(struct tn_buf *b, char c);
 TN_MUST_USE int tn_buf_appendf(struct tn_buf *b, const char *format, ...) TN_PRINTF(2, 3);
-TN_MUST_USE int tn_buf_vappendf(struct tn_buf *b, const char *format, va_list args);
+TN_MUST_USE int tn_buf_vappendf(struct tn_buf *b, const char *format, va_list args)
+    TN_PRINTF(2, 0);
 
 /* Drops the first `len` bytes (all of them when fewer are there). */
 void tn_buf_consume(struct tn_buf *b, size_t len);

@@ -74,7 +74,8 @@ int tn_status_from_errno(int number)
     }
 }
 
-static void fill(struct tarn_error *err, int status, const char *format, va_list args)
+static TN_PRINTF(3, 0) void fill(struct tarn_error *err, int status, const char *format,
+                                 va_list args)
 {
     tn_fail_hook();
     if (!err)

@@ -24,7 +24,8 @@ bool tn_log_is_on(enum tn_log_level level)
     return (int)level <= atomic_load_explicit(&level_limit, memory_order_relaxed);
 }
 
-static void write_line(const char *name, const char *value, const char *format, va_list args)
+static TN_PRINTF(3, 0) void write_line(const char *name, const char *value, const char *format,
+                                       va_list args)
 {
     char line[LOG_LINE_MAX];
     char stamp[TN_TIME_LEN];
