@@ -154,12 +154,24 @@ static int on_request_line(struct tn_http1 *h, const char *base, struct tn_str l
     return parse_version(h, tn_str_sub(rest, target_len + 1, rest.len));
 }
 
+/* As tn_str_trim(), but inlined: it runs for every header. */
+static inline struct tn_str trim(struct tn_str s)
+{
+    while (s.len && (s.data[0] == ' ' || s.data[0] == '\t')) {
+        s.data++;
+        s.len--;
+    }
+    while (s.len && (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
 int tn_http1_field_parse(struct tn_str line, struct tn_header *out)
 {
     size_t name_len = class_prefix(line, CLASS_TOKEN);
     if (name_len == 0 || name_len == line.len || line.data[name_len] != ':')
         return TARN_EINVAL;
-    struct tn_str value = tn_str_trim(tn_str_sub(line, name_len + 1, line.len));
+    struct tn_str value = trim(tn_str_sub(line, name_len + 1, line.len));
     if (has_control(value))
         return TARN_EINVAL;
     *out = (struct tn_header){ { line.data, name_len }, value };

@@ -3,11 +3,7 @@
 
 #include "proto/xml.h"
 
-#include <assert.h>
 #include <inttypes.h>
-
-/* The longest escape of one byte is "&quot;"; U+FFFE takes three bytes to "&#xFFFE;". */
-enum { ESCAPE_LEN_MAX = 8 };
 
 /* Bytes that cannot stand for themselves; 0xef only when it begins U+FFFE or U+FFFF. Line breaks
  * and tabs are among them: a reader may change those that are not escaped. */
@@ -24,31 +20,29 @@ static size_t plain_prefix(struct tn_str s)
     return len;
 }
 
-/* Writes the escape for the front of `s`; says how many bytes of `s` it stands for. */
-static size_t escape_one(struct tn_str s, char out[ESCAPE_LEN_MAX + 1])
+static const char *const escapes[256] = {
+    [0x00] = "&#x0;",  [0x01] = "&#x1;",  [0x02] = "&#x2;",  [0x03] = "&#x3;",  [0x04] = "&#x4;",
+    [0x05] = "&#x5;",  [0x06] = "&#x6;",  [0x07] = "&#x7;",  [0x08] = "&#x8;",  [0x09] = "&#x9;",
+    [0x0a] = "&#xA;",  [0x0b] = "&#xB;",  [0x0c] = "&#xC;",  [0x0d] = "&#xD;",  [0x0e] = "&#xE;",
+    [0x0f] = "&#xF;",  [0x10] = "&#x10;", [0x11] = "&#x11;", [0x12] = "&#x12;", [0x13] = "&#x13;",
+    [0x14] = "&#x14;", [0x15] = "&#x15;", [0x16] = "&#x16;", [0x17] = "&#x17;", [0x18] = "&#x18;",
+    [0x19] = "&#x19;", [0x1a] = "&#x1A;", [0x1b] = "&#x1B;", [0x1c] = "&#x1C;", [0x1d] = "&#x1D;",
+    [0x1e] = "&#x1E;", [0x1f] = "&#x1F;", ['&'] = "&amp;",   ['<'] = "&lt;",    ['>'] = "&gt;",
+    ['"'] = "&quot;",  ['\''] = "&#39;",
+};
+
+/* The escape for the front of `s`; `taken` is how many bytes of `s` it stands for. */
+static struct tn_str escape_one(struct tn_str s, size_t *taken)
 {
-    unsigned char c = (unsigned char)s.data[0];
-    const char *named = c == '&'    ? "&amp;"
-                        : c == '<'  ? "&lt;"
-                        : c == '>'  ? "&gt;"
-                        : c == '"'  ? "&quot;"
-                        : c == '\'' ? "&#39;"
-                                    : NULL;
-    if (named) {
-        (void)snprintf(out, ESCAPE_LEN_MAX + 1, "%s", named);
-        return 1;
-    }
-    if (c < 0x20) {
-        (void)snprintf(out, ESCAPE_LEN_MAX + 1, "&#x%X;", c);
-        return 1;
-    }
-    if (s.len >= 3 && (unsigned char)s.data[1] == 0xbf && (unsigned char)s.data[2] >= 0xbe) {
-        bool is_ffff = (unsigned char)s.data[2] == 0xbf;
-        (void)snprintf(out, ESCAPE_LEN_MAX + 1, "&#xFFF%c;", is_ffff ? 'F' : 'E');
-        return 3;
-    }
-    (void)snprintf(out, ESCAPE_LEN_MAX + 1, "%c", c);
-    return 1;
+    const char *escape = escapes[(unsigned char)s.data[0]];
+    *taken = 1;
+    if (escape)
+        return tn_str_from(escape);
+    bool is_fffe = tn_str_starts(s, TN_STR("\xef\xbf\xbe"));
+    if (!is_fffe && !tn_str_starts(s, TN_STR("\xef\xbf\xbf")))
+        return tn_str_sub(s, 0, 1);
+    *taken = 3;
+    return is_fffe ? TN_STR("&#xFFFE;") : TN_STR("&#xFFFF;");
 }
 
 int tn_xml_escape(struct tn_buf *out, struct tn_str text)
@@ -56,14 +50,12 @@ int tn_xml_escape(struct tn_buf *out, struct tn_str text)
     size_t len_before = out->len;
     int rc = TARN_OK;
     while (text.len && rc == TARN_OK) {
-        size_t plain = plain_prefix(text);
-        rc = tn_buf_append(out, text.data, plain);
-        text = tn_str_sub(text, plain, text.len);
+        size_t taken = plain_prefix(text);
+        rc = tn_buf_append(out, text.data, taken);
+        text = tn_str_sub(text, taken, text.len);
         if (rc < 0 || text.len == 0)
             break;
-        char escape[ESCAPE_LEN_MAX + 1];
-        size_t taken = escape_one(text, escape);
-        rc = tn_buf_append_text(out, escape);
+        rc = tn_buf_append_str(out, escape_one(text, &taken));
         text = tn_str_sub(text, taken, text.len);
     }
     if (rc < 0)
