@@ -19,6 +19,8 @@
       "The Content-MD5 or checksum value that you specified did not match what the server "        \
       "received.")                                                                                 \
     X(TN_S3_BAD_REQUEST, "BadRequest", 400, TARN_EINVAL, "Bad Request")                            \
+    X(TN_S3_BANDWIDTH_LIMIT_EXCEEDED, "BandwidthLimitExceeded", 503, TARN_ETHROTTLED,              \
+      "Please reduce your request rate.")                                                          \
     X(TN_S3_BUCKET_ALREADY_EXISTS, "BucketAlreadyExists", 409, TARN_EEXISTS,                       \
       "The requested bucket name is not available. The bucket namespace is shared by all users "   \
       "of the system. Specify a different name and try again.")                                    \
@@ -88,6 +90,9 @@
       "The policy is not in the valid JSON format.")                                               \
     X(TN_S3_MALFORMED_POST_REQUEST, "MalformedPOSTRequest", 400, TARN_EINVAL,                      \
       "The body of your POST request is not well-formed multipart/form-data.")                     \
+    X(TN_S3_MALFORMED_TRAILER, "MalformedTrailerError", 400, TARN_EINVAL,                          \
+      "The request contained trailing data that was not well-formed or did not conform to our "    \
+      "published schema.")                                                                         \
     X(TN_S3_MALFORMED_XML, "MalformedXML", 400, TARN_EINVAL,                                       \
       "The XML you provided was not well-formed or did not validate against our published "        \
       "schema")                                                                                    \
@@ -137,6 +142,8 @@
     X(TN_S3_REQUEST_HEADER_SECTION_TOO_LARGE, "RequestHeaderSectionTooLarge", 400, TARN_ETOOBIG,   \
       "The request header and query parameters used to make the request exceed the maximum "       \
       "allowed size.")                                                                             \
+    X(TN_S3_REQUEST_LIMIT_EXCEEDED, "RequestLimitExceeded", 503, TARN_ETHROTTLED,                  \
+      "Please reduce your request rate.")                                                          \
     X(TN_S3_REQUEST_TIME_TOO_SKEWED, "RequestTimeTooSkewed", 403, TARN_EDENIED,                    \
       "The difference between the request time and the server's time is too large.")               \
     X(TN_S3_REQUEST_TIMEOUT, "RequestTimeout", 400, TARN_ETIMEOUT,                                 \
@@ -156,6 +163,8 @@
       "You have attempted to create more buckets than are allowed for an account.")                \
     X(TN_S3_TOO_MANY_PARTS, "TooManyParts", 400, TARN_EINVAL,                                      \
       "You have attempted to use more parts than an upload may have.")                             \
+    X(TN_S3_TOO_MANY_REQUESTS, "TooManyRequests", 429, TARN_ETHROTTLED,                            \
+      "Please reduce your request rate.")                                                          \
     X(TN_S3_UNEXPECTED_CONTENT, "UnexpectedContent", 400, TARN_EINVAL,                             \
       "This request contains unsupported content.")                                                \
     X(TN_S3_URI_TOO_LONG, "URITooLong", 414, TARN_ETOOBIG, "The request target is too long.")      \
