@@ -3,6 +3,8 @@
 
 #include "proto/chunked.h"
 
+#include "proto/hex.h"
+
 enum state {
     SIZE,      /* hexadecimal digits */
     EXTENSION, /* up to CR */
@@ -33,14 +35,6 @@ void tn_chunked_release(struct tn_chunked *c)
     tn_chunked_init(c);
 }
 
-static int hex_value(char c)
-{
-    if (tn_is_digit(c))
-        return c - '0';
-    c = tn_to_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A counted byte of a size line. */
 static int count_overhead(struct tn_chunked *c)
 {
@@ -55,7 +49,7 @@ static int count_overhead(struct tn_chunked *c)
 
 static int on_size(struct tn_chunked *c, char byte)
 {
-    int digit = hex_value(byte);
+    int digit = tn_hex_value(byte);
     if (digit >= 0) {
         /* Leading zeros count as well: 16 digits hold every size. */
         if (c->size_digits == SIZE_DIGIT_COUNT_MAX)

@@ -3,6 +3,8 @@
 
 #include "proto/uri.h"
 
+#include "proto/hex.h"
+
 static bool is_unreserved(char c)
 {
     return tn_is_alpha(c) || tn_is_digit(c) || c == '-' || c == '_' || c == '.' || c == '~';
@@ -39,14 +41,6 @@ int tn_uri_encode(struct tn_buf *out, struct tn_str s, unsigned flags)
     return TARN_OK;
 }
 
-static int hex_value(char c)
-{
-    if (tn_is_digit(c))
-        return c - '0';
-    c = tn_to_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Room for s.len bytes in `out`. Bytes written, or SIZE_MAX for a bad escape. */
 static size_t decode(struct tn_str s, unsigned flags, char *out)
 {
@@ -54,8 +48,8 @@ static size_t decode(struct tn_str s, unsigned flags, char *out)
     for (size_t i = 0; i < s.len; i++) {
         char c = s.data[i];
         if (c == '%') {
-            int high = s.len - i > 2 ? hex_value(s.data[i + 1]) : -1;
-            int low = s.len - i > 2 ? hex_value(s.data[i + 2]) : -1;
+            int high = s.len - i > 2 ? tn_hex_value(s.data[i + 1]) : -1;
+            int low = s.len - i > 2 ? tn_hex_value(s.data[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return SIZE_MAX;
             c = (char)(high << 4 | low);
@@ -126,7 +120,7 @@ static int ipv6_group(struct tn_str group, bool is_last)
     if (group.len == 0 || group.len > 4)
         return 0;
     for (size_t i = 0; i < group.len; i++) {
-        if (hex_value(group.data[i]) < 0)
+        if (tn_hex_value(group.data[i]) < 0)
             return 0;
     }
     return 1;
