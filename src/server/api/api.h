@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* S3 as an HTTP handler over a store: the only part of the server that knows both. */
+
+#ifndef SERVER_API_API_H
+#define SERVER_API_API_H
+
+#include "server/auth/auth.h"
+#include "server/http/http.h"
+#include "server/store/store.h"
+
+struct api;
+
+struct api_config {
+    struct store *store; /* must outlive the api, like all that is named here */
+    struct auth *auth;
+    const char
+        *region; /* reported for buckets; NULL: any region is taken, "us-east-1" by default */
+    const char *const *domains; /* "bucket.DOMAIN" names a bucket; "localhost" always does */
+    size_t domain_count;
+    bool is_auth_off;
+};
+
+/* NULL when out of memory. */
+struct api *api_new(const struct api_config *config);
+void api_free(struct api *api); /* accepts NULL; no request may run any more */
+
+/* Fills the handler and the words for protocol errors. */
+void api_bind(struct api *api, struct http_config *config);
+
+#endif

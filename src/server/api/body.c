@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of a request body. */
+
+#include "server/api/body.h"
+
+#include "base/codec.h"
+#include "server/api/request.h"
+
+/* What aws-chunked may add to the payload: its smallest chunks are 8 KiB (but for the last). */
+#define BODY_OVERHEAD(len) ((len) / 32 + 1024 * 1024)
+
+/* --- Checking the head --- */
+
+static enum tn_s3_code check_md5(struct api_req *r)
+{
+    struct api_body *b = &r->body;
+    if (!api_has_header(r, "content-md5"))
+        return TN_S3_OK;
+    struct tn_str text = api_header(r, "content-md5");
+    if (tn_base64_decode(text, b->md5_expected, TN_MD5_LEN) != TN_MD5_LEN)
+        return api_err(r, TN_S3_INVALID_DIGEST, "The Content-MD5 you specified was invalid.");
+    b->has_md5 = true;
+    return TN_S3_OK;
+}
+
+static enum tn_s3_code set_kind(struct api_req *r, enum tn_checksum_kind kind)
+{
+    if (r->body.checksum_kind != TN_CHECKSUM_NONE)
+        return api_err(r, TN_S3_INVALID_REQUEST,
+                       "Expecting a single x-amz-checksum- header. Multiple checksum Types are not "
+                       "allowed.");
+    r->body.checksum_kind = kind;
+    return TN_S3_OK;
+}
+
+static enum tn_s3_code check_checksum_header(struct api_req *r, const struct tn_header *h)
+{
+    static const char *const others[] = { "x-amz-checksum-algorithm", "x-amz-checksum-type",
+                                          "x-amz-checksum-mode" };
+    struct tn_str prefix = TN_STR("x-amz-checksum-");
+    if (!tn_str_eq_nocase(tn_str_sub(h->name, 0, prefix.len), prefix))
+        return TN_S3_OK;
+    for (size_t i = 0; i < TN_COUNT(others); i++) {
+        if (tn_str_eq_nocase(h->name, tn_str_from(others[i])))
+            return TN_S3_OK;
+    }
+    enum tn_checksum_kind kind = tn_checksum_from_header(h->name);
+    if (kind == TN_CHECKSUM_NONE)
+        return api_err(r, TN_S3_NOT_IMPLEMENTED, "The checksum of \"%.*s\" is not implemented.",
+                       TN_STR_ARG(h->name));
+    enum tn_s3_code code = set_kind(r, kind);
+    if (code)
+        return code;
+    if (tn_checksum_parse(kind, h->value, &r->body.checksum_expected) < 0 ||
+        r->body.checksum_expected.type == TN_CHECKSUM_COMPOSITE)
+        return api_err(r, TN_S3_INVALID_REQUEST, "Value for %.*s header is invalid.",
+                       TN_STR_ARG(h->name));
+    r->body.has_checksum = true;
+    return TN_S3_OK;
+}
+
+static enum tn_s3_code check_trailer(struct api_req *r)
+{
+    struct tn_str rest = api_header(r, "x-amz-trailer");
+    while (rest.len) {
+        struct tn_str name = tn_str_trim(tn_str_split(&rest, ','));
+        enum tn_checksum_kind kind = tn_checksum_from_header(name);
+        if (kind == TN_CHECKSUM_NONE || !r->who.is_streaming)
+            return api_err(r, TN_S3_INVALID_REQUEST,
+                           "The value specified in the x-amz-trailer header is not supported");
+        enum tn_s3_code code = set_kind(r, kind);
+        if (code)
+            return code;
+        r->body.has_trailer_checksum = true;
+    }
+    return TN_S3_OK;
+}
+
+static enum tn_s3_code check_sdk_algorithm(struct api_req *r)
+{
+    struct tn_str name = api_header(r, "x-amz-sdk-checksum-algorithm");
+    if (name.len == 0)
+        return TN_S3_OK;
+    enum tn_checksum_kind kind = tn_checksum_from_name(name);
+    if (kind == TN_CHECKSUM_NONE && !tn_str_eq_nocase(name, TN_STR("MD5")))
+        return api_err(r, TN_S3_INVALID_REQUEST,
+                       "Value for x-amz-sdk-checksum-algorithm header is invalid.");
+    if (r->body.checksum_kind == TN_CHECKSUM_NONE && !r->body.has_md5)
+        return api_err(r, TN_S3_INVALID_REQUEST,
+                       "x-amz-sdk-checksum-algorithm specified, but no corresponding "
+                       "x-amz-checksum-* or x-amz-trailer headers were found.");
+    if (r->body.checksum_kind != TN_CHECKSUM_NONE && r->body.checksum_kind != kind)
+        return api_err(r, TN_S3_INVALID_REQUEST,
+                       "Value for x-amz-sdk-checksum-algorithm header is invalid.");
+    return TN_S3_OK;
+}
+
+static enum tn_s3_code check_checksums(struct api_req *r)
+{
+    if (r->op->is_checksum_of_object)
+        return TN_S3_OK;
+    for (size_t i = 0; i < r->header_count; i++) {
+        enum tn_s3_code code = check_checksum_header(r, &r->headers[i]);
+        if (code)
+            return code;
+    }
+    enum tn_s3_code code = check_trailer(r);
+    return code ? code : check_sdk_algorithm(r);
+}
+
+static enum tn_s3_code check_len(struct api_req *r)
+{
+    struct api_body *b = &r->body;
+    const struct tn_http1_head *head = &r->http->head;
+    bool may_lack = b->kind == API_BODY_XML && tn_str_eq(head->method, TN_STR("PUT"));
+    if (!head->has_content_length && !head->is_chunked && !may_lack)
+        return TN_S3_MISSING_CONTENT_LENGTH;
+    b->declared_len = r->http->body_len;
+    if (r->who.is_streaming) {
+        struct tn_str text = api_header(r, "x-amz-decoded-content-length");
+        if (text.len == 0)
+            return TN_S3_MISSING_CONTENT_LENGTH;
+        if (tn_str_to_u64(text, &b->declared_len) < 0)
+            return api_err(r, TN_S3_INVALID_ARGUMENT,
+                           "x-amz-decoded-content-length is not a length.");
+    }
+    if (b->declared_len == UINT64_MAX)
+        return TN_S3_OK;
+    if (b->kind == API_BODY_XML && b->declared_len > API_XML_LEN_MAX)
+        return TN_S3_MAX_MESSAGE_LENGTH_EXCEEDED;
+    return b->declared_len > API_PUT_LEN_MAX ? TN_S3_ENTITY_TOO_LARGE : TN_S3_OK;
+}
+
+enum tn_s3_code api_body_check(struct api_req *r)
+{
+    static const api_step_fn steps[] = { check_len, check_md5, check_checksums };
+    r->body.kind = r->op->body;
+    if (r->body.kind == API_BODY_NONE)
+        return TN_S3_OK;
+    for (size_t i = 0; i < TN_COUNT(steps); i++) {
+        enum tn_s3_code code = steps[i](r);
+        if (code)
+            return code;
+    }
+    return TN_S3_OK;
+}
+
+/* --- Taking it --- */
+
+static int start_decoder(struct api_req *r)
+{
+    struct api_body *b = &r->body;
+    struct tn_aws_chunked_config config = {
+        .payload = r->who.payload,
+        .decoded_len = b->declared_len,
+        .trailer_names = api_header(r, "x-amz-trailer"),
+        .chain = r->who.has_chain ? &r->who.chain : NULL,
+        .is_unchecked = r->api->is_auth_off,
+    };
+    if (!r->who.is_streaming)
+        return TARN_OK;
+    struct tn_aws_chunked *decoder = tn_arena_zalloc(&r->http->arena, sizeof *decoder);
+    if (!decoder)
+        return TARN_ENOMEM;
+    b->decoder = decoder;
+    return tn_aws_chunked_init(decoder, &config);
+}
+
+static int start_digests(struct api_req *r)
+{
+    struct api_body *b = &r->body;
+    int rc = TARN_OK;
+    if (b->kind == API_BODY_OBJECT || b->has_md5)
+        rc = tn_hash_init(&b->md5, TN_HASH_MD5);
+    b->has_sha256 = r->who.payload == TN_SIGV4_PAYLOAD_HASH && r->who.payload_hash[0];
+    if (rc == TARN_OK && b->has_sha256)
+        rc = tn_hash_init(&b->sha256, TN_HASH_SHA256);
+    if (rc == TARN_OK)
+        rc = tn_checksum_init(&b->checksum, b->checksum_kind);
+    return rc;
+}
+
+enum tn_s3_code api_body_accept(struct api_req *r)
+{
+    struct api_body *b = &r->body;
+    int rc = start_decoder(r);
+    if (rc == TARN_EINVAL)
+        return api_err(r, TN_S3_INVALID_REQUEST, "Signed chunks need a signed request.");
+    if (rc == TARN_OK)
+        rc = start_digests(r);
+    if (rc < 0)
+        return api_from_status(r, rc, NULL);
+
+    b->xml = TN_BUF_INIT(API_XML_LEN_MAX);
+    bool is_small = b->declared_len <= API_SMALL_BODY_LEN_MAX &&
+                    r->http->body_len <= 2 * API_SMALL_BODY_LEN_MAX;
+    uint64_t max = b->kind == API_BODY_XML ? API_XML_LEN_MAX : API_PUT_LEN_MAX;
+    if (b->decoder)
+        max += BODY_OVERHEAD(max);
+    http_body_accept(r->http, is_small ? HTTP_ON_LOOP : HTTP_ON_WORKER, max);
+    return TN_S3_OK;
+}
+
+static int keep_bytes(struct api_req *r, const char *bytes, size_t len, struct tarn_error *err)
+{
+    struct api_body *b = &r->body;
+    const struct store_ops *ops = r->api->store->ops;
+    if (b->kind == API_BODY_XML)
+        return tn_buf_append(&b->xml, bytes, len);
+    int rc = TARN_OK;
+    if (!b->store) /* not sooner: a large one may wait for the disk, which a loop must not */
+        rc = ops->body_new(r->api->store, b->declared_len, &b->store, err);
+    if (rc == TARN_OK && len)
+        rc = ops->body_append(b->store, bytes, len, err);
+    return rc;
+}
+
+static enum tn_s3_code decode_failed(struct api_req *r, int rc, const struct tarn_error *err)
+{
+    enum tn_s3_code code = tn_s3_code_find(tn_str_from(err->s3_code));
+    if (!code)
+        code = rc == TARN_EEOF ? TN_S3_INCOMPLETE_BODY : TN_S3_INVALID_REQUEST;
+    return api_err(r, code, "%s", err->message);
+}
+
+enum tn_s3_code api_body_take(struct api_req *r, char *bytes, size_t len)
+{
+    struct api_body *b = &r->body;
+    struct tarn_error err = { 0 };
+    if (b->decoder) {
+        int rc = tn_aws_chunked_compact(b->decoder, bytes, &len, &err);
+        if (rc < 0)
+            return decode_failed(r, rc, &err);
+    }
+    uint64_t max = b->kind == API_BODY_XML ? API_XML_LEN_MAX : API_PUT_LEN_MAX;
+    if (len > max - b->len)
+        return b->kind == API_BODY_XML ? TN_S3_MAX_MESSAGE_LENGTH_EXCEEDED : TN_S3_ENTITY_TOO_LARGE;
+    b->len += len;
+    if (b->md5.ctx)
+        tn_hash_update(&b->md5, bytes, len);
+    if (b->has_sha256)
+        tn_hash_update(&b->sha256, bytes, len);
+    tn_checksum_update(&b->checksum, bytes, len);
+    int rc = keep_bytes(r, bytes, len, &err);
+    return api_from_status(r, rc, &err);
+}
+
+/* --- The end --- */
+
+static enum tn_s3_code finish_decoder(struct api_req *r)
+{
+    struct api_body *b = &r->body;
+    struct tarn_error err = { 0 };
+    struct tn_str text;
+    if (!b->decoder)
+        return TN_S3_OK;
+    int rc = tn_aws_chunked_finish(b->decoder, &err);
+    if (rc < 0)
+        return decode_failed(r, rc, &err);
+    if (!b->has_trailer_checksum)
+        return TN_S3_OK;
+    struct tn_str name = tn_checksum_header(b->checksum_kind);
+    if (tn_aws_chunked_trailer(b->decoder, name, &text) < 0)
+        return api_err(r, TN_S3_INVALID_REQUEST, "The trailer \"%.*s\" is missing.",
+                       TN_STR_ARG(name));
+    if (tn_checksum_parse(b->checksum_kind, text, &b->checksum_expected) < 0)
+        return api_err(r, TN_S3_INVALID_REQUEST, "Value for %.*s trailing header is invalid.",
+                       TN_STR_ARG(name));
+    b->has_checksum = true;
+    return TN_S3_OK;
+}
+
+static enum tn_s3_code compare_sha256(struct api_req *r)
+{
+    unsigned char found[TN_SHA256_LEN];
+    char text[2 * TN_SHA256_LEN + 1];
+    if (!r->body.has_sha256)
+        return TN_S3_OK;
+    tn_hash_final(&r->body.sha256, found);
+    tn_hex_encode(found, sizeof found, text);
+    return tn_str_eq(tn_str_from(text), tn_str_from(r->who.payload_hash))
+               ? TN_S3_OK
+               : TN_S3_X_AMZ_CONTENT_SHA256_MISMATCH;
+}
+
+static enum tn_s3_code compare_md5(struct api_req *r)
+{
+    struct api_body *b = &r->body;
+    if (!b->md5.ctx)
+        return TN_S3_OK;
+    tn_hash_final(&b->md5, b->md5_found);
+    if (b->has_md5 && memcmp(b->md5_found, b->md5_expected, TN_MD5_LEN) != 0)
+        return api_err(r, TN_S3_BAD_DIGEST,
+                       "The Content-MD5 you specified did not match what we received.");
+    return TN_S3_OK;
+}
+
+static enum tn_s3_code compare_checksum(struct api_req *r)
+{
+    struct api_body *b = &r->body;
+    if (b->checksum_kind == TN_CHECKSUM_NONE)
+        return TN_S3_OK;
+    tn_checksum_final(&b->checksum, &b->checksum_found);
+    if (b->has_checksum && !tn_checksum_eq(&b->checksum_found, &b->checksum_expected))
+        return api_err(r, TN_S3_BAD_DIGEST,
+                       "The %.*s you specified did not match the calculated checksum.",
+                       TN_STR_ARG(tn_checksum_name(b->checksum_kind)));
+    return TN_S3_OK;
+}
+
+static enum tn_s3_code seal(struct api_req *r)
+{
+    struct tarn_error err = { 0 };
+    if (r->body.kind != API_BODY_OBJECT)
+        return TN_S3_OK;
+    int rc = keep_bytes(r, "", 0, &err);
+    if (rc == TARN_OK)
+        rc = r->api->store->ops->body_seal(r->body.store, &err);
+    return api_from_status(r, rc, &err);
+}
+
+enum tn_s3_code api_body_finish(struct api_req *r)
+{
+    static const api_step_fn steps[] = { finish_decoder, compare_sha256, compare_md5,
+                                         compare_checksum, seal };
+    if (r->body.declared_len != UINT64_MAX && r->body.len < r->body.declared_len)
+        return TN_S3_INCOMPLETE_BODY;
+    for (size_t i = 0; i < TN_COUNT(steps); i++) {
+        enum tn_s3_code code = steps[i](r);
+        if (code)
+            return code;
+    }
+    return TN_S3_OK;
+}
+
+void api_body_release(struct api_body *b, struct store *s)
+{
+    if (b->store)
+        s->ops->body_free(b->store);
+    b->store = NULL;
+    if (b->decoder)
+        tn_aws_chunked_release(b->decoder);
+    tn_hash_release(&b->md5);
+    tn_hash_release(&b->sha256);
+    tn_checksum_release(&b->checksum);
+    if (b->xml.data)
+        tn_buf_release(&b->xml);
+}

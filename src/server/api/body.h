@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of a request body: aws-chunked decoding, digests, then the store or memory. */
+
+#ifndef SERVER_API_BODY_H
+#define SERVER_API_BODY_H
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "proto/aws_chunked.h"
+#include "proto/checksum.h"
+#include "proto/s3_error.h"
+#include "server/store/store.h"
+
+struct api_req;
+
+enum api_body_kind {
+    API_BODY_NONE,   /* what comes is dropped */
+    API_BODY_XML,    /* gathered in memory, at most API_XML_LEN_MAX */
+    API_BODY_OBJECT, /* into a body of the store */
+};
+
+/* What is expected of the body, and what was found. */
+struct api_body {
+    enum api_body_kind kind;
+    bool has_md5;              /* Content-MD5 was sent */
+    bool has_sha256;           /* the signature covers the payload's hash */
+    bool has_checksum;         /* its value was sent in a header */
+    bool has_trailer_checksum; /* its value comes behind the body */
+    uint64_t declared_len;     /* of the payload; UINT64_MAX: not known */
+    uint64_t len;              /* so far */
+    enum tn_checksum_kind checksum_kind;
+    unsigned char md5_expected[TN_MD5_LEN];
+    struct tn_checksum_value checksum_expected;
+    struct tn_aws_chunked *decoder; /* NULL when the body is plain */
+    struct tn_hash md5;
+    struct tn_hash sha256;
+    struct tn_checksum checksum;
+    struct store_body *store;
+    struct tn_buf xml;
+
+    /* When it is complete: */
+    unsigned char md5_found[TN_MD5_LEN];
+    struct tn_checksum_value checksum_found;
+};
+
+/* Reads and checks the headers about the body: lengths, digests, trailer. On the loop; takes no
+ * memory but small pieces of the request's arena. */
+TN_MUST_USE enum tn_s3_code api_body_check(struct api_req *r);
+
+/* Makes what is needed and accepts the body. */
+TN_MUST_USE enum tn_s3_code api_body_accept(struct api_req *r);
+
+/* One window of bytes; may be changed in place. */
+TN_MUST_USE enum tn_s3_code api_body_take(struct api_req *r, char *bytes, size_t len);
+
+/* Behind the last: compares all digests. */
+TN_MUST_USE enum tn_s3_code api_body_finish(struct api_req *r);
+
+void api_body_release(struct api_body *b, struct store *s);
+
+#endif

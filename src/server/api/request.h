@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One S3 request: what every operation of this folder gets and uses.
+ *
+ * A request is one thread's at a time. It starts on a loop (on_head), may have its body taken
+ * (body.h), may move to a worker, and ends with one answer: api_reply_*() or, for a failed step,
+ * api_fail(). Steps return the S3 error to answer with, TN_S3_OK when they have answered or have
+ * arranged that it happens. */
+
+#ifndef SERVER_API_REQUEST_H
+#define SERVER_API_REQUEST_H
+
+#include "proto/precond.h"
+#include "proto/query.h"
+#include "proto/range.h"
+#include "proto/s3_error.h"
+#include "server/api/api.h"
+#include "server/api/body.h"
+#include "server/api/meta.h"
+
+#define API_OWNER_ID "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"
+#define API_OWNER_NAME "root"
+#define API_ACCOUNT_ID "000000000000"
+#define API_REGION_DEFAULT "us-east-1"
+
+enum {
+    API_DOMAIN_COUNT_MAX = 32,
+    API_MESSAGE_LEN = 512,
+    API_OUT_LEN_MAX = 16 * 1024 * 1024, /* 1,000 entries of 1,024 bytes, each byte escaped */
+    API_XML_LEN_MAX = 4 * 1024 * 1024,  /* 10,000 parts with their checksums */
+    API_TREE_LEN_MAX = 32 * 1024 * 1024,
+    API_SMALL_BODY_LEN_MAX = 64 * 1024, /* taken on the loop, kept in memory */
+    API_LIST_COUNT_MAX = 1000,
+    API_DELETE_COUNT_MAX = 1000,
+    API_RETRY_COUNT_MAX = 64, /* when what a change was based on keeps changing */
+    API_COPY_WINDOW_LEN = 256 * 1024,
+};
+#define API_PUT_LEN_MAX (5ull << 30)     /* one PUT, one part, one copy source */
+#define API_PART_LEN_MIN (5ull << 20)    /* all parts but the last */
+#define API_OBJECT_LEN_MAX (50ull << 40) /* 10,000 parts */
+
+struct api_req;
+typedef enum tn_s3_code (*api_step_fn)(struct api_req *r);
+
+enum api_level { API_SERVICE, API_BUCKET, API_OBJECT };
+
+/* One row of the table of operations; see router.c. */
+struct api_op {
+    const char *name;   /* as AWS calls it; for the log too */
+    const char *method; /* "GET" */
+    enum api_level level;
+    uint64_t needs;  /* sub-resources that make the difference */
+    uint64_t allows; /* further ones that the operation understands */
+    bool is_copy;    /* with x-amz-copy-source */
+    enum api_body_kind body;
+    bool is_checksum_of_object; /* x-amz-checksum-* does not speak of the request's body */
+    bool is_on_worker;          /* `run` of an operation without a body may wait */
+    api_step_fn check;          /* on the loop, before the body is accepted; may be NULL */
+    api_step_fn prepare;        /* then, on a worker, for what may wait; may be NULL */
+    api_step_fn run; /* when the body is complete; for objects in the place where it came in */
+};
+
+/* What a write asks of the object that is there now. */
+struct api_cond {
+    struct tn_precond http;
+    bool has_size;
+    bool has_mtime;
+    uint64_t size;
+    int64_t mtime;           /* unix seconds */
+    enum tn_s3_code refused; /* what the judge found */
+};
+
+struct api_req {
+    struct http_req *http;
+    struct api *api;
+    const struct api_op *op;
+    const struct tn_header *headers; /* those of the request, and x-amz-* from the query */
+    size_t header_count;
+    struct tn_str host;
+    struct tn_str raw_path; /* as sent, for <Resource> */
+    struct tn_str raw_query;
+    struct tn_query query;
+    struct tn_str bucket; /* decoded; empty at service level */
+    struct tn_str key;    /* decoded; empty at bucket level */
+    bool is_virtual_host;
+    bool is_head;
+    bool is_answered;
+    struct auth_result who;
+    struct api_body body;
+    struct tn_buf out;    /* body of the answer */
+    struct tn_buf side;   /* listings: common prefixes, which follow the entries */
+    struct tn_buf last;   /* listings: the last entry given */
+    struct tn_arena tree; /* of XML that was sent: more than the request's own arena may take */
+    char message[API_MESSAGE_LEN]; /* of the error; empty: the usual one */
+
+    /* Writes: one change under way, and what happens when it is decided. */
+    struct store_txn txn;
+    struct api_cond cond;
+    api_step_fn committed;
+    unsigned retry_count;
+
+    /* Reads. */
+    struct store_object *object;
+    struct api_meta meta;
+    struct tn_range range;
+
+    void *state; /* the operation's own, in the request's arena */
+};
+
+struct api {
+    struct store *store;
+    struct auth *auth;
+    char region[TN_SIGV4_REGION_LEN_MAX + 1];
+    bool is_region_fixed;
+    bool is_auth_off;
+    char domains[API_DOMAIN_COUNT_MAX][256];
+    size_t domain_count;
+    struct api_scratch_pool *scratch;
+};
+
+/* --- Reading the request --- */
+
+/* Value of a header; empty when absent. */
+struct tn_str api_header(const struct api_req *r, const char *name);
+bool api_has_header(const struct api_req *r, const char *name);
+
+/* A parameter as a number from `low` to `high`; `out` keeps its value when absent. InvalidArgument.
+ */
+TN_MUST_USE enum tn_s3_code api_param_u64(struct api_req *r, const char *name, uint64_t low,
+                                          uint64_t high, uint64_t *out);
+
+/* Conditions from the headers prefix + "if-match" and so on ("" or "x-amz-copy-source-"). */
+void api_cond_read(const struct api_req *r, const char *prefix, struct tn_precond *out);
+
+/* Those of a write; NotImplemented for the ones that S3 has for reads only. */
+TN_MUST_USE enum tn_s3_code api_cond_write(struct api_req *r);
+
+/* --- Failing --- */
+
+/* Sets the message and returns the code. */
+enum tn_s3_code api_err(struct api_req *r, enum tn_s3_code code, const char *format, ...)
+    TN_PRINTF(3, 4);
+
+/* The S3 error for what the store or a parser said; logs what only the operator can mend. */
+enum tn_s3_code api_from_status(struct api_req *r, int status, const struct tarn_error *err);
+enum tn_s3_code api_code_of_status(int status);
+
+/* --- Answering: each ends the request. --- */
+
+void api_fail(struct api_req *r, enum tn_s3_code code);
+enum tn_s3_code api_reply_empty(struct api_req *r, int status);
+
+/* r->out, written by `w`, as XML. */
+struct tn_xml_writer;
+enum tn_s3_code api_reply_xml(struct api_req *r, struct tn_xml_writer *w);
+
+/* Runs the step, and answers with its error if it has one. */
+void api_run(struct api_req *r, api_step_fn step);
+void api_run_on_worker(struct api_req *r, api_step_fn step);
+
+/* Adds a header of the answer; text that HTTP cannot carry is left out. */
+void api_add(struct api_req *r, const char *name, struct tn_str value);
+void api_add_text(struct api_req *r, const char *name, const char *value);
+
+enum { API_ETAG_LEN = 48 };
+
+/* MD5 in hexadecimal, and "-N": no quotes. Returns its length. */
+size_t api_etag(const struct store_head *head, char out[API_ETAG_LEN]);
+void api_add_etag(struct api_req *r, const struct store_head *head);
+void api_add_checksum(struct api_req *r, const struct tn_checksum_value *value);
+void api_xml_etag(struct tn_xml_writer *w, const struct store_head *head);
+void api_xml_time(struct tn_xml_writer *w, const char *name, int64_t unix_ms);
+void api_xml_owner(struct tn_xml_writer *w, const char *name);
+void api_xml_checksum(struct tn_xml_writer *w, const struct tn_checksum_value *value);
+
+/* --- Changing the store --- */
+
+/* Hands r->txn to the store; `committed` follows on another thread and must not wait. It sees
+ * r->txn.status. r->cond is judged when it says anything. */
+enum tn_s3_code api_commit(struct api_req *r, api_step_fn committed);
+
+/* The usual reading of r->txn.status, with the judge's finding. */
+enum tn_s3_code api_commit_code(struct api_req *r);
+
+/* The judge of any transaction that has an api_cond. */
+enum tn_s3_code api_judge(const struct api_cond *cond, const struct store_head *current);
+bool api_cond_is_empty(const struct api_cond *cond);
+
+/* TN_S3_NO_SUCH_BUCKET when it is not there. Never waits. */
+enum tn_s3_code api_bucket_check(struct api_req *r);
+
+#endif
