@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the server asks of a place that keeps objects: a table of functions with no file names in it.
+/* What the server asks of a place that keeps objects: a table of functions with no file names in
+ * it.
  *
- * Promises. A transaction whose `done` reports TARN_OK survives power loss: data, metadata and name. Each key is a
- * linearizable register: preconditions are judged in the order of commitment, so exactly one of N racing
- * creators wins. A failed transaction changes nothing. Reads give the bytes that were stored or an error,
- * never others. An open object keeps its bytes whatever happens to its key.
+ * Promises. A transaction whose `done` reports TARN_OK survives power loss: data, metadata and
+ * name. Each key is a linearizable register: preconditions are judged in the order of commitment,
+ * so exactly one of N racing creators wins. A failed transaction changes nothing. Reads give the
+ * bytes that were stored or an error, never others. An open object keeps its bytes whatever happens
+ * to its key.
  *
- * Calls marked "may wait" do disk I/O and belong on a worker thread. All calls are thread-safe; one body
- * and one object handle serve one thread at a time. */
+ * Calls marked "may wait" do disk I/O and belong on a worker thread. All calls are thread-safe; one
+ * body and one object handle serve one thread at a time. */
 
 #ifndef SERVER_STORE_STORE_H
 #define SERVER_STORE_STORE_H
@@ -24,64 +26,68 @@ struct store_object;
 
 enum {
     STORE_MD5_LEN = 16,
-    STORE_UPLOAD_ID_LEN = 32,             /* hex digits */
-    STORE_META_LEN_MAX = 64 * 1024,       /* the API's metadata for one object */
+    STORE_UPLOAD_ID_LEN = 32,       /* hex digits */
+    STORE_META_LEN_MAX = 64 * 1024, /* the API's metadata for one object */
     STORE_PART_NUMBER_MAX = 10000,
 };
 
 /* What the index knows of an object, an upload or a part, without opening it. */
 struct store_head {
-    uint64_t seq;         /* of the record that wrote it: rises with every change in the store, never reused */
-    uint64_t size;        /* bytes */
-    int64_t mtime_ms;     /* since 1970 UTC */
+    uint64_t
+        seq; /* of the record that wrote it: rises with every change in the store, never reused */
+    uint64_t size;                    /* bytes */
+    int64_t mtime_ms;                 /* since 1970 UTC */
     unsigned char md5[STORE_MD5_LEN]; /* of the body; of the parts' MD5s when part_count is not 0 */
-    uint32_t part_count;  /* 0 for an object that was not uploaded in parts */
-    uint32_t attrs;       /* the API's own bits (storage class, checksum kind), kept as given */
+    uint32_t part_count;              /* 0 for an object that was not uploaded in parts */
+    uint32_t attrs;          /* the API's own bits (storage class, checksum kind), kept as given */
     unsigned char place[32]; /* the engine's own */
 };
 
 /* --- Transactions --- */
 
 enum store_op {
-    STORE_PUT,             /* bucket, key, head, meta, body or bytes or source */
-    STORE_DELETE,          /* bucket, key; an absent key is fine (existed tells) */
-    STORE_BUCKET_CREATE,   /* bucket, meta; TARN_EEXISTS */
-    STORE_BUCKET_DELETE,   /* bucket; TARN_ENOTEMPTY while it holds objects; open uploads are aborted with it */
-    STORE_BUCKET_CONFIG,   /* bucket, meta: replaces the bucket's metadata */
-    STORE_UPLOAD_CREATE,   /* bucket, key, head.attrs, meta; fills upload_id */
-    STORE_PART_PUT,        /* bucket, key, upload_id, part_number, head, meta, body or bytes */
+    STORE_PUT,           /* bucket, key, head, meta, body or bytes or source */
+    STORE_DELETE,        /* bucket, key; an absent key is fine (existed tells) */
+    STORE_BUCKET_CREATE, /* bucket, meta; TARN_EEXISTS */
+    STORE_BUCKET_DELETE, /* bucket; TARN_ENOTEMPTY while it holds objects; open uploads are aborted
+                            with it */
+    STORE_BUCKET_CONFIG, /* bucket, meta: replaces the bucket's metadata */
+    STORE_UPLOAD_CREATE, /* bucket, key, head.attrs, meta; fills upload_id */
+    STORE_PART_PUT,      /* bucket, key, upload_id, part_number, head, meta, body or bytes */
     STORE_UPLOAD_COMPLETE, /* bucket, key, upload_id, head (md5, part_count, attrs), meta, parts */
     STORE_UPLOAD_ABORT,    /* bucket, key, upload_id */
 };
 
-/* A part as CompleteMultipartUpload names it, as store_part_list() gave it: `head` must be the head of the part
- * still, else TARN_EAGAIN (look again, try again). */
+/* A part as CompleteMultipartUpload names it, as store_part_list() gave it: `head` must be the head
+ * of the part still, else TARN_EAGAIN (look again, try again). */
 struct store_part {
     uint32_t number;
     struct store_head head;
     struct tn_str meta;
 };
 
-/* One change. The caller owns it and all it points to until `done`; `body` moves in and is always freed
- * by the store. Zero-initialise, set the fields named beside the op. */
+/* One change. The caller owns it and all it points to until `done`; `body` moves in and is always
+ * freed by the store. Zero-initialise, set the fields named beside the op. */
 struct store_txn {
     enum store_op op;
     struct tn_str bucket;
     struct tn_str key;
     char upload_id[STORE_UPLOAD_ID_LEN + 1];
     uint32_t part_number;
-    struct store_head head;      /* in: md5, part_count, attrs, mtime_ms (0: now). out: what was stored */
+    struct store_head
+        head; /* in: md5, part_count, attrs, mtime_ms (0: now). out: what was stored */
     struct tn_str meta;
-    struct tn_str bytes;         /* the body in memory; or: */
-    struct store_body *body;     /* a sealed body; or: */
-    struct store_object *source; /* shares the bytes of this open object, whose key must be unchanged still:
-                                  * TARN_EAGAIN when it is not (open it again, try again) */
+    struct tn_str bytes;     /* the body in memory; or: */
+    struct store_body *body; /* a sealed body; or: */
+    struct store_object
+        *source; /* shares the bytes of this open object, whose key must be unchanged still:
+                  * TARN_EAGAIN when it is not (open it again, try again) */
     const struct store_part *parts;
     size_t part_count;
 
-    /* Called on the committing thread with the key's current head, or NULL when there is none; must not
-     * wait. A negative status refuses the change and becomes `status`. NULL for no condition. For
-     * STORE_UPLOAD_COMPLETE the head is that of the object, not of the upload. */
+    /* Called on the committing thread with the key's current head, or NULL when there is none; must
+     * not wait. A negative status refuses the change and becomes `status`. NULL for no condition.
+     * For STORE_UPLOAD_COMPLETE the head is that of the object, not of the upload. */
     int (*judge)(struct store_txn *txn, const struct store_head *current);
 
     /* Called exactly once, on any thread, never from inside store_commit(); must not wait. */
@@ -89,8 +95,9 @@ struct store_txn {
     void *user;
 
     /* Results. */
-    int status;      /* TARN_OK; TARN_ENOBUCKET; TARN_ENOTFOUND (no such upload); TARN_ENOSPACE; judge's; ... */
-    bool existed;    /* the key had an object before */
+    int status; /* TARN_OK; TARN_ENOBUCKET; TARN_ENOTFOUND (no such upload); TARN_ENOSPACE; judge's;
+                   ... */
+    bool existed; /* the key had an object before */
 
     /* The engine's own. */
     struct store_txn *next;
@@ -102,14 +109,15 @@ struct store_txn {
 struct store_list {
     struct tn_str bucket;
     struct tn_str prefix;
-    struct tn_str delimiter;   /* any text; empty for none */
-    struct tn_str after;       /* entries (keys and common prefixes) greater than this only */
-    struct tn_str upload_after; /* uploads only: with key == after, ids greater than this too; empty: none */
-    size_t max;                /* entries at most; 0 gives none */
+    struct tn_str delimiter; /* any text; empty for none */
+    struct tn_str after;     /* entries (keys and common prefixes) greater than this only */
+    struct tn_str
+        upload_after; /* uploads only: with key == after, ids greater than this too; empty: none */
+    size_t max;       /* entries at most; 0 gives none */
 };
 
-/* One entry: an object (head set), or a common prefix (head NULL). Views hold during the call. A negative
- * status ends the listing and is returned. */
+/* One entry: an object (head set), or a common prefix (head NULL). Views hold during the call. A
+ * negative status ends the listing and is returned. */
 typedef int (*store_list_fn)(void *user, struct tn_str key, const struct store_head *head);
 typedef int (*store_upload_fn)(void *user, struct tn_str key, const char *upload_id,
                                const struct store_head *head);
@@ -123,61 +131,66 @@ struct store_bucket {
 typedef int (*store_bucket_fn)(void *user, const struct store_bucket *bucket);
 
 struct store_stats {
-    uint64_t free_bytes;     /* of the place it is kept in */
+    uint64_t free_bytes; /* of the place it is kept in */
     uint64_t committed_seq;
-    uint64_t applied_seq;    /* what the index has taken in */
-    bool is_full;            /* new data is refused, deletes are not */
+    uint64_t applied_seq; /* what the index has taken in */
+    bool is_full;         /* new data is refused, deletes are not */
 };
 
 /* --- The table --- */
 
 struct store_ops {
     const char *name;
-    void (*close)(struct store *s); /* commits what is queued first; no other call may run or follow */
+    void (*close)(
+        struct store *s); /* commits what is queued first; no other call may run or follow */
     void (*commit)(struct store *s, struct store_txn *txn); /* never waits */
 
     /* A body of `len` bytes (UINT64_MAX: not known). Small ones stay in memory and never wait. */
     int (*body_new)(struct store *s, uint64_t len, struct store_body **out, struct tarn_error *err);
     int (*body_append)(struct store_body *b, const void *bytes, size_t len, struct tarn_error *err);
-    int (*body_seal)(struct store_body *b, struct tarn_error *err); /* data is durable after this, if large */
+    int (*body_seal)(struct store_body *b,
+                     struct tarn_error *err); /* data is durable after this, if large */
     uint64_t (*body_len)(const struct store_body *b);
     void (*body_free)(struct store_body *b);
 
-    /* Opens the current object. TARN_ENOTFOUND, TARN_ENOBUCKET, TARN_ECORRUPT; with `may_wait` false also
-     * TARN_EAGAIN when a disk would be asked. */
+    /* Opens the current object. TARN_ENOTFOUND, TARN_ENOBUCKET, TARN_ECORRUPT; with `may_wait`
+     * false also TARN_EAGAIN when a disk would be asked. */
     int (*object_open)(struct store *s, struct tn_str bucket, struct tn_str key, bool may_wait,
                        struct store_object **out, struct tarn_error *err);
     void (*object_close)(struct store_object *o);
     const struct store_head *(*object_head)(const struct store_object *o);
     struct tn_str (*object_meta)(const struct store_object *o); /* valid until close */
 
-    /* Verified bytes at `offset`: bytes read (0 at the end), TARN_EAGAIN when it may not wait and would,
-     * TARN_ECORRUPT, TARN_EIO. */
-    ssize_t (*object_read)(struct store_object *o, uint64_t offset, void *out, size_t cap, bool may_wait,
-                           struct tarn_error *err);
+    /* Verified bytes at `offset`: bytes read (0 at the end), TARN_EAGAIN when it may not wait and
+     * would, TARN_ECORRUPT, TARN_EIO. */
+    ssize_t (*object_read)(struct store_object *o, uint64_t offset, void *out, size_t cap,
+                           bool may_wait, struct tarn_error *err);
 
-    /* The bounds of part `number` (1 to part_count) within the object and that part's own meta (valid until
-     * close). TARN_ERANGE when there is none; an object without parts has one. May wait. */
+    /* The bounds of part `number` (1 to part_count) within the object and that part's own meta
+     * (valid until close). TARN_ERANGE when there is none; an object without parts has one. May
+     * wait. */
     int (*object_part)(struct store_object *o, uint32_t number, uint64_t *offset, uint64_t *len,
                        struct tn_str *meta, struct tarn_error *err);
 
-    /* May wait, from here on. Each listing is a snapshot that holds all that was committed before the call.
-     * `is_truncated`: more entries follow. */
+    /* May wait, from here on. Each listing is a snapshot that holds all that was committed before
+     * the call. `is_truncated`: more entries follow. */
     int (*list)(struct store *s, const struct store_list *query, store_list_fn each, void *user,
                 bool *is_truncated, struct tarn_error *err);
     int (*upload_list)(struct store *s, const struct store_list *query, store_upload_fn each,
-                       store_list_fn each_prefix, void *user, bool *is_truncated, struct tarn_error *err);
+                       store_list_fn each_prefix, void *user, bool *is_truncated,
+                       struct tarn_error *err);
     /* Parts with numbers greater than `after`. TARN_ENOTFOUND: no such upload of this key. */
-    int (*part_list)(struct store *s, struct tn_str bucket, struct tn_str key, const char *upload_id,
-                     uint32_t after, size_t max, store_part_fn each, void *user, bool *is_truncated,
-                     struct tarn_error *err);
+    int (*part_list)(struct store *s, struct tn_str bucket, struct tn_str key,
+                     const char *upload_id, uint32_t after, size_t max, store_part_fn each,
+                     void *user, bool *is_truncated, struct tarn_error *err);
     /* The meta given at STORE_UPLOAD_CREATE, and its head. */
-    int (*upload_get)(struct store *s, struct tn_str bucket, struct tn_str key, const char *upload_id,
-                      struct store_head *head, struct tn_arena *arena, struct tn_str *meta,
-                      struct tarn_error *err);
+    int (*upload_get)(struct store *s, struct tn_str bucket, struct tn_str key,
+                      const char *upload_id, struct store_head *head, struct tn_arena *arena,
+                      struct tn_str *meta, struct tarn_error *err);
 
     /* Never wait. */
-    int (*bucket_get)(struct store *s, struct tn_str bucket, struct tn_arena *arena, struct store_bucket *out);
+    int (*bucket_get)(struct store *s, struct tn_str bucket, struct tn_arena *arena,
+                      struct store_bucket *out);
     int (*bucket_list)(struct store *s, store_bucket_fn each, void *user); /* in name order */
     void (*stats)(struct store *s, struct store_stats *out);
 };

@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The applier: one thread that takes committed changes into the index, in batches sorted by key,
+ * and removes blobs that nothing refers to any more. */
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/log.h"
+#include "server/store/engine.h"
+
+enum { APPLY_BATCH_MAX = 4096, RETRY_SECONDS = 1, GARBAGE_CHECK_SECONDS = 1 };
+
+/* --- References --- */
+
+static int note_garbage(struct log_store *s, uint64_t blob, uint64_t seq)
+{
+    if (s->garbage.count == s->garbage.cap) {
+        size_t cap = s->garbage.cap ? s->garbage.cap * 2 : 64;
+        struct garbage *items = tn_realloc(s->garbage.items, cap * sizeof *items);
+        if (!items)
+            return TARN_ENOMEM;
+        s->garbage.items = items;
+        s->garbage.cap = cap;
+    }
+    s->garbage.items[s->garbage.count++] = (struct garbage){ blob, seq };
+    return TARN_OK;
+}
+
+static bool is_blob_id(uint64_t id)
+{
+    return id >> 60 != 0; /* blobs are numbered from the time in nanoseconds, records from 1 */
+}
+
+/* Changes the count of references to `id` by one; what has none left is garbage. `place` is where a
+ * part's record is. */
+static int refer(struct log_store *s, uint64_t id, const struct place *place, int change,
+                 uint64_t seq, struct tarn_error *err)
+{
+    int64_t refs;
+    struct place kept;
+    int rc = index_refer(s->index, id, place, change, &refs, &kept, err);
+    if (rc < 0 || refs > 0)
+        return rc;
+    if (is_blob_id(id))
+        rc = note_garbage(s, id, seq);
+    else if (kept.kind)
+        rc = index_segment_live(s->index, kept.segment, -(int64_t)kept.len, err);
+    return rc;
+}
+
+static int refer_all(struct log_store *s, struct tn_str manifest, int change, uint64_t seq,
+                     struct tarn_error *err)
+{
+    struct manifest m;
+    struct manifest_part part;
+    manifest_begin(&m, manifest);
+    int rc;
+    while ((rc = manifest_next(&m, &part)) == TARN_OK) {
+        bool is_blob = part.place.kind == PLACE_BLOB;
+        rc = refer(s, part.id, is_blob ? NULL : &part.place, change, seq, err);
+        if (rc < 0)
+            return rc;
+    }
+    return rc == TARN_EEOF ? TARN_OK : tn_fail(err, rc, "could not apply a record: bad manifest");
+}
+
+/* The bytes of a row that goes. */
+static int release(struct log_store *s, const struct store_head *old, uint64_t seq,
+                   struct tarn_error *err)
+{
+    struct place p = place_unpack(old->place);
+    int rc = index_segment_live(s->index, p.segment, -(int64_t)p.len, err);
+    if (rc == TARN_OK && p.kind == PLACE_BLOB)
+        rc = refer(s, p.blob, NULL, -1, seq, err);
+    if (rc == TARN_OK && p.kind == PLACE_MANIFEST) {
+        TN_AUTO_BUF manifest = TN_BUF_INIT(MANIFEST_LEN_MAX);
+        rc = object_read_manifest(s, &p, old->seq, &manifest, err);
+        if (rc == TARN_OK)
+            rc = refer_all(s, tn_buf_str(&manifest), -1, seq, err);
+        else if (rc == TARN_ECORRUPT)
+            rc = TARN_OK; /* its parts stay as unreferenced bytes rather than stop the store */
+    }
+    return rc;
+}
+
+static int release_row(struct log_store *s, struct tn_str key, uint64_t seq, struct tarn_error *err)
+{
+    struct store_head old;
+    int rc = index_get(s->index, key, &old, err);
+    if (rc == TARN_ENOTFOUND)
+        return TARN_OK;
+    return rc < 0 ? rc : release(s, &old, seq, err);
+}
+
+/* --- Records --- */
+
+struct part_release {
+    struct log_store *store;
+    uint64_t seq;
+    struct tarn_error *err;
+};
+
+/* A part's row goes: its bytes stay when the manifest refers to them. */
+static int release_part(void *user, struct tn_str key, const struct store_head *head,
+                        struct tn_str meta)
+{
+    struct part_release *r = user;
+    struct place p = place_unpack(head->place);
+    (void)key;
+    (void)meta;
+    if (p.kind != PLACE_INLINE)
+        return release(r->store, head, r->seq, r->err);
+    int64_t refs;
+    struct place kept;
+    int rc = index_refer(r->store->index, head->seq, NULL, 0, &refs, &kept, r->err);
+    return rc < 0 || refs > 0 ? rc : release(r->store, head, r->seq, r->err);
+}
+
+static int end_upload(struct log_store *s, uint32_t bucket, struct tn_str upload_key,
+                      const unsigned char *upload_id, uint64_t seq, struct tarn_error *err)
+{
+    struct index_key parts;
+    struct part_release user = { s, seq, err };
+    int rc = release_row(s, upload_key, seq, err);
+    if (rc == TARN_OK)
+        rc = index_delete(s->index, upload_key, err);
+    index_key_make(&parts, bucket, SPACE_PART,
+                   (struct tn_str){ (const char *)upload_id, UPLOAD_ID_RAW_LEN });
+    if (rc == TARN_OK)
+        rc = index_delete_prefix(s->index, index_key_str(&parts), release_part, &user, err);
+    return rc;
+}
+
+static int put_row(struct log_store *s, const struct record *r, const struct place *place,
+                   struct tn_str manifest, struct tarn_error *err)
+{
+    struct index_key key;
+    struct store_head head = {
+        .seq = r->seq,
+        .size = r->size,
+        .mtime_ms = r->mtime_ms,
+        .part_count = r->part_count,
+        .attrs = r->attrs,
+    };
+    memcpy(head.md5, r->md5, STORE_MD5_LEN);
+    place_pack(place, head.place);
+    index_key_of_record(&key, r);
+    /* The new references first, so that bytes shared with the old row are not dropped in between.
+     */
+    int rc = index_segment_live(s->index, place->segment, place->len, err);
+    if (rc == TARN_OK && place->kind == PLACE_BLOB)
+        rc = refer(s, place->blob, NULL, 1, r->seq, err);
+    if (rc == TARN_OK && place->kind == PLACE_MANIFEST)
+        rc = refer_all(s, manifest, 1, r->seq, err);
+    if (rc == TARN_OK)
+        rc = release_row(s, index_key_str(&key), r->seq, err);
+    struct tn_str meta = r->type == RECORD_PART ? r->meta : TN_STR_EMPTY;
+    return rc < 0 ? rc : index_put(s->index, index_key_str(&key), &head, meta, err);
+}
+
+static int apply_complete(struct log_store *s, const struct record *r, const struct place *place,
+                          struct tn_str manifest, struct tarn_error *err)
+{
+    struct index_key upload;
+    TN_AUTO_BUF key = TN_BUF_INIT(RECORD_KEY_MAX);
+    if (r->meta.len < UPLOAD_ID_RAW_LEN)
+        return tn_fail(err, TARN_ECORRUPT, "could not apply a record: no upload id");
+    if (tn_buf_append_str(&key, r->key) < 0 || tn_buf_append_char(&key, '\0') < 0 ||
+        tn_buf_append(&key, r->meta.data, UPLOAD_ID_RAW_LEN) < 0)
+        return tn_fail(err, TARN_ENOMEM, "could not apply a record: out of memory");
+    index_key_make(&upload, r->bucket, SPACE_UPLOAD, tn_buf_str(&key));
+    int rc = put_row(s, r, place, manifest, err);
+    return rc < 0 ? rc
+                  : end_upload(s, r->bucket, index_key_str(&upload),
+                               (const unsigned char *)r->meta.data, r->seq, err);
+}
+
+static int apply_bucket(struct log_store *s, const struct record *r, struct tarn_error *err)
+{
+    struct store_bucket b = { r->key, r->mtime_ms, r->meta };
+    if (r->type != RECORD_BUCKET_DELETE)
+        return index_bucket_put(s->index, r->bucket, &b, err);
+    struct index_key all;
+    struct part_release user = { s, r->seq, err };
+    index_key_make(&all, r->bucket, SPACE_OBJECT, TN_STR_EMPTY);
+    all.len--; /* every space of the bucket */
+    int rc = index_delete_prefix(s->index, index_key_str(&all), release_part, &user, err);
+    return rc < 0 ? rc : index_bucket_delete(s->index, r->bucket, err);
+}
+
+int apply_record(struct log_store *s, const struct record *r, const struct place *place,
+                 struct tn_str manifest, struct tarn_error *err)
+{
+    struct index_key key;
+    int rc;
+    index_key_of_record(&key, r);
+    switch (r->type) {
+    case RECORD_PUT:
+    case RECORD_PART:
+    case RECORD_UPLOAD_CREATE:
+        return put_row(s, r, place, manifest, err);
+    case RECORD_COMPLETE:
+        return apply_complete(s, r, place, manifest, err);
+    case RECORD_DELETE:
+        rc = release_row(s, index_key_str(&key), r->seq, err);
+        return rc < 0 ? rc : index_delete(s->index, index_key_str(&key), err);
+    case RECORD_UPLOAD_ABORT:
+        return end_upload(s, r->bucket, index_key_str(&key),
+                          (const unsigned char *)r->key.data + r->key.len - UPLOAD_ID_RAW_LEN,
+                          r->seq, err);
+    case RECORD_BUCKET_CREATE:
+    case RECORD_BUCKET_CONFIG:
+    case RECORD_BUCKET_DELETE:
+        return apply_bucket(s, r, err);
+    default:
+        return tn_fail(err, TARN_ECORRUPT, "could not apply a record: unknown type %d",
+                       (int)r->type);
+    }
+}
+
+/* --- Garbage --- */
+
+void apply_collect(struct log_store *s)
+{
+    uint64_t lowest = pin_lowest(s);
+    size_t kept = 0;
+    for (size_t i = 0; i < s->garbage.count; i++) {
+        struct garbage g = s->garbage.items[i];
+        if (g.death_seq <= lowest)
+            blob_unlink(s->disk, s->blob_dir, g.blob);
+        else
+            s->garbage.items[kept++] = g;
+    }
+    s->garbage.count = kept;
+}
+
+/* --- The thread --- */
+
+/* Only rows of their own sort among each other: what touches many rows keeps its turn. */
+static bool is_sortable(const struct change *c)
+{
+    return c->record.type == RECORD_PUT || c->record.type == RECORD_DELETE ||
+           c->record.type == RECORD_PART || c->record.type == RECORD_UPLOAD_CREATE;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct change *x = *(struct change *const *)a;
+    const struct change *y = *(struct change *const *)b;
+    int order = tn_str_cmp(x->key, y->key);
+    return order ? order : (x->record.seq > y->record.seq) - (x->record.seq < y->record.seq);
+}
+
+static int apply_sorted(struct log_store *s, struct change **changes, size_t count,
+                        struct tarn_error *err)
+{
+    int rc = TARN_OK;
+    for (size_t from = 0; from < count && rc == TARN_OK;) {
+        size_t to = from;
+        while (to < count && is_sortable(changes[to]))
+            to++;
+        if (to == from)
+            to++;
+        qsort(changes + from, to - from, sizeof *changes, by_key);
+        for (; from < to && rc == TARN_OK; from++)
+            rc = apply_record(s, &changes[from]->record, &changes[from]->place, changes[from]->body,
+                              err);
+        from = to;
+    }
+    return rc;
+}
+
+/* All or nothing: the garbage of a batch that failed is none. */
+static int apply_batch(struct log_store *s, struct change **changes, size_t count,
+                       const struct index_position *position, struct tarn_error *err)
+{
+    size_t garbage_before = s->garbage.count;
+    int rc = index_begin(s->index, err);
+    if (rc == TARN_OK)
+        rc = apply_sorted(s, changes, count, err);
+    if (rc == TARN_OK)
+        rc = index_commit(s->index, position, err);
+    if (rc < 0) {
+        index_rollback(s->index);
+        s->garbage.count = garbage_before;
+    }
+    return rc;
+}
+
+static void wait_seconds(struct log_store *s, int seconds)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += seconds;
+    (void)pthread_cond_timedwait(&s->apply.filled, &s->apply.lock, &until);
+}
+
+/* Takes up to APPLY_BATCH_MAX changes off the queue; 0 when the store closes. */
+static size_t take_changes(struct log_store *s, struct change **out)
+{
+    size_t count = 0;
+    (void)pthread_mutex_lock(&s->apply.lock);
+    while (!s->apply.first && !s->apply.is_closing) {
+        if (s->garbage.count) {
+            wait_seconds(s, GARBAGE_CHECK_SECONDS);
+            (void)pthread_mutex_unlock(&s->apply.lock);
+            apply_collect(s);
+            (void)pthread_mutex_lock(&s->apply.lock);
+        } else {
+            (void)pthread_cond_wait(&s->apply.filled, &s->apply.lock);
+        }
+    }
+    while (s->apply.first && count < APPLY_BATCH_MAX) {
+        out[count] = s->apply.first;
+        s->apply.first = out[count++]->next;
+    }
+    if (!s->apply.first)
+        s->apply.last = NULL;
+    (void)pthread_mutex_unlock(&s->apply.lock);
+    return count;
+}
+
+static void forget(struct log_store *s, struct change **changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct change *c = changes[i];
+        if (c->key.len)
+            heads_clean(s->heads, c->key, c->record.seq);
+        if (c->record.type == RECORD_COMPLETE)
+            heads_clean(s->heads, c->upload_key, c->record.seq);
+        change_free(c);
+    }
+}
+
+/* Tries until it works or the store closes: the log has the changes in either case. */
+static void apply_until_done(struct log_store *s, struct change **changes, size_t count)
+{
+    const struct change *last = changes[count - 1];
+    struct index_position position = { last->record.seq, last->place.segment,
+                                       last->place.offset + last->place.len, last->crc };
+    struct tarn_error err = { 0 };
+    int rc;
+    bool is_closing = false;
+    while ((rc = apply_batch(s, changes, count, &position, &err)) < 0 && !is_closing) {
+        tn_log(TN_LOG_ERROR, "event=index_not_written reason=\"%s\"", err.message);
+        (void)pthread_mutex_lock(&s->apply.lock);
+        s->apply.failure = rc;
+        (void)pthread_cond_broadcast(&s->apply.drained);
+        if (!s->apply.is_closing)
+            wait_seconds(s, RETRY_SECONDS);
+        is_closing = s->apply.is_closing;
+        (void)pthread_mutex_unlock(&s->apply.lock);
+    }
+    forget(s, changes, count);
+    (void)pthread_mutex_lock(&s->apply.lock);
+    s->apply.failure = TARN_OK;
+    s->apply.count -= count;
+    s->apply.applied_seq = position.seq;
+    (void)pthread_cond_broadcast(&s->apply.drained);
+    (void)pthread_mutex_unlock(&s->apply.lock);
+}
+
+static void *applier(void *arg)
+{
+    struct log_store *s = arg;
+    struct change **changes = tn_calloc(APPLY_BATCH_MAX, sizeof(struct change *));
+    if (!changes) {
+        s->config.on_fatal(s->config.context, "out of memory at the start");
+        abort();
+    }
+    for (size_t count = take_changes(s, changes); count; count = take_changes(s, changes)) {
+        apply_until_done(s, changes, count);
+        apply_collect(s);
+    }
+    tn_free(changes);
+    return NULL;
+}
+
+void apply_push(struct log_store *s, struct change *first, struct change *last, size_t count)
+{
+    (void)pthread_mutex_lock(&s->apply.lock);
+    if (s->apply.last)
+        s->apply.last->next = first;
+    else
+        s->apply.first = first;
+    s->apply.last = last;
+    s->apply.count += count;
+    (void)pthread_cond_signal(&s->apply.filled);
+    (void)pthread_mutex_unlock(&s->apply.lock);
+}
+
+int apply_wait(struct log_store *s, struct tarn_error *err)
+{
+    uint64_t seq = atomic_load(&s->committed_seq);
+    int rc = TARN_OK;
+    (void)pthread_mutex_lock(&s->apply.lock);
+    while (s->apply.applied_seq < seq && !s->apply.is_closing && s->apply.failure == TARN_OK)
+        (void)pthread_cond_wait(&s->apply.drained, &s->apply.lock);
+    if (s->apply.applied_seq < seq)
+        rc = s->apply.failure < 0 ? s->apply.failure : TARN_ECANCELLED;
+    (void)pthread_mutex_unlock(&s->apply.lock);
+    return rc < 0
+               ? tn_fail(err, rc, "could not bring the index up to date: %s", tarn_status_text(rc))
+               : TARN_OK;
+}
+
+int apply_start(struct log_store *s, struct tarn_error *err)
+{
+    int code = pthread_create(&s->applier, NULL, applier, s);
+    if (code != 0) {
+        errno = code;
+        return tn_fail_errno(err, "could not start a thread");
+    }
+    s->has_applier = true;
+    return TARN_OK;
+}
+
+void apply_stop(struct log_store *s)
+{
+    if (s->has_applier) {
+        (void)pthread_mutex_lock(&s->apply.lock);
+        s->apply.is_closing = true;
+        (void)pthread_cond_broadcast(&s->apply.filled);
+        (void)pthread_cond_broadcast(&s->apply.drained);
+        (void)pthread_mutex_unlock(&s->apply.lock);
+        (void)pthread_join(s->applier, NULL);
+        s->has_applier = false;
+    }
+    apply_collect(s);
+    tn_free(TN_TAKE(s->garbage.items));
+}

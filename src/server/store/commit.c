@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The committer: one thread that judges what has queued, writes it with one write and one sync,
+ * publishes it, and only then answers. */
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/store/engine.h"
+
+enum { SPACE_CHECK_NS = 200000000 };
+
+static const char padding[RECORD_ALIGN];
+
+/* What is being put together for one sync. */
+struct batch {
+    struct change *first, *last; /* that have a record */
+    size_t count;
+    struct store_txn *answered_first, *answered_last; /* all, in order */
+    struct iovec parts[3 * BATCH_COUNT_MAX + 3];
+    size_t part_count;
+    uint64_t len;
+    uint64_t first_seq;
+    uint32_t first_prev;
+    unsigned char seal[RECORD_HEADER_LEN];
+    bool is_sealed;
+};
+
+void commit_txn(struct store *base, struct store_txn *txn)
+{
+    struct log_store *s = engine(base);
+    struct change *c = NULL;
+    txn->next = NULL;
+    txn->existed = false;
+    txn->status = change_new(s, txn, &c);
+    txn->engine = c;
+    (void)pthread_mutex_lock(&s->queue.lock);
+    bool was_empty = !s->queue.first;
+    if (was_empty)
+        s->queue.first = txn;
+    else
+        s->queue.last->next = txn;
+    s->queue.last = txn;
+    if (was_empty)
+        (void)pthread_cond_signal(&s->queue.filled);
+    (void)pthread_mutex_unlock(&s->queue.lock);
+}
+
+static void fatal(struct log_store *s, const char *reason)
+{
+    s->config.on_fatal(s->config.context, reason);
+    abort(); /* it does not return; nothing may be acknowledged after this */
+}
+
+/* --- Judging --- */
+
+/* The committer's view: what this batch staged, what is published, what the index has. */
+static int find_current(struct log_store *s, struct tn_str key, struct store_head *out)
+{
+    switch (heads_find_staged(s->heads, key, out)) {
+    case HEADS_FOUND:
+        return TARN_OK;
+    case HEADS_ABSENT:
+        return TARN_ENOTFOUND;
+    default:
+        return index_reader_get(s->commit.reader, key, out, NULL);
+    }
+}
+
+static int check_source(struct log_store *s, const struct store_txn *txn)
+{
+    struct store_head now;
+    int rc = find_current(s, object_key(txn->source), &now);
+    if (rc == TARN_ENOTFOUND || (rc == TARN_OK && now.seq != object_head(txn->source)->seq))
+        return TARN_EAGAIN;
+    return rc;
+}
+
+static int check_parts(struct log_store *s, const struct store_txn *txn, uint32_t bucket)
+{
+    unsigned char id[UPLOAD_ID_RAW_LEN];
+    if (!upload_id_decode(txn->upload_id, id))
+        return TARN_ENOTFOUND;
+    for (size_t i = 0; i < txn->part_count; i++) {
+        struct index_key key;
+        struct store_head now;
+        index_key_part(&key, bucket, id, txn->parts[i].number);
+        int rc = find_current(s, index_key_str(&key), &now);
+        if (rc == TARN_ENOTFOUND || (rc == TARN_OK && now.seq != txn->parts[i].head.seq))
+            return TARN_EAGAIN;
+        if (rc < 0)
+            return rc;
+    }
+    return TARN_OK;
+}
+
+static int judge_object(struct log_store *s, struct change *c)
+{
+    struct store_txn *txn = c->txn;
+    struct store_head now;
+    if (!txn->judge && txn->op != STORE_DELETE)
+        return TARN_OK;
+    int rc = find_current(s, c->key, &now);
+    if (rc < 0 && rc != TARN_ENOTFOUND)
+        return rc;
+    txn->existed = rc == TARN_OK;
+    return txn->judge ? txn->judge(txn, txn->existed ? &now : NULL) : TARN_OK;
+}
+
+static bool takes_space(enum store_op op)
+{
+    return op != STORE_DELETE && op != STORE_BUCKET_DELETE && op != STORE_UPLOAD_ABORT;
+}
+
+static bool is_full(struct log_store *s)
+{
+    uint64_t now = tn_now_ns();
+    if (now - s->commit.space_checked_ns < SPACE_CHECK_NS)
+        return atomic_load(&s->is_full);
+    s->commit.space_checked_ns = now;
+    struct statvfs info;
+    bool is_full = false;
+    if (s->disk->statvfs(s->dir, &info) == 0)
+        is_full = (uint64_t)info.f_bavail * info.f_frsize < s->reserve_len;
+    bool has_next;
+    bool is_log_full;
+    uint64_t room = log_room(s->log, &has_next, &is_log_full);
+    /* Without a next segment, what is left of this one is kept for deletes. */
+    if (is_log_full && !has_next && room < LOG_SEGMENT_LEN_FIRST / 4)
+        is_full = true;
+    if (is_full != atomic_load(&s->is_full))
+        tn_log(TN_LOG_WARN, "event=disk_%s path=\"%s\"", is_full ? "full" : "has_room", s->dir);
+    atomic_store(&s->is_full, is_full);
+    return is_full;
+}
+
+/* TARN_OK: the change gets a record. TARN_ENOTMODIFIED: it is done without one. */
+static int judge(struct log_store *s, struct change *c)
+{
+    struct store_txn *txn = c->txn;
+    struct store_head upload;
+    int rc = TARN_OK;
+    if (buckets_number(s->buckets, txn->bucket) != c->record.bucket)
+        return TARN_ENOBUCKET;
+    if (c->upload_key.len)
+        rc = find_current(s, c->upload_key, &upload);
+    if (rc == TARN_OK &&
+        (txn->op == STORE_PUT || txn->op == STORE_DELETE || txn->op == STORE_UPLOAD_COMPLETE))
+        rc = judge_object(s, c);
+    if (rc == TARN_OK && txn->op == STORE_UPLOAD_COMPLETE)
+        rc = check_parts(s, txn, c->record.bucket);
+    if (rc == TARN_OK && txn->source)
+        rc = check_source(s, txn);
+    if (rc == TARN_OK && txn->op == STORE_DELETE && !txn->existed)
+        return TARN_ENOTMODIFIED;
+    if (rc == TARN_OK && takes_space(txn->op) && is_full(s))
+        rc = TARN_ENOSPACE;
+    return rc;
+}
+
+/* --- Bucket changes, each a batch of its own --- */
+
+static bool is_bucket_op(enum store_op op)
+{
+    return op == STORE_BUCKET_CREATE || op == STORE_BUCKET_DELETE || op == STORE_BUCKET_CONFIG;
+}
+
+static int check_empty(struct log_store *s, uint32_t bucket)
+{
+    struct index_key from;
+    struct index_key to;
+    struct tn_str key;
+    struct tn_str meta;
+    struct store_head head;
+    int rc = apply_wait(s, NULL);
+    if (rc < 0)
+        return rc;
+    index_key_make(&from, bucket, SPACE_OBJECT, TN_STR_EMPTY);
+    index_key_make(&to, bucket, SPACE_UPLOAD, TN_STR_EMPTY);
+    rc = index_scan_begin(s->commit.reader, NULL);
+    if (rc < 0)
+        return rc;
+    rc = index_scan_seek(s->commit.reader, index_key_str(&from), false, index_key_str(&to), NULL);
+    if (rc == TARN_OK)
+        rc = index_scan_next(s->commit.reader, &key, &head, &meta, NULL);
+    index_scan_end(s->commit.reader);
+    return rc == TARN_EEOF ? TARN_OK : rc == TARN_OK ? TARN_ENOTEMPTY : rc;
+}
+
+/* A bucket keeps its time of creation when its metadata is replaced. */
+static int keep_created(struct log_store *s, struct change *c)
+{
+    struct tn_arena arena;
+    struct store_bucket now;
+    tn_arena_init(&arena, 2 * STORE_META_LEN_MAX);
+    int rc = buckets_get(s->buckets, c->txn->bucket, &arena, &now);
+    if (rc == TARN_OK)
+        c->record.mtime_ms = now.created_ms;
+    tn_arena_release(&arena);
+    return rc;
+}
+
+static int judge_bucket(struct log_store *s, struct change *c)
+{
+    struct store_txn *txn = c->txn;
+    uint32_t number = buckets_number(s->buckets, txn->bucket);
+    int rc = TARN_OK;
+    if (txn->op == STORE_BUCKET_CREATE) {
+        if (number)
+            return TARN_EEXISTS;
+        number = buckets_number_max(s->buckets) + 1;
+    } else if (!number) {
+        return TARN_ENOBUCKET;
+    }
+    if (txn->op == STORE_BUCKET_DELETE)
+        rc = check_empty(s, number);
+    else if (txn->op == STORE_BUCKET_CONFIG)
+        rc = keep_created(s, c);
+    if (rc == TARN_OK && takes_space(txn->op) && is_full(s))
+        rc = TARN_ENOSPACE;
+    if (rc < 0)
+        return rc;
+    c->record.bucket = number;
+    record_write_front(&c->record, NULL, c->front); /* its number is known only now */
+    return TARN_OK;
+}
+
+static int publish_bucket(struct log_store *s, const struct change *c)
+{
+    if (c->record.type == RECORD_BUCKET_DELETE) {
+        buckets_delete(s->buckets, c->record.key);
+        return TARN_OK;
+    }
+    struct store_bucket b = { c->record.key, c->record.mtime_ms, c->record.meta };
+    return buckets_put(s->buckets, c->record.bucket, &b);
+}
+
+/* --- Batches --- */
+
+static void answer_later(struct batch *b, struct store_txn *txn, int status)
+{
+    txn->status = status;
+    txn->next = NULL;
+    if (b->answered_last)
+        b->answered_last->next = txn;
+    else
+        b->answered_first = txn;
+    b->answered_last = txn;
+}
+
+static void add_part(struct batch *b, const void *bytes, size_t len)
+{
+    if (len == 0)
+        return;
+    struct iovec *part = &b->parts[b->part_count++];
+    memcpy(&part->iov_base, &bytes, sizeof bytes); /* iovec has no const form */
+    part->iov_len = len;
+}
+
+static int stage(struct log_store *s, struct change *c)
+{
+    struct store_head *head = &c->head;
+    *head = (struct store_head){
+        .seq = s->commit.next_seq,
+        .size = c->record.size,
+        .mtime_ms = c->record.mtime_ms,
+        .part_count = c->record.part_count,
+        .attrs = c->record.attrs,
+    };
+    memcpy(head->md5, c->record.md5, STORE_MD5_LEN);
+    place_pack(&c->place, head->place);
+    bool is_gone = c->record.type == RECORD_DELETE || c->record.type == RECORD_UPLOAD_ABORT;
+    int rc = TARN_OK;
+    if (c->key.len)
+        rc = heads_stage(s->heads, c->key, is_gone ? NULL : head, head->seq);
+    if (rc == TARN_OK && c->record.type == RECORD_COMPLETE)
+        rc = heads_stage(s->heads, c->upload_key, NULL, head->seq);
+    return rc;
+}
+
+/* Gives the change its number and its links in the chain; its place is reserved. */
+static void add_record(struct log_store *s, struct batch *b, struct change *c)
+{
+    c->place.kind = c->record.kind;
+    c->place.len = (uint32_t)c->total_len;
+    c->place.blob = c->record.blob;
+    if (stage(s, c) < 0)
+        fatal(s, "out of memory in the middle of a commit");
+    if (b->count == 0) {
+        b->first_seq = s->commit.next_seq;
+        b->first_prev = s->commit.prev;
+    }
+    c->record.seq = s->commit.next_seq++;
+    c->crc =
+        record_finish(c->front, c->front_len, c->record.seq, s->commit.prev, (uint32_t)b->count);
+    s->commit.prev = c->crc;
+    add_part(b, c->front, c->front_len);
+    add_part(b, c->body.data, c->body.len);
+    add_part(b, padding, (size_t)(c->total_len - c->front_len - c->body.len));
+    c->next = NULL;
+    if (b->last)
+        b->last->next = c;
+    else
+        b->first = c;
+    b->last = c;
+    b->count++;
+    b->len += c->total_len;
+}
+
+/* Ends the segment: the seal goes out with this batch. */
+static void add_seal(struct log_store *s, struct batch *b)
+{
+    struct record seal = { .type = RECORD_SEAL };
+    uint32_t offset;
+    log_reserve_seal(s->log, &offset);
+    record_write_front(&seal, NULL, b->seal);
+    if (b->part_count == 0) {
+        b->first_seq = s->commit.next_seq;
+        b->first_prev = s->commit.prev;
+    }
+    s->commit.prev = record_finish(b->seal, sizeof b->seal, s->commit.next_seq++, s->commit.prev,
+                                   (uint32_t)b->count);
+    add_part(b, b->seal, sizeof b->seal);
+    b->is_sealed = true;
+}
+
+/* Takes one transaction in. False when it has to wait for the next batch. */
+static bool take_in(struct log_store *s, struct batch *b, struct store_txn *txn)
+{
+    struct change *c = txn->engine;
+    if (!c) {
+        answer_later(b, txn, txn->status);
+        return true;
+    }
+    if (is_bucket_op(txn->op) && b->count)
+        return false;
+    int rc = is_bucket_op(txn->op) ? judge_bucket(s, c) : judge(s, c);
+    int reserved = rc;
+    if (rc == TARN_OK)
+        reserved = log_reserve(s->log, c->total_len, &c->place.segment, &c->place.offset);
+    if (rc == TARN_OK && reserved == TARN_EAGAIN) {
+        add_seal(s, b);
+        return false;
+    }
+    if (reserved == TARN_OK) {
+        add_record(s, b, c);
+        answer_later(b, txn, TARN_OK);
+        return true;
+    }
+    answer_later(b, txn, reserved == TARN_ENOTMODIFIED ? TARN_OK : reserved);
+    change_free(c);
+    txn->engine = NULL;
+    return true;
+}
+
+static void publish(struct log_store *s, struct batch *b)
+{
+    for (struct change *c = b->first; c; c = c->next) {
+        if (c->key.len)
+            heads_publish(s->heads, c->key, c->record.seq);
+        else if (publish_bucket(s, c) < 0)
+            fatal(s, "out of memory in the middle of a commit");
+        if (c->record.type == RECORD_COMPLETE)
+            heads_publish(s->heads, c->upload_key, c->record.seq);
+        if (c->txn->body)
+            body_keep(c->txn->body);
+        c->txn->head = c->head;
+        c->txn->engine = NULL;
+        c->txn = NULL;
+        c->body = c->own_body.len ? tn_buf_str(&c->own_body) : TN_STR_EMPTY;
+    }
+    if (b->first)
+        atomic_store(&s->committed_seq, b->last->record.seq);
+}
+
+static void answer_all(struct batch *b)
+{
+    struct store_txn *txn = b->answered_first;
+    while (txn) {
+        struct store_txn *next = txn->next;
+        body_free(TN_TAKE(txn->body));
+        txn->done(txn);
+        txn = next;
+    }
+}
+
+static void finish(struct log_store *s, struct batch *b)
+{
+    struct tarn_error err = { 0 };
+    if (b->part_count &&
+        log_write(s->log, b->parts, b->part_count, b->first_seq, b->first_prev, &err) < 0)
+        fatal(s, err.message);
+    publish(s, b);
+    if (b->first)
+        apply_push(s, b->first, b->last, b->count);
+    answer_all(b);
+}
+
+/* The log cannot go on: nothing was written of this transaction. */
+static void refuse(struct store_txn *txn, int status)
+{
+    change_free(txn->engine);
+    txn->engine = NULL;
+    txn->status = status;
+    body_free(TN_TAKE(txn->body));
+    txn->done(txn);
+}
+
+static void batch_reset(struct batch *b)
+{
+    b->first = b->last = NULL;
+    b->answered_first = b->answered_last = NULL;
+    b->count = b->part_count = 0;
+    b->len = 0;
+    b->is_sealed = false;
+}
+
+/* Fills a batch from the queue; yields what is left of it. A bucket's change ends the batch. */
+static struct store_txn *fill(struct log_store *s, struct batch *b, struct store_txn *txn)
+{
+    bool is_open = true;
+    while (txn && is_open && b->count < BATCH_COUNT_MAX && b->len < BATCH_LEN_MAX) {
+        struct store_txn *next = txn->next;
+        is_open = !is_bucket_op(txn->op);
+        if (!take_in(s, b, txn))
+            break;
+        txn = next;
+    }
+    return txn;
+}
+
+/* Commits the queue in one or more batches. */
+static void commit_queue(struct log_store *s, struct batch *b, struct store_txn *txn)
+{
+    while (txn) {
+        if (s->commit.must_roll && log_roll(s->log, NULL) < 0) {
+            struct store_txn *next = txn->next;
+            refuse(txn, TARN_ENOSPACE);
+            txn = next;
+            continue;
+        }
+        s->commit.must_roll = false;
+        batch_reset(b);
+        txn = fill(s, b, txn);
+        finish(s, b);
+        s->commit.must_roll = b->is_sealed;
+    }
+}
+
+static struct store_txn *take_queue(struct log_store *s)
+{
+    (void)pthread_mutex_lock(&s->queue.lock);
+    while (!s->queue.first && !s->queue.is_closing)
+        (void)pthread_cond_wait(&s->queue.filled, &s->queue.lock);
+    struct store_txn *txn = s->queue.first;
+    s->queue.first = s->queue.last = NULL;
+    (void)pthread_mutex_unlock(&s->queue.lock);
+    return txn;
+}
+
+static void wait_for_applier(struct log_store *s)
+{
+    (void)pthread_mutex_lock(&s->apply.lock);
+    while (s->apply.count > BACKLOG_MAX && !s->apply.is_closing)
+        (void)pthread_cond_wait(&s->apply.drained, &s->apply.lock);
+    (void)pthread_mutex_unlock(&s->apply.lock);
+}
+
+static void *committer(void *arg)
+{
+    struct log_store *s = arg;
+    struct batch *b = tn_calloc(1, sizeof *b);
+    if (!b)
+        fatal(s, "out of memory at the start");
+    for (struct store_txn *txn = take_queue(s); txn; txn = take_queue(s)) {
+        wait_for_applier(s);
+        commit_queue(s, b, txn);
+    }
+    tn_free(b);
+    return NULL;
+}
+
+int commit_start(struct log_store *s, struct tarn_error *err)
+{
+    int rc = index_reader_take(s->index, &s->commit.reader, err);
+    if (rc < 0)
+        return rc;
+    int code = pthread_create(&s->committer, NULL, committer, s);
+    if (code != 0) {
+        errno = code;
+        return tn_fail_errno(err, "could not start a thread");
+    }
+    s->has_committer = true;
+    return TARN_OK;
+}
+
+void commit_stop(struct log_store *s)
+{
+    if (s->has_committer) {
+        (void)pthread_mutex_lock(&s->queue.lock);
+        s->queue.is_closing = true;
+        (void)pthread_cond_broadcast(&s->queue.filled);
+        (void)pthread_mutex_unlock(&s->queue.lock);
+        (void)pthread_join(s->committer, NULL);
+        s->has_committer = false;
+    }
+    if (s->commit.reader)
+        index_reader_give(s->index, TN_TAKE(s->commit.reader));
+}

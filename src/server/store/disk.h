@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The system calls that the engine makes on its log and blobs, as a table, so that a test can fail
+ * any of them, tear a write or cut the power. Each behaves as the call of its name, errno included.
+ */
+
+#ifndef SERVER_STORE_DISK_H
+#define SERVER_STORE_DISK_H
+
+#include <sys/statvfs.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/fail.h"
+
+struct disk_ops {
+    int (*open)(const char *path, int flags, mode_t mode);
+    int (*close)(int fd);
+    ssize_t (*preadv)(int fd, const struct iovec *parts, int count, off_t offset, bool may_wait);
+    ssize_t (*pwritev)(int fd, const struct iovec *parts, int count, off_t offset);
+    int (*fdatasync)(int fd);
+    int (*fsync)(int fd);
+    int (*fallocate)(int fd, off_t len);
+    int (*rename)(const char *from, const char *to);
+    int (*unlink)(const char *path);
+    int (*mkdir)(const char *path, mode_t mode);
+    int (*statvfs)(const char *path, struct statvfs *out);
+    off_t (*length)(int fd);
+};
+
+extern const struct disk_ops disk_real;
+
+/* Whole reads: bytes read (less than `len` only at the end of the file), TARN_EAGAIN when it may
+ * not wait and would, or another negative status. */
+TN_MUST_USE ssize_t disk_read(const struct disk_ops *d, int fd, void *out, size_t len,
+                              uint64_t offset, bool may_wait);
+
+/* Whole writes; `parts` is used up in the course. */
+TN_MUST_USE int disk_writev(const struct disk_ops *d, int fd, struct iovec *parts, size_t count,
+                            uint64_t offset);
+TN_MUST_USE int disk_write(const struct disk_ops *d, int fd, const void *bytes, size_t len,
+                           uint64_t offset);
+
+/* fsync of the directory `path`. */
+TN_MUST_USE int disk_sync_dir(const struct disk_ops *d, const char *path, struct tarn_error *err);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's inside: what its files share. How a change walks: store_commit (any thread) encodes
+ * it and queues it; the committer judges, writes and syncs a batch, publishes it to `heads` and
+ * answers; the applier takes it into the index. */
+
+#ifndef SERVER_STORE_ENGINE_H
+#define SERVER_STORE_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "server/store/blob.h"
+#include "server/store/buckets.h"
+#include "server/store/heads.h"
+#include "server/store/index.h"
+#include "server/store/log.h"
+#include "server/store/log_store.h"
+#include "server/store/record.h"
+
+enum {
+    ENGINE_PATH_MAX = 4096,
+    INLINE_MAX_DEFAULT = 1 << 20,
+    CACHE_MAX_DEFAULT = 8 << 20,
+    BATCH_COUNT_MAX = 1024,        /* changes in one commit */
+    BATCH_LEN_MAX = 16 << 20,      /* bytes in one commit */
+    BACKLOG_MAX = 16384,           /* changes that the index may lag behind */
+    RECORD_WHOLE_MAX = 128 * 1024, /* records up to this are read at once */
+    MANIFEST_LEN_MAX = 32 << 20,
+};
+
+/* A change on its way from store_commit to the index. One allocation with its key and front. */
+struct change {
+    struct change *next;
+    struct store_txn *txn; /* NULL once it is answered */
+    struct record record;  /* views into `front` */
+    struct place place;
+    struct store_head head;
+    struct tn_str key;        /* the index row's */
+    struct tn_str upload_key; /* the upload's row, for changes to one */
+    struct tn_str body;       /* that goes into the record */
+    struct tn_buf own_body;   /* holds `body` when it is not the caller's */
+    unsigned char *front;
+    size_t front_len;
+    uint64_t total_len;
+    uint32_t crc;
+    bool is_staged;
+};
+
+/* Keeps bytes from being removed: whoever looks at the index or reads holds one. In order of `seq`.
+ */
+struct pin {
+    struct pin *prev;
+    struct pin *next;
+    uint64_t seq;
+};
+
+struct garbage {
+    uint64_t blob;
+    uint64_t death_seq; /* of the record that dropped the last reference */
+};
+
+struct log_store {
+    struct store base;
+    const struct disk_ops *disk;
+    struct log_store_config config;
+    char dir[ENGINE_PATH_MAX];
+    char blob_dir[ENGINE_PATH_MAX + 8];
+    int lock_fd;
+    uint64_t reserve_len; /* free bytes below which new data is refused */
+
+    struct log *log;
+    struct index *index;
+    struct heads *heads;
+    struct buckets *buckets;
+
+    _Atomic(uint64_t) committed_seq;
+    _Atomic(uint64_t) blob_next;
+    uint64_t blob_first; /* blobs with smaller ids are of an earlier process */
+    _Atomic(bool) is_full;
+
+    struct {
+        pthread_mutex_t lock;
+        pthread_cond_t filled;
+        struct store_txn *first, *last;
+        bool is_closing;
+    } queue;
+    pthread_t committer;
+
+    /* The committer's alone. */
+    struct {
+        uint64_t next_seq;
+        uint32_t prev;
+        struct index_reader *reader;
+        uint64_t space_checked_ns;
+        bool must_roll; /* the segment is sealed */
+    } commit;
+
+    struct {
+        pthread_mutex_t lock;
+        pthread_cond_t filled;
+        pthread_cond_t drained;
+        struct change *first, *last;
+        size_t count;
+        uint64_t applied_seq;
+        int failure; /* of the last try, while it is being tried again */
+        bool is_closing;
+    } apply;
+    pthread_t applier;
+
+    /* The applier's alone. */
+    struct {
+        struct garbage *items;
+        size_t count, cap;
+    } garbage;
+
+    struct {
+        pthread_mutex_t lock;
+        struct pin *first, *last;
+    } pins;
+
+    pthread_t sweeper;
+    _Atomic(bool) is_closing;
+    bool has_committer, has_applier, has_sweeper;
+};
+
+static inline struct log_store *engine(struct store *s)
+{
+    return TN_CONTAINER(s, struct log_store, base);
+}
+
+/* pins.c */
+void pin_take(struct log_store *s, struct pin *p);
+void pin_drop(struct log_store *s, struct pin *p);
+uint64_t pin_lowest(struct log_store *s); /* UINT64_MAX when none is held */
+
+/* body.c */
+int body_new(struct store *base, uint64_t len, struct store_body **out, struct tarn_error *err);
+int body_append(struct store_body *b, const void *bytes, size_t len, struct tarn_error *err);
+int body_seal(struct store_body *b, struct tarn_error *err);
+uint64_t body_len(const struct store_body *b);
+void body_free(struct store_body *b);           /* what was not kept is removed */
+uint64_t body_blob(const struct store_body *b); /* 0 when it is in memory */
+struct tn_str body_bytes(const struct store_body *b);
+void body_keep(struct store_body *b); /* its record is durable: the file stays */
+
+/* change.c */
+TN_MUST_USE int change_new(struct log_store *s, struct store_txn *txn, struct change **out);
+void change_free(struct change *c); /* accepts NULL */
+bool upload_id_decode(const char *text, unsigned char out[UPLOAD_ID_RAW_LEN]);
+
+/* commit.c */
+void commit_txn(struct store *base, struct store_txn *txn);
+TN_MUST_USE int commit_start(struct log_store *s, struct tarn_error *err);
+void commit_stop(struct log_store *s); /* commits what is queued */
+
+/* apply.c */
+TN_MUST_USE int apply_start(struct log_store *s, struct tarn_error *err);
+void apply_stop(struct log_store *s);
+void apply_push(struct log_store *s, struct change *first, struct change *last, size_t count);
+
+/* Returns when the index has all that was committed before the call. May wait. TARN_EIO or
+ * TARN_ENOSPACE when the index cannot be written at present. */
+TN_MUST_USE int apply_wait(struct log_store *s, struct tarn_error *err);
+
+/* One record into the index, between index_begin and index_commit. */
+TN_MUST_USE int apply_record(struct log_store *s, const struct record *r, const struct place *place,
+                             struct tn_str manifest, struct tarn_error *err);
+
+/* Removes blobs that no reader can see any more. */
+void apply_collect(struct log_store *s);
+
+/* object.c */
+int object_open(struct store *base, struct tn_str bucket, struct tn_str key, bool may_wait,
+                struct store_object **out, struct tarn_error *err);
+void object_close(struct store_object *o);
+const struct store_head *object_head(const struct store_object *o);
+struct tn_str object_meta(const struct store_object *o);
+ssize_t object_read(struct store_object *o, uint64_t offset, void *out, size_t cap, bool may_wait,
+                    struct tarn_error *err);
+int object_part(struct store_object *o, uint32_t number, uint64_t *offset, uint64_t *len,
+                struct tn_str *meta, struct tarn_error *err);
+struct tn_str object_key(const struct store_object *o); /* of its index row */
+
+/* The front of the record at `place`, verified, of record `seq`. */
+TN_MUST_USE int object_read_front(struct log_store *s, const struct place *place, uint64_t seq,
+                                  bool may_wait, struct tn_buf *bytes, struct record *r,
+                                  struct tarn_error *err);
+
+/* The body of the manifest record at `place`, verified. May wait. */
+TN_MUST_USE int object_read_manifest(struct log_store *s, const struct place *place, uint64_t seq,
+                                     struct tn_buf *out, struct tarn_error *err);
+
+/* Looks up a head: heads first, then the index. TARN_ENOTFOUND. */
+TN_MUST_USE int object_find(struct log_store *s, struct tn_str index_key, bool may_wait,
+                            struct store_head *out, struct tarn_error *err);
+
+/* listing.c */
+int listing_objects(struct store *base, const struct store_list *query, store_list_fn each,
+                    void *user, bool *is_truncated, struct tarn_error *err);
+int listing_uploads(struct store *base, const struct store_list *query, store_upload_fn each,
+                    store_list_fn each_prefix, void *user, bool *is_truncated,
+                    struct tarn_error *err);
+int listing_parts(struct store *base, struct tn_str bucket, struct tn_str key,
+                  const char *upload_id, uint32_t after, size_t max, store_part_fn each, void *user,
+                  bool *is_truncated, struct tarn_error *err);
+int listing_upload(struct store *base, struct tn_str bucket, struct tn_str key,
+                   const char *upload_id, struct store_head *head, struct tn_arena *arena,
+                   struct tn_str *meta, struct tarn_error *err);
+
+#endif

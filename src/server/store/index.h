@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The index: heads by key, in order, in SQLite. Derived from the log, replayable, never the truth.
+ * One writer, many readers; what a reader finds damaged is TARN_ECORRUPT, never a wrong row. */
+
+#ifndef SERVER_STORE_INDEX_H
+#define SERVER_STORE_INDEX_H
+
+#include "server/store/record.h"
+
+struct index;
+struct index_reader;
+
+/* How far the index has taken in the log: the record `seq`, which ends at `offset` of `segment`. */
+struct index_position {
+    uint64_t seq;
+    uint32_t segment;
+    uint32_t offset;
+    uint32_t crc; /* of that record: the `prev` of the next */
+};
+
+/* Opens or creates `path`. `identity` is the store's: an index of another store, or one that is
+ * damaged or of another format, is moved aside (`path`.bad) and begun anew, which `was_rebuilt`
+ * tells. */
+TN_MUST_USE int index_open(const char *path, struct tn_str identity, struct index **out,
+                           bool *was_rebuilt, struct tarn_error *err);
+void index_close(struct index *x); /* accepts NULL */
+
+/* --- Writing: one thread. Between begin and commit nothing is seen by readers. --- */
+
+TN_MUST_USE int index_begin(struct index *x, struct tarn_error *err);
+TN_MUST_USE int index_commit(struct index *x, const struct index_position *applied,
+                             struct tarn_error *err);
+void index_rollback(struct index *x);
+TN_MUST_USE int index_position(struct index *x, struct index_position *out, struct tarn_error *err);
+
+/* The row before the change; TARN_ENOTFOUND when there is none. */
+TN_MUST_USE int index_get(struct index *x, struct tn_str key, struct store_head *out,
+                          struct tarn_error *err);
+TN_MUST_USE int index_put(struct index *x, struct tn_str key, const struct store_head *head,
+                          struct tn_str meta, struct tarn_error *err);
+TN_MUST_USE int index_delete(struct index *x, struct tn_str key, struct tarn_error *err);
+
+/* Deletes all rows whose key begins with `prefix`; tells `each` of every one before. */
+typedef int (*index_row_fn)(void *user, struct tn_str key, const struct store_head *head,
+                            struct tn_str meta);
+TN_MUST_USE int index_delete_prefix(struct index *x, struct tn_str prefix, index_row_fn each,
+                                    void *user, struct tarn_error *err);
+
+/* The smallest key greater than all that begin with `prefix`. */
+void index_prefix_end(struct tn_str prefix, struct index_key *end);
+
+/* Counts the references to shared bytes (a blob, or the record of a part). `refs` is what is left;
+ * a row with none is gone. `place` is kept from the first call that has one. */
+TN_MUST_USE int index_refer(struct index *x, uint64_t id, const struct place *place, int change,
+                            int64_t *refs, struct place *kept, struct tarn_error *err);
+
+/* Adds to the bytes that live in a segment. */
+TN_MUST_USE int index_segment_live(struct index *x, uint32_t segment, int64_t change,
+                                   struct tarn_error *err);
+
+TN_MUST_USE int index_bucket_put(struct index *x, uint32_t number,
+                                 const struct store_bucket *bucket, struct tarn_error *err);
+TN_MUST_USE int index_bucket_delete(struct index *x, uint32_t number, struct tarn_error *err);
+typedef int (*index_bucket_fn)(void *user, uint32_t number, const struct store_bucket *bucket);
+TN_MUST_USE int index_bucket_list(struct index *x, index_bucket_fn each, void *user,
+                                  struct tarn_error *err);
+
+/* --- Reading: each reader one thread at a time; borrowed from a pool. --- */
+
+TN_MUST_USE int index_reader_take(struct index *x, struct index_reader **out,
+                                  struct tarn_error *err);
+void index_reader_give(struct index *x, struct index_reader *r);
+
+/* TARN_ENOTFOUND, TARN_ECORRUPT. */
+TN_MUST_USE int index_reader_get(struct index_reader *r, struct tn_str key, struct store_head *out,
+                                 struct tarn_error *err);
+
+/* True in `out` when shared bytes `id` are referred to; their place, when one is kept. */
+TN_MUST_USE int index_reader_refers(struct index_reader *r, uint64_t id, bool *out,
+                                    struct place *place, struct tarn_error *err);
+
+/* A scan in key order within one snapshot: begin, seek, next ..., end. */
+TN_MUST_USE int index_scan_begin(struct index_reader *r, struct tarn_error *err);
+void index_scan_end(struct index_reader *r);
+
+/* Rows from `from` (with `is_after`: greater than it) to before `to`. */
+TN_MUST_USE int index_scan_seek(struct index_reader *r, struct tn_str from, bool is_after,
+                                struct tn_str to, struct tarn_error *err);
+
+/* TARN_EEOF at the end. Views hold until the next call. */
+TN_MUST_USE int index_scan_next(struct index_reader *r, struct tn_str *key, struct store_head *head,
+                                struct tn_str *meta, struct tarn_error *err);
+
+#endif

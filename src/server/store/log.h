@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log: numbered segments, allocated and zero-filled ahead by a thread of its own, appended to
+ * by one committer, read by many. Every segment ends in a seal record before the next begins, so
+ * that a damaged record in the middle is told from a torn tail. */
+
+#ifndef SERVER_STORE_LOG_H
+#define SERVER_STORE_LOG_H
+
+#include "server/store/disk.h"
+#include "server/store/index.h"
+#include "server/store/record.h"
+
+enum {
+    LOG_IDENTITY_LEN = 16,
+    LOG_DATA_OFFSET = 4096, /* a segment's header has the first page */
+    LOG_SEGMENT_LEN_FIRST =
+        4 << 20, /* segments double from here, so that small stores stay small */
+    LOG_SEGMENT_LEN_DEFAULT = 64 << 20,
+};
+
+struct log;
+
+struct log_config {
+    const struct disk_ops *disk;
+    const char *dir; /* exists */
+    unsigned char identity[LOG_IDENTITY_LEN];
+    uint64_t segment_len;
+};
+
+/* A record that was read back, and where. `body` is empty for inline bodies. */
+typedef int (*log_record_fn)(void *user, const struct record *r, const struct place *place,
+                             struct tn_str body, struct tarn_error *err);
+
+TN_MUST_USE int log_open(const struct log_config *config, struct log **out, struct tarn_error *err);
+void log_close(struct log *l); /* accepts NULL */
+
+/* Yields every committed record behind `from`, in order; then the log is ready for appending and
+ * `end` is where. TARN_ECORRUPT when a record is damaged that was acknowledged. Once, before all
+ * that follows. */
+TN_MUST_USE int log_replay(struct log *l, const struct index_position *from, log_record_fn each,
+                           void *user, struct index_position *end, struct tarn_error *err);
+
+/* --- Appending: the committing thread alone --- */
+
+/* Where a record of `len` bytes goes: TARN_OK and its place; TARN_EAGAIN when the segment must be
+ * rolled first; TARN_ETOOBIG when no segment holds it. Reserves the room. */
+TN_MUST_USE int log_reserve(struct log *l, uint64_t len, uint32_t *segment, uint32_t *offset);
+
+/* Room for a seal is always left; reserves it: the segment takes nothing more. */
+void log_reserve_seal(struct log *l, uint32_t *offset);
+
+/* Writes what was reserved since the last call, in order, and makes it durable. */
+TN_MUST_USE int log_write(struct log *l, struct iovec *parts, size_t count, uint64_t first_seq,
+                          uint32_t prev, struct tarn_error *err);
+
+/* Turns to the next segment; waits for it to be ready. TARN_ENOSPACE when the disk has no room for
+ * one. */
+TN_MUST_USE int log_roll(struct log *l, struct tarn_error *err);
+
+/* Bytes left in the active segment, and whether the next one is there (false: being made, or no
+ * room). */
+uint64_t log_room(struct log *l, bool *has_next, bool *is_full);
+
+/* --- Reading: any thread --- */
+
+/* A descriptor of the segment, open as long as the log. TARN_EAGAIN when it may not wait and would
+ * have to open it. */
+TN_MUST_USE int log_segment_fd(struct log *l, uint32_t number, bool may_wait, int *fd);
+
+#endif
