@@ -707,11 +707,9 @@ static enum tn_sigv4_problem compare(const struct tn_sigv4_request *request,
     enum tn_sigv4_problem problem = canonicalise(request, shape, scratch);
     if (problem)
         return problem;
-    char time[TN_TIME_LEN];
     char signature[TN_SIGV4_SIGNATURE_LEN + 1];
-    tn_time_basic(claim->time, time);
-    sign_canonical(tn_buf_str(&scratch->canonical), tn_str_from(time), claim->scope, key,
-                   signature);
+    sign_canonical(tn_buf_str(&scratch->canonical), tn_str_from(claim->time_text), claim->scope,
+                   key, signature);
     return tn_str_eq_secret(tn_str_from(signature), claim->signature) ? TN_SIGV4_FINE
                                                                       : TN_SIGV4_MISMATCH;
 }

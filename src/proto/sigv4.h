@@ -150,6 +150,7 @@ struct tn_sigv4_claim {
     struct tn_str payload_hash;  /* as in the canonical request */
     struct tn_str session_token; /* empty when there is none */
     int64_t time;                /* of the request, seconds since 1970 */
+    char time_text[17];          /* the same as it was signed: 20130524T000000Z */
     uint32_t expires_s;          /* presigned */
 };
 

@@ -155,9 +155,20 @@ static bool authorization_parse(struct tn_str text, struct tn_sigv4_claim *claim
 /* The day of the scope must be the day of the request. */
 static bool is_same_day(const struct tn_sigv4_claim *claim)
 {
-    char time[TN_TIME_LEN];
-    tn_time_basic(claim->time, time);
-    return tn_str_eq(claim->date, (struct tn_str){ time, 8 });
+    return tn_str_eq(claim->date, (struct tn_str){ claim->time_text, 8 });
+}
+
+/* Keeps the time as text too: what was sent when that has the form to sign, which is the usual
+ * case. */
+static void time_text_set(struct tn_sigv4_claim *claim, struct tn_str sent)
+{
+    int64_t same;
+    char text[TN_TIME_LEN];
+    if (sent.len == sizeof claim->time_text - 1 && tn_time_parse_basic(sent, &same) == TARN_OK)
+        memcpy(text, sent.data, sent.len);
+    else
+        tn_time_basic(claim->time, text);
+    memcpy(claim->time_text, text, sizeof claim->time_text - 1);
 }
 
 static enum tn_sigv4_problem header_time_parse(const struct tn_sigv4_request *request,
@@ -171,6 +182,7 @@ static enum tn_sigv4_problem header_time_parse(const struct tn_sigv4_request *re
         return TN_SIGV4_NO_DATE;
     if (!is_there || tn_http_date_parse(text, 0, &claim->time) < 0 || claim->time < 0)
         return TN_SIGV4_NO_DATE;
+    time_text_set(claim, text);
     return is_same_day(claim) ? TN_SIGV4_FINE : TN_SIGV4_MALFORMED_HEADER;
 }
 
@@ -335,10 +347,12 @@ static enum tn_sigv4_problem query_claim(const struct tn_sigv4_request *request,
     bool ok = !params->is_twice && tn_str_eq(params->values[PARAM_ALGORITHM], algorithm) &&
               credential_parse(params->values[PARAM_CREDENTIAL], &claim) &&
               tn_time_parse_basic(params->values[PARAM_DATE], &claim.time) == TARN_OK &&
-              is_same_day(&claim) &&
               expires_parse(params->values[PARAM_EXPIRES], &claim.expires_s) &&
               is_header_list(claim.signed_headers) && is_signature(claim.signature);
     if (!ok)
+        return TN_SIGV4_MALFORMED_QUERY;
+    time_text_set(&claim, params->values[PARAM_DATE]);
+    if (!is_same_day(&claim))
         return TN_SIGV4_MALFORMED_QUERY;
     enum tn_sigv4_problem problem = query_payload_parse(request, params, &claim);
     if (problem == TN_SIGV4_FINE)
