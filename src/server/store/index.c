@@ -153,7 +153,7 @@ static int run(struct index_reader *r, sqlite3_stmt *s, const char *what, struct
 static int run_plain(struct index_reader *r, enum statement which, const char *what,
                      struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(r, which, &s, err);
     return rc < 0 ? rc : run(r, s, what, err);
 }
@@ -198,7 +198,7 @@ static int open_connection(const char *path, bool is_writer, struct index_reader
 static int state_get(struct index *x, const char *name, void *out, size_t len,
                      struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(&x->writer, SQL_STATE_GET, &s, err);
     if (rc < 0)
         return rc;
@@ -222,7 +222,7 @@ static int state_get(struct index *x, const char *name, void *out, size_t len,
 static int state_put(struct index *x, const char *name, const void *bytes, size_t len,
                      struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(&x->writer, SQL_STATE_PUT, &s, err);
     if (rc < 0)
         return rc;
@@ -355,7 +355,7 @@ int index_position(struct index *x, struct index_position *out, struct tarn_erro
 int index_reader_get(struct index_reader *r, struct tn_str key, struct store_head *out,
                      struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(r, SQL_GET, &s, err);
     if (rc < 0)
         return rc;
@@ -389,7 +389,7 @@ int index_put(struct index *x, struct tn_str key, const struct store_head *head,
             return tn_fail(err, TARN_ENOMEM, "could not write the index: out of memory");
     }
     size_t len = head_encode(key, head, meta, value);
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(&x->writer, SQL_PUT, &s, err);
     if (rc < 0)
         return rc;
@@ -400,7 +400,7 @@ int index_put(struct index *x, struct tn_str key, const struct store_head *head,
 
 int index_delete(struct index *x, struct tn_str key, struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(&x->writer, SQL_DELETE, &s, err);
     if (rc < 0)
         return rc;
@@ -438,7 +438,7 @@ int index_delete_prefix(struct index *x, struct tn_str prefix, index_row_fn each
     if (rc != TARN_EEOF)
         return rc;
 
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     rc = prepared(&x->writer, SQL_DELETE_RANGE, &s, err);
     if (rc < 0)
         return rc;
@@ -450,7 +450,7 @@ int index_delete_prefix(struct index *x, struct tn_str prefix, index_row_fn each
 static int extent_get(struct index_reader *r, uint64_t id, int64_t *refs, struct place *place,
                       struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(r, SQL_EXTENT_GET, &s, err);
     if (rc < 0)
         return rc;
@@ -482,7 +482,7 @@ int index_refer(struct index *x, uint64_t id, const struct place *place, int cha
     *kept = before;
     *refs += change;
 
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     rc = prepared(&x->writer, *refs > 0 ? SQL_EXTENT_PUT : SQL_EXTENT_DELETE, &s, err);
     if (rc < 0)
         return rc;
@@ -498,7 +498,7 @@ int index_refer(struct index *x, uint64_t id, const struct place *place, int cha
 
 int index_segment_live(struct index *x, uint32_t segment, int64_t change, struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(&x->writer, SQL_SEGMENT_ADD, &s, err);
     if (rc < 0)
         return rc;
@@ -517,7 +517,7 @@ static uint32_t bucket_crc(uint32_t number, const struct store_bucket *b)
 int index_bucket_put(struct index *x, uint32_t number, const struct store_bucket *bucket,
                      struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(&x->writer, SQL_BUCKET_PUT, &s, err);
     if (rc < 0)
         return rc;
@@ -531,7 +531,7 @@ int index_bucket_put(struct index *x, uint32_t number, const struct store_bucket
 
 int index_bucket_delete(struct index *x, uint32_t number, struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(&x->writer, SQL_BUCKET_DELETE, &s, err);
     if (rc < 0)
         return rc;
@@ -541,7 +541,7 @@ int index_bucket_delete(struct index *x, uint32_t number, struct tarn_error *err
 
 int index_bucket_list(struct index *x, index_bucket_fn each, void *user, struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(&x->writer, SQL_BUCKET_LIST, &s, err);
     if (rc < 0)
         return rc;
@@ -634,7 +634,7 @@ void index_scan_end(struct index_reader *r)
 int index_scan_seek(struct index_reader *r, struct tn_str from, bool is_after, struct tn_str to,
                     struct tarn_error *err)
 {
-    sqlite3_stmt *s;
+    sqlite3_stmt *s = NULL;
     int rc = prepared(r, is_after ? SQL_SCAN_AFTER : SQL_SCAN, &s, err);
     if (rc < 0)
         return rc;
