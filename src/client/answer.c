@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers: reading heads and bodies as they come, and judging what came. */
+
+#include "client/op.h"
+
+#include <stdarg.h>
+
+#include "base/clock.h"
+#include "client/client_impl.h"
+#include "proto/http_date.h"
+#include "proto/range.h"
+#include "proto/s3_error.h"
+
+enum { ERROR_ARENA_MAX = 1 << 20, CODE_LEN_MAX = 64 };
+
+/* What an error document or its stand-ins say. */
+struct problem {
+    char code[CODE_LEN_MAX];
+    char message[256];
+    char region[TARN_REGION_LEN_MAX];
+};
+
+static struct tn_str field_in(const struct tn_buf *head, const char *name)
+{
+    size_t at = 0;
+    struct tn_str wanted = tn_str_from(name);
+    while (at < head->len) {
+        struct tn_str field = tn_str_from(head->data + at);
+        struct tn_str value = tn_str_from(head->data + at + field.len + 1);
+        if (tn_str_eq(field, wanted))
+            return value;
+        at += field.len + value.len + 2;
+    }
+    return (struct tn_str){ NULL, 0 };
+}
+
+struct tn_str tn_op_field(const struct tn_op *op, const char *name)
+{
+    return field_in(op->first_head.len > 0 ? &op->first_head : &op->head, name);
+}
+
+static struct tn_str without_quotes(struct tn_str etag)
+{
+    if (etag.len >= 2 && etag.data[0] == '"' && etag.data[etag.len - 1] == '"')
+        return tn_str_sub(etag, 1, etag.len - 2);
+    return etag;
+}
+
+struct tn_str tn_op_etag(const struct tn_op *op)
+{
+    return without_quotes(tn_op_field(op, "etag"));
+}
+
+int tn_op_fail(const struct tn_op *op, struct tarn_error *err, int status, const char *format, ...)
+{
+    char reason[400];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(reason, sizeof reason, format, args);
+    va_end(args);
+    if (!op->bucket)
+        return tn_fail(err, status, "could not %s: %s", op->what, reason);
+    return tn_fail(err, status, "could not %s \"%.200s%s%.200s\": %s", op->what, op->bucket,
+                   op->key ? "/" : "", op->key ? op->key : "", reason);
+}
+
+/* ---- curl's callbacks ---- */
+
+static int status_of(struct tn_str line)
+{
+    uint64_t status;
+    size_t blank = tn_str_find_char(line, ' ');
+    if (blank == SIZE_MAX || tn_str_to_u64(tn_str_sub(line, blank + 1, 3), &status) < 0)
+        return 0;
+    return (int)status;
+}
+
+static int keep_field(struct tn_op *op, struct tn_str line)
+{
+    size_t colon = tn_str_find_char(line, ':');
+    if (colon == SIZE_MAX)
+        return TARN_OK;
+    struct tn_str value = tn_str_trim(tn_str_sub(line, colon + 1, SIZE_MAX));
+    size_t start = op->head.len;
+    int rc = tn_buf_append(&op->head, line.data, colon);
+    for (size_t i = start; i < op->head.len; i++)
+        op->head.data[i] = tn_to_lower(op->head.data[i]);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_char(&op->head, '\0');
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(&op->head, value);
+    return rc == TARN_OK ? tn_buf_append_char(&op->head, '\0') : rc;
+}
+
+/* Content-Range where one must be: a part of what was asked for, at the right place. */
+static int check_range(struct tn_op *op, struct tn_content_range *range)
+{
+    uint64_t first = op->has_range ? op->range_first : 0;
+    first += op->is_resuming ? op->sink.received : 0;
+    bool is_suffix = op->range_suffix > 0 && !op->is_resuming;
+    if (op->http_status != 206 ||
+        tn_content_range_parse(tn_str_trim(field_in(&op->head, "content-range")), range) < 0 ||
+        !range->has_range)
+        return TARN_EPROTOCOL;
+    if (is_suffix) { /* from now on it is an ordinary one */
+        op->has_range = true;
+        op->range_first = range->range.first;
+        op->range_last = range->range.first + range->range.len - 1;
+        op->range_suffix = 0;
+        return TARN_OK;
+    }
+    return range->range.first == first ? TARN_OK : TARN_EPROTOCOL;
+}
+
+static int check_resumed(struct tn_op *op, const struct tn_content_range *range)
+{
+    struct tn_str before = field_in(&op->first_head, "etag");
+    struct tn_str now = field_in(&op->head, "etag");
+    if (!tn_str_eq(before, now))
+        return TARN_EPRECOND;
+    uint64_t end = op->sink.received + range->range.len;
+    return op->sink.expected_len == UINT64_MAX || op->sink.expected_len == end ? TARN_OK
+                                                                               : TARN_EPROTOCOL;
+}
+
+static int start_verifier(struct tn_op *op)
+{
+    struct tn_sink *s = &op->sink;
+    struct tn_str text = TN_STR_EMPTY;
+    enum tn_checksum_kind kind = tn_op_checksum(op, &text);
+    if (!s->verifies || op->has_range)
+        return TARN_OK;
+    tn_verifier_release(&s->verifier); /* of a try that ended before its first byte */
+    int rc = tn_verifier_init(&s->verifier, kind, text, tn_op_etag(op), tn_op_etag_is_md5(op));
+    s->has_verifier = rc == TARN_OK;
+    return rc;
+}
+
+/* The head of a good answer with a body for the sink. */
+static int begin_body(struct tn_op *op)
+{
+    struct tn_content_range range = { 0 };
+    uint64_t len;
+    bool wants_part = op->has_range || op->range_suffix > 0 || op->is_resuming;
+    if (wants_part) {
+        int rc = check_range(op, &range);
+        if (rc == TARN_OK && op->is_resuming)
+            rc = check_resumed(op, &range);
+        if (rc < 0)
+            return rc;
+    }
+    if (op->is_resuming)
+        return TARN_OK;
+    op->sink.expected_len = UINT64_MAX;
+    if (wants_part)
+        op->sink.expected_len = range.range.len;
+    else if (tn_str_to_u64(field_in(&op->head, "content-length"), &len) == TARN_OK)
+        op->sink.expected_len = len;
+    return start_verifier(op);
+}
+
+static int on_head_end(struct tn_op *op)
+{
+    if (op->http_status < 200)
+        return TARN_OK;
+    op->is_answer_ok = op->http_status < 300;
+    if (!op->is_answer_ok || op->sink.kind == TN_SINK_DOCUMENT || op->has_begun)
+        return TARN_OK;
+    op->has_begun = true;
+    return begin_body(op);
+}
+
+size_t tn_op_on_header(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct tn_op *op = arg;
+    struct tn_str line = { bytes, size * count };
+    int rc = TARN_OK;
+    while (line.len > 0 && (line.data[line.len - 1] == '\n' || line.data[line.len - 1] == '\r'))
+        line.len--;
+    if (tn_str_starts(line, TN_STR("HTTP/"))) {
+        tn_buf_truncate(&op->head, 0);
+        op->http_status = status_of(line);
+    } else if (line.len == 0) {
+        rc = on_head_end(op);
+    } else {
+        rc = keep_field(op, line);
+    }
+    if (rc < 0)
+        op->sink.rc = rc;
+    return rc < 0 ? 0 : size * count;
+}
+
+static int keep_document(struct tn_op *op, const char *bytes, size_t len)
+{
+    if (op->is_answer_ok)
+        return tn_buf_append(&op->answer, bytes, len);
+    size_t room = op->answer.len < TN_OP_ERROR_MAX ? TN_OP_ERROR_MAX - op->answer.len : 0;
+    return tn_buf_append(&op->answer, bytes, len < room ? len : room);
+}
+
+size_t tn_op_on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct tn_op *op = arg;
+    size_t len = size * count;
+    if (!op->is_answer_ok || op->sink.kind == TN_SINK_DOCUMENT) {
+        int rc = keep_document(op, bytes, len);
+        if (rc < 0)
+            op->sink.rc = rc;
+        return rc < 0 ? 0 : len;
+    }
+    int rc = tn_sink_write(&op->sink, bytes, len);
+    if (rc == TARN_EAGAIN)
+        return CURL_WRITEFUNC_PAUSE;
+    if (rc < 0)
+        return 0;
+    atomic_fetch_add_explicit(&op->moved, len, memory_order_relaxed);
+    atomic_fetch_add_explicit(&op->client->bytes_down, len, memory_order_relaxed);
+    return len;
+}
+
+/* ---- what the answer says of the object ---- */
+
+enum tn_checksum_kind tn_op_checksum(const struct tn_op *op, struct tn_str *text)
+{
+    for (int i = TN_CHECKSUM_NONE + 1; i < TN_CHECKSUM_KIND_COUNT; i++) {
+        char name[64];
+        struct tn_str header = tn_checksum_header((enum tn_checksum_kind)i);
+        (void)snprintf(name, sizeof name, "%.*s", TN_STR_ARG(header));
+        struct tn_str value = tn_op_field(op, name);
+        if (value.len > 0) {
+            *text = value;
+            return (enum tn_checksum_kind)i;
+        }
+    }
+    return TN_CHECKSUM_NONE;
+}
+
+bool tn_op_etag_is_md5(const struct tn_op *op)
+{
+    unsigned char digest[TN_MD5_LEN];
+    struct tn_str sse = tn_op_field(op, "x-amz-server-side-encryption");
+    return !tn_str_starts(sse, TN_STR("aws:kms")) &&
+           !tn_op_field(op, "x-amz-server-side-encryption-customer-algorithm").data &&
+           tn_etag_is_md5(tn_op_etag(op), digest);
+}
+
+int tn_op_parse(struct tn_op *op, const char *root_name, const struct tn_xml_node **root,
+                struct tarn_error *err)
+{
+    struct tarn_error local = { 0 };
+    const struct tn_xml_node *node = NULL;
+    int rc = tn_xml_parse(&op->arena, tn_buf_str(&op->answer), &node, &local);
+    if (rc == TARN_ENOMEM)
+        return tn_op_fail(op, err, rc, "out of memory");
+    if (rc < 0 || !tn_str_eq(node->name, tn_str_from(root_name)))
+        return tn_op_fail(op, err, TARN_EPROTOCOL, "the answer is no %s document%s%s", root_name,
+                          local.message[0] ? ": " : "", local.message);
+    *root = node;
+    return TARN_OK;
+}
+
+/* ---- judging ---- */
+
+static void keep_text(char *out, size_t cap, struct tn_str text)
+{
+    (void)snprintf(out, cap, "%.*s", TN_STR_ARG(text));
+}
+
+/* TARN_OK when the document is an <Error>, TARN_ENOTFOUND when it is something else, TARN_EPROTOCOL
+ * when it is broken. */
+static int read_problem(const struct tn_op *op, struct problem *out)
+{
+    struct tn_arena arena;
+    const struct tn_xml_node *root = NULL;
+    tn_arena_init(&arena, ERROR_ARENA_MAX);
+    int rc = tn_xml_parse(&arena, tn_buf_str(&op->answer), &root, NULL);
+    if (rc < 0)
+        rc = TARN_EPROTOCOL;
+    else if (!tn_str_eq(root->name, TN_STR("Error")))
+        rc = TARN_ENOTFOUND;
+    if (rc == TARN_OK) {
+        keep_text(out->code, sizeof out->code, tn_xml_child_text(root, "Code"));
+        keep_text(out->message, sizeof out->message, tn_xml_child_text(root, "Message"));
+        keep_text(out->region, sizeof out->region, tn_xml_child_text(root, "Region"));
+    }
+    tn_arena_release(&arena);
+    return rc;
+}
+
+static void fill_record(struct tn_op *op, long retry_after_ms, const char *code)
+{
+    op->err.http_status = op->http_status;
+    op->err.attempts = op->attempts;
+    op->err.retry_after_ms = retry_after_ms;
+    keep_text(op->err.s3_code, sizeof op->err.s3_code, tn_str_from(code));
+    keep_text(op->err.request_id, sizeof op->err.request_id,
+              field_in(&op->head, "x-amz-request-id"));
+}
+
+static bool has_sent_pipe(const struct tn_op *op)
+{
+    return op->body.kind == TN_BODY_PIPE && op->body.sent > 0;
+}
+
+static bool can_go_on(const struct tn_op *op)
+{
+    if (op->sink.kind == TN_SINK_DOCUMENT || op->sink.received == 0)
+        return true;
+    const struct tn_buf *head = op->first_head.len > 0 ? &op->first_head : &op->head;
+    struct tn_str etag = field_in(head, "etag");
+    return op->can_resume && etag.len > 2 && etag.data[0] == '"';
+}
+
+/* One more try, unless tries, budget or time are used up or the body cannot be had again. */
+static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_after_ms,
+                              uint64_t *delay_ms)
+{
+    const struct tn_settings *s = &op->client->settings;
+    if (op->attempts > s->retries_max + op->region_tries + (op->has_fixed_clock ? 1 : 0))
+        return TN_NEXT_DONE;
+    if (!can_go_on(op) || !tn_client_may_retry(op->client, kind == TN_RETRY_THROTTLE))
+        return TN_NEXT_DONE;
+    bool is_at_once = kind == TN_RETRY_CLOCK || kind == TN_RETRY_REGION;
+    *delay_ms =
+        is_at_once ? 0
+                   : tn_backoff_ms(op->attempts, s->retry_base_ms, s->retry_cap_ms, retry_after_ms);
+    if (op->deadline_ns && tn_now_ns() + *delay_ms * 1000000u >= op->deadline_ns)
+        return TN_NEXT_DONE;
+    if (has_sent_pipe(op)) {
+        op->wants_rewind = true;
+        op->rewind_delay_ms = *delay_ms;
+        return TN_NEXT_DONE;
+    }
+    tn_waiter_lock(op->waiter); /* the caller may be looking at the head */
+    if (op->sink.received > 0 && op->first_head.len == 0)
+        tn_buf_swap(&op->head, &op->first_head);
+    tn_waiter_unlock(op->waiter);
+    op->is_resuming = op->sink.kind != TN_SINK_DOCUMENT && op->sink.received > 0;
+    atomic_fetch_add_explicit(&op->client->retries, 1, memory_order_relaxed);
+    return TN_NEXT_RETRY;
+}
+
+static bool fix_clock(struct tn_op *op)
+{
+    int64_t server;
+    int64_t now = tn_wall_ms() / 1000;
+    if (op->has_fixed_clock || tn_http_date_parse(field_in(&op->head, "date"), now, &server) < 0)
+        return false;
+    int64_t offset = server - now;
+    int64_t change = offset - atomic_load(&op->client->clock_offset_s);
+    if (change > -TN_CLOCK_OFFSET_MIN_S && change < TN_CLOCK_OFFSET_MIN_S)
+        return false;
+    atomic_store(&op->client->clock_offset_s, offset);
+    op->has_fixed_clock = true;
+    return true;
+}
+
+static bool fix_region(struct tn_op *op, const struct problem *problem)
+{
+    struct tn_str region = field_in(&op->head, "x-amz-bucket-region");
+    if (region.len == 0)
+        region = tn_str_from(problem->region);
+    if (region.len == 0 || !op->bucket || op->region_tries == TN_OP_REGION_TRIES_MAX ||
+        tn_str_eq(region, tn_str_from(op->region)))
+        return false;
+    tn_client_region_set(op->client, op->bucket, region);
+    op->region_tries++;
+    return true;
+}
+
+/* HEAD answers carry no code: what they can mean is told by their header fields. */
+static void refine(struct tn_op *op, const struct problem *problem, struct tn_verdict *v)
+{
+    bool has_no_code = problem->code[0] == '\0';
+    if (v->retry == TN_RETRY_NEVER && has_no_code && op->http_status == 400)
+        v->retry = TN_RETRY_REGION;
+    if (v->retry == TN_RETRY_NEVER && has_no_code && op->http_status == 403)
+        v->retry = TN_RETRY_CLOCK;
+    if (v->retry == TN_RETRY_REGION && !fix_region(op, problem))
+        v->retry = TN_RETRY_NEVER;
+    if (v->retry == TN_RETRY_CLOCK && !fix_clock(op))
+        v->retry = TN_RETRY_NEVER;
+}
+
+static const char *text_for_status(const struct tn_op *op, int status)
+{
+    bool is_head = strcmp(op->method, "HEAD") == 0;
+    if (is_head && status == TARN_ENOTFOUND && !op->key)
+        return tarn_status_text(TARN_ENOBUCKET);
+    return tarn_status_text(status);
+}
+
+static enum tn_next judge_error(struct tn_op *op, const struct problem *problem, uint64_t *delay_ms)
+{
+    struct tn_verdict v = tn_classify_answer(op->http_status, tn_str_from(problem->code));
+    long retry_after = tn_retry_after_ms(field_in(&op->head, "retry-after"), tn_wall_ms() / 1000);
+    refine(op, problem, &v);
+    if (v.retry != TN_RETRY_NEVER && try_again(op, v.retry, retry_after, delay_ms) == TN_NEXT_RETRY)
+        return TN_NEXT_RETRY;
+    op->rc = tn_op_fail(op, &op->err, v.status, "%s (%s%sHTTP %d)",
+                        problem->message[0] ? problem->message : text_for_status(op, v.status),
+                        problem->code, problem->code[0] ? ", " : "", op->http_status);
+    fill_record(op, retry_after, problem->code);
+    return TN_NEXT_DONE;
+}
+
+static enum tn_next judge_transport(struct tn_op *op, int code, uint64_t *delay_ms)
+{
+    struct tn_verdict v = tn_classify_transport(code);
+    if (v.retry != TN_RETRY_NEVER && try_again(op, v.retry, 0, delay_ms) == TN_NEXT_RETRY)
+        return TN_NEXT_RETRY;
+    op->rc = tn_op_fail(op, &op->err, v.status, "%s", curl_easy_strerror((CURLcode)code));
+    fill_record(op, 0, "");
+    return TN_NEXT_DONE;
+}
+
+/* Local trouble while bytes moved: no try can help. */
+static enum tn_next fail_locally(struct tn_op *op, int status)
+{
+    const char *reason = tarn_status_text(status);
+    if (op->body.rc == TARN_ECONFLICT)
+        reason = "the file became shorter while it was being read";
+    else if (op->body.rc < 0)
+        reason = "could not read the local data";
+    else if (status == TARN_EPROTOCOL)
+        reason = "the answer is not the range that was asked for";
+    else if (status == TARN_EPRECOND)
+        reason = "the object was replaced while it was being read";
+    op->rc = tn_op_fail(op, &op->err, status, "%s", reason);
+    fill_record(op, 0, "");
+    return TN_NEXT_DONE;
+}
+
+/* A short body that curl could not know to be short. */
+static bool is_truncated(const struct tn_op *op)
+{
+    return op->sink.kind != TN_SINK_DOCUMENT && op->sink.expected_len != UINT64_MAX &&
+           op->sink.received < op->sink.expected_len;
+}
+
+static bool is_complete_body(const struct tn_op *op)
+{
+    return op->is_answer_ok && op->sink.kind != TN_SINK_DOCUMENT && op->has_begun &&
+           op->sink.received == op->sink.expected_len;
+}
+
+static enum tn_next judge_success(struct tn_op *op, uint64_t *delay_ms)
+{
+    struct problem problem = { 0 };
+    if (is_truncated(op))
+        return judge_transport(op, CURLE_PARTIAL_FILE, delay_ms);
+    if (op->checks_200) {
+        int rc = read_problem(op, &problem);
+        if (rc == TARN_OK)
+            return judge_error(op, &problem, delay_ms);
+        if (rc == TARN_EPROTOCOL)
+            return judge_transport(op, CURLE_WEIRD_SERVER_REPLY, delay_ms);
+    }
+    op->rc = TARN_OK;
+    atomic_fetch_add_explicit(&op->client->bytes_up, op->body.sent, memory_order_relaxed);
+    tn_client_did_well(op->client);
+    return TN_NEXT_DONE;
+}
+
+enum tn_next tn_op_judge(struct tn_op *op, int curl_code, uint64_t *delay_ms)
+{
+    struct problem problem = { 0 };
+    if (op->sink.rc < 0)
+        return fail_locally(op, op->sink.rc);
+    if (op->body.rc < 0)
+        return fail_locally(op, op->body.rc);
+    /* A server that refuses an upload may answer and hang up before all was sent. */
+    bool has_refusal = op->http_status >= 300 && curl_code != CURLE_OK && op->answer.len > 0;
+    if (curl_code != CURLE_OK && !has_refusal && !is_complete_body(op))
+        return judge_transport(op, curl_code, delay_ms);
+    if (op->is_answer_ok)
+        return judge_success(op, delay_ms);
+    if (read_problem(op, &problem) < 0)
+        problem = (struct problem){ 0 };
+    return judge_error(op, &problem, delay_ms);
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Header fields out of options, infos out of header fields. */
+
+#include "client/attributes.h"
+
+#include "base/clock.h"
+#include "client/client_impl.h"
+#include "proto/http_date.h"
+#include "proto/range.h"
+#include "proto/uri.h"
+
+#define METADATA_PREFIX "x-amz-meta-"
+
+bool tarn_acl_is_known(const char *acl)
+{
+    static const char *const known[] = {
+        "private",       "public-read",       "public-read-write",  "authenticated-read",
+        "aws-exec-read", "bucket-owner-read", "log-delivery-write", "bucket-owner-full-control",
+    };
+    for (size_t i = 0; acl && i < TN_COUNT(known); i++) {
+        if (strcmp(acl, known[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+const char *tarn_storage_class_from_name(const char *name)
+{
+    static const struct {
+        const char *name;
+        const char *wire;
+    } names[] = {
+        { "STANDARD", "STANDARD" },
+        { "REDUCED_REDUNDANCY", "REDUCED_REDUNDANCY" },
+        { "STANDARD_IA", "STANDARD_IA" },
+        { "STANDARD_INFREQUENT_ACCESS", "STANDARD_IA" },
+        { "ONEZONE_IA", "ONEZONE_IA" },
+        { "ONE_ZONE_IA", "ONEZONE_IA" },
+        { "INTELLIGENT_TIERING", "INTELLIGENT_TIERING" },
+        { "GLACIER_IR", "GLACIER_IR" },
+        { "GLACIER_INSTANT_RETRIEVAL", "GLACIER_IR" },
+        { "GLACIER", "GLACIER" },
+        { "GLACIER_FLEXIBLE_RETRIEVAL", "GLACIER" },
+        { "DEEP_ARCHIVE", "DEEP_ARCHIVE" },
+        { "GLACIER_DEEP_ARCHIVE", "DEEP_ARCHIVE" },
+        { "EXPRESS_ONEZONE", "EXPRESS_ONEZONE" },
+        { "OUTPOSTS", "OUTPOSTS" },
+    };
+    for (size_t i = 0; name && i < TN_COUNT(names); i++) {
+        if (tn_str_eq_nocase(tn_str_from(name), tn_str_from(names[i].name)))
+            return names[i].wire;
+    }
+    return name;
+}
+
+bool tarn_storage_class_needs_restore(const char *storage_class)
+{
+    const char *wire = tarn_storage_class_from_name(storage_class);
+    return wire && (strcmp(wire, "GLACIER") == 0 || strcmp(wire, "DEEP_ARCHIVE") == 0);
+}
+
+enum tarn_checksum tn_checksum_public(enum tn_checksum_kind kind)
+{
+    static const enum tarn_checksum map[TN_CHECKSUM_KIND_COUNT] = {
+        [TN_CHECKSUM_NONE] = TARN_CHECKSUM_NONE,
+        [TN_CHECKSUM_CRC32] = TARN_CHECKSUM_CRC32,
+        [TN_CHECKSUM_CRC32C] = TARN_CHECKSUM_CRC32C,
+        [TN_CHECKSUM_CRC64NVME] = TARN_CHECKSUM_CRC64NVME,
+        [TN_CHECKSUM_SHA1] = TARN_CHECKSUM_SHA1,
+        [TN_CHECKSUM_SHA256] = TARN_CHECKSUM_SHA256,
+    };
+    return map[kind];
+}
+
+static const char *const checksum_names[] = {
+    [TARN_CHECKSUM_DEFAULT] = "",
+    [TARN_CHECKSUM_NONE] = "",
+    [TARN_CHECKSUM_CRC32] = "CRC32",
+    [TARN_CHECKSUM_CRC32C] = "CRC32C",
+    [TARN_CHECKSUM_CRC64NVME] = "CRC64NVME",
+    [TARN_CHECKSUM_SHA1] = "SHA1",
+    [TARN_CHECKSUM_SHA256] = "SHA256",
+};
+
+const char *tarn_checksum_name(enum tarn_checksum algorithm)
+{
+    return (size_t)algorithm < TN_COUNT(checksum_names) ? checksum_names[algorithm] : "";
+}
+
+int tarn_checksum_from_name(const char *name, enum tarn_checksum *out)
+{
+    for (size_t i = TARN_CHECKSUM_CRC32; name && i < TN_COUNT(checksum_names); i++) {
+        if (tn_str_eq_nocase(tn_str_from(name), tn_str_from(checksum_names[i]))) {
+            *out = (enum tarn_checksum)i;
+            return TARN_OK;
+        }
+    }
+    if (name && tn_str_eq_nocase(tn_str_from(name), TN_STR("none"))) {
+        *out = TARN_CHECKSUM_NONE;
+        return TARN_OK;
+    }
+    return TARN_EINVAL;
+}
+
+int64_t tn_date_ms(struct tn_str text)
+{
+    int64_t ms;
+    return tn_time_parse_iso8601(tn_str_trim(text), &ms) == TARN_OK ? ms : -1;
+}
+
+/* ---- requests ---- */
+
+static void refuse(struct tn_op *op, int rc)
+{
+    if (op->build_rc == TARN_OK)
+        op->build_rc = rc;
+}
+
+static void add_metadata(struct tn_op *op, const struct tarn_attributes *a)
+{
+    for (size_t i = 0; i < a->metadata_count; i++) {
+        char *name = tn_arena_printf(&op->arena, METADATA_PREFIX "%s", a->metadata[i].name);
+        if (!name)
+            refuse(op, TARN_ENOMEM);
+        else
+            tn_op_header(op, name, a->metadata[i].value ? a->metadata[i].value : "");
+    }
+}
+
+void tn_op_attributes(struct tn_op *op, const struct tarn_attributes *a)
+{
+    char expires[TN_TIME_LEN];
+    if (a->acl && !tarn_acl_is_known(a->acl))
+        refuse(op, TARN_EINVAL);
+    tn_op_header(op, "Content-Type", a->content_type);
+    tn_op_header(op, "Content-Encoding", a->content_encoding);
+    tn_op_header(op, "Content-Disposition", a->content_disposition);
+    tn_op_header(op, "Content-Language", a->content_language);
+    tn_op_header(op, "Cache-Control", a->cache_control);
+    if (a->expires) {
+        tn_time_http(a->expires, expires);
+        tn_op_header(op, "Expires", expires);
+    }
+    tn_op_header(op, "x-amz-storage-class", tarn_storage_class_from_name(a->storage_class));
+    tn_op_header(op, "x-amz-acl", a->acl);
+    tn_op_header(op, "x-amz-tagging", a->tagging);
+    tn_op_header(op, "x-amz-server-side-encryption", a->sse);
+    tn_op_header(op, "x-amz-server-side-encryption-aws-kms-key-id", a->sse_kms_key_id);
+    tn_op_header(op, "x-amz-website-redirect-location", a->website_redirect);
+    add_metadata(op, a);
+}
+
+static void add_etag(struct tn_op *op, const char *prefix, const char *name, const char *etag)
+{
+    char header[64];
+    if (!etag)
+        return;
+    (void)snprintf(header, sizeof header, "%s%s", prefix, name);
+    bool is_bare = strcmp(etag, "*") != 0 && !strchr(etag, '"');
+    char *text = tn_arena_printf(&op->arena, is_bare ? "\"%s\"" : "%s", etag);
+    if (text)
+        tn_op_header(op, header, text);
+    else
+        refuse(op, TARN_ENOMEM);
+}
+
+static void add_date(struct tn_op *op, const char *prefix, const char *name, int64_t seconds)
+{
+    char header[64];
+    char date[TN_TIME_LEN];
+    if (!seconds)
+        return;
+    (void)snprintf(header, sizeof header, "%s%s", prefix, name);
+    tn_time_http(seconds, date);
+    tn_op_header(op, header, date);
+}
+
+void tn_op_conditions(struct tn_op *op, const struct tarn_conditions *c, const char *prefix)
+{
+    add_etag(op, prefix, "if-match", c->if_match);
+    add_etag(op, prefix, "if-none-match", c->if_none_match);
+    add_date(op, prefix, "if-modified-since", c->if_modified_since);
+    add_date(op, prefix, "if-unmodified-since", c->if_unmodified_since);
+}
+
+void tn_op_copy_source(struct tn_op *op, const char *bucket, const char *key,
+                       const char *version_id)
+{
+    TN_AUTO_BUF text = TN_BUF_INIT(TN_OP_URL_MAX);
+    int rc = tn_uri_encode(&text, tn_str_from(bucket), 0);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_char(&text, '/');
+    if (rc == TARN_OK)
+        rc = tn_uri_encode(&text, tn_str_from(key), TN_URI_KEEP_SLASH);
+    if (rc == TARN_OK && version_id) {
+        rc = tn_buf_append_text(&text, "?versionId=");
+        if (rc == TARN_OK)
+            rc = tn_uri_encode(&text, tn_str_from(version_id), 0);
+    }
+    refuse(op, rc);
+    tn_op_header_str(op, "x-amz-copy-source", tn_buf_str(&text));
+}
+
+/* ---- answers ---- */
+
+void tarn_object_info_release(struct tarn_object_info *info)
+{
+    if (!info)
+        return;
+    tn_free(info->owned);
+    *info = (struct tarn_object_info){ .last_modified_ms = -1 };
+}
+
+void tn_info_move(struct tarn_object_info *from, struct tarn_object_info *to)
+{
+    if (to) {
+        tarn_object_info_release(to);
+        *to = *from;
+        *from = (struct tarn_object_info){ 0 };
+    } else {
+        tarn_object_info_release(from);
+    }
+}
+
+static const struct {
+    const char *header;
+    size_t offset;
+} text_fields[] = {
+    { "etag", offsetof(struct tarn_object_info, etag) },
+    { "x-amz-version-id", offsetof(struct tarn_object_info, version_id) },
+    { "content-type", offsetof(struct tarn_object_info, content_type) },
+    { "content-encoding", offsetof(struct tarn_object_info, content_encoding) },
+    { "content-disposition", offsetof(struct tarn_object_info, content_disposition) },
+    { "content-language", offsetof(struct tarn_object_info, content_language) },
+    { "cache-control", offsetof(struct tarn_object_info, cache_control) },
+    { "expires", offsetof(struct tarn_object_info, expires) },
+    { "x-amz-storage-class", offsetof(struct tarn_object_info, storage_class) },
+    { "x-amz-restore", offsetof(struct tarn_object_info, restore) },
+    { "x-amz-archive-status", offsetof(struct tarn_object_info, archive_status) },
+    { "x-amz-server-side-encryption", offsetof(struct tarn_object_info, sse) },
+    { "x-amz-server-side-encryption-aws-kms-key-id",
+      offsetof(struct tarn_object_info, sse_kms_key_id) },
+    { "x-amz-checksum-type", offsetof(struct tarn_object_info, checksum_type) },
+};
+
+static void take_text(struct tarn_object_info *info, const char *name, char *value)
+{
+    for (size_t i = 0; i < TN_COUNT(text_fields); i++) {
+        if (strcmp(name, text_fields[i].header) == 0)
+            memcpy((char *)info + text_fields[i].offset, &value, sizeof value);
+    }
+    enum tn_checksum_kind kind = tn_checksum_from_header(tn_str_from(name));
+    if (kind != TN_CHECKSUM_NONE) {
+        info->checksum_algorithm = tn_checksum_public(kind);
+        info->checksum_value = value;
+    }
+}
+
+static void take_number(struct tarn_object_info *info, const char *name, const char *value)
+{
+    struct tn_content_range range;
+    uint64_t number;
+    int64_t seconds;
+    if (strcmp(name, "content-length") == 0 && info->size == UINT64_MAX &&
+        tn_str_to_u64(tn_str_from(value), &number) == TARN_OK)
+        info->size = number;
+    else if (strcmp(name, "content-range") == 0 &&
+             tn_content_range_parse(tn_str_from(value), &range) == TARN_OK && range.has_size)
+        info->size = range.size;
+    else if (strcmp(name, "last-modified") == 0 &&
+             tn_http_date_parse(tn_str_from(value), tn_wall_ms() / 1000, &seconds) == TARN_OK)
+        info->last_modified_ms = seconds * 1000;
+    else if (strcmp(name, "x-amz-mp-parts-count") == 0 &&
+             tn_str_to_u64(tn_str_from(value), &number) == TARN_OK && number <= UINT32_MAX)
+        info->parts_count = (uint32_t)number;
+    else if (strcmp(name, "x-amz-delete-marker") == 0)
+        info->is_delete_marker = strcmp(value, "true") == 0;
+}
+
+static size_t count_fields(const struct tn_buf *head, size_t *metadata_count)
+{
+    size_t count = 0;
+    for (size_t at = 0; at < head->len; count++) {
+        *metadata_count += strncmp(head->data + at, METADATA_PREFIX, 11) == 0;
+        at += strlen(head->data + at) + 1;
+        at += strlen(head->data + at) + 1;
+    }
+    return count;
+}
+
+/* One allocation: the two tables, then a copy of the head, whose texts everything points into. */
+static int fill_info(const struct tn_buf *head, struct tarn_object_info *info)
+{
+    size_t metadata_count = 0;
+    size_t count = count_fields(head, &metadata_count);
+    size_t tables_len = (count + metadata_count) * sizeof(struct tarn_header);
+    char *owned = tn_realloc(NULL, tables_len + head->len + 1);
+    if (!owned)
+        return TARN_ENOMEM;
+    struct tarn_header *headers = (struct tarn_header *)(void *)owned;
+    struct tarn_header *metadata = headers + count;
+    char *texts = owned + tables_len;
+    memcpy(texts, head->data, head->len + 1);
+    *info = (struct tarn_object_info){ .size = UINT64_MAX,
+                                       .last_modified_ms = -1,
+                                       .checksum_algorithm = TARN_CHECKSUM_NONE,
+                                       .headers = headers,
+                                       .header_count = count,
+                                       .metadata = metadata,
+                                       .metadata_count = metadata_count,
+                                       .owned = owned };
+    for (size_t i = 0; i < count; i++) {
+        char *name = texts;
+        char *value = name + strlen(name) + 1;
+        texts = value + strlen(value) + 1;
+        headers[i] = (struct tarn_header){ name, value };
+        if (strncmp(name, METADATA_PREFIX, 11) == 0)
+            *metadata++ = (struct tarn_header){ name + 11, value };
+        take_text(info, name, value);
+        take_number(info, name, value);
+    }
+    return TARN_OK;
+}
+
+/* In place: the quotes go. */
+static void strip_etag(struct tarn_object_info *info)
+{
+    size_t len = info->etag ? strlen(info->etag) : 0;
+    if (len < 2 || info->etag[0] != '"' || info->etag[len - 1] != '"')
+        return;
+    char *text = (char *)info->owned + (info->etag - (const char *)info->owned);
+    text[len - 1] = '\0';
+    info->etag = text + 1;
+}
+
+int tn_op_info(const struct tn_op *op, struct tarn_object_info *info, struct tarn_error *err)
+{
+    struct tarn_object_info made;
+    if (!info)
+        return TARN_OK;
+    const struct tn_buf *head = op->first_head.len > 0 ? &op->first_head : &op->head;
+    int rc = fill_info(head, &made);
+    if (rc < 0)
+        return tn_op_fail(op, err, rc, "out of memory");
+    strip_etag(&made);
+    if (made.size == UINT64_MAX)
+        made.size = 0;
+    if (strcmp(op->method, "GET") != 0 && strcmp(op->method, "HEAD") != 0)
+        made.size = op->body.len;
+    made.http_status = op->http_status;
+    tn_info_move(&made, info);
+    return TARN_OK;
+}
+
+static char *place(char **at, struct tn_str text)
+{
+    if (text.len == 0)
+        return NULL;
+    char *out = *at;
+    memcpy(out, text.data, text.len);
+    out[text.len] = '\0';
+    *at = out + text.len + 1;
+    return out;
+}
+
+int tn_info_make(const struct tn_info_texts *t, struct tarn_object_info *info)
+{
+    if (!info)
+        return TARN_OK;
+    char *at = tn_realloc(NULL, t->etag.len + t->version_id.len + t->checksum_value.len +
+                                    t->checksum_type.len + 4);
+    if (!at)
+        return TARN_ENOMEM;
+    struct tarn_object_info made = { .owned = at,
+                                     .size = t->size,
+                                     .last_modified_ms = t->last_modified_ms,
+                                     .http_status = 200,
+                                     .checksum_algorithm = tn_checksum_public(t->checksum) };
+    made.etag = place(&at, t->etag);
+    made.version_id = place(&at, t->version_id);
+    made.checksum_value = place(&at, t->checksum_value);
+    made.checksum_type = place(&at, t->checksum_type);
+    strip_etag(&made);
+    tn_info_move(&made, info);
+    return TARN_OK;
+}

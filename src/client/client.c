@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making and ending a client; its shared caches. */
+
+#include "client/client_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { LOOP_BUSY_COUNT = 32 }; /* requests in each loop before another one is started */
+
+const char *tarn_version(void)
+{
+    return TARN_VERSION;
+}
+
+static void init_curl(void)
+{
+    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static void lock_share(CURL *easy, curl_lock_data data, curl_lock_access access, void *arg)
+{
+    struct tarn_client *c = arg;
+    (void)easy;
+    (void)data;
+    (void)access;
+    (void)pthread_mutex_lock(&c->share_lock);
+}
+
+static void unlock_share(CURL *easy, curl_lock_data data, void *arg)
+{
+    struct tarn_client *c = arg;
+    (void)easy;
+    (void)data;
+    (void)pthread_mutex_unlock(&c->share_lock);
+}
+
+static int make_share(struct tarn_client *c)
+{
+    c->share = curl_share_init();
+    if (!c->share)
+        return TARN_ENOMEM;
+    (void)curl_share_setopt(c->share, CURLSHOPT_LOCKFUNC, lock_share);
+    (void)curl_share_setopt(c->share, CURLSHOPT_UNLOCKFUNC, unlock_share);
+    (void)curl_share_setopt(c->share, CURLSHOPT_USERDATA, c);
+    (void)curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+    return TARN_OK;
+}
+
+static const char *get_environment(const char *name)
+{
+    return getenv(name);
+}
+
+struct tarn_client *tarn_client_new(const struct tarn_config *config, struct tarn_error *err)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    struct tarn_config defaults;
+    if (!config) {
+        tarn_config_init(&defaults);
+        config = &defaults;
+    }
+    (void)pthread_once(&once, init_curl);
+    struct tarn_client *c = tn_calloc(1, sizeof *c);
+    if (!c) {
+        (void)tn_fail(err, TARN_ENOMEM, "could not create client: out of memory");
+        return NULL;
+    }
+    (void)pthread_mutex_init(&c->share_lock, NULL);
+    (void)pthread_mutex_init(&c->pool.lock, NULL);
+    (void)pthread_mutex_init(&c->regions.lock, NULL);
+    (void)pthread_mutex_init(&c->loops.lock, NULL);
+    atomic_store(&c->retry_tokens, TN_RETRY_TOKENS_MAX);
+    tn_budget_init(&c->budget, config->memory_max);
+    if (tn_settings_make(config, get_environment, &c->settings, err) < 0)
+        goto fail;
+    c->loops.max = c->settings.io_threads;
+    if (make_share(c) < 0) {
+        (void)tn_fail(err, TARN_ENOMEM, "could not create client: out of memory");
+        goto fail;
+    }
+    return c;
+
+fail:
+    tarn_client_free(c);
+    return NULL;
+}
+
+void tarn_client_free(struct tarn_client *client)
+{
+    if (!client)
+        return;
+    for (int i = 0; i < atomic_load(&client->loops.count); i++)
+        tn_loop_free(client->loops.items[i]);
+    while (client->pool.first) {
+        struct tn_op *op = client->pool.first;
+        client->pool.first = op->next;
+        tn_op_destroy(op);
+    }
+    if (client->share)
+        (void)curl_share_cleanup(client->share);
+    tn_settings_release(&client->settings);
+    tn_budget_release(&client->budget);
+    (void)pthread_mutex_destroy(&client->share_lock);
+    (void)pthread_mutex_destroy(&client->pool.lock);
+    (void)pthread_mutex_destroy(&client->regions.lock);
+    (void)pthread_mutex_destroy(&client->loops.lock);
+    tn_free(client);
+}
+
+void tarn_client_cancel(struct tarn_client *client)
+{
+    int kept = errno;
+    atomic_store(&client->is_cancelled, true);
+    int count = atomic_load(&client->loops.count);
+    for (int i = 0; i < count; i++)
+        tn_loop_poke(client->loops.items[i]);
+    errno = kept;
+}
+
+const char *tarn_client_endpoint(const struct tarn_client *client)
+{
+    return client->settings.endpoint;
+}
+
+const char *tarn_client_region(const struct tarn_client *client)
+{
+    return client->settings.region;
+}
+
+const char *tarn_client_access_key(const struct tarn_client *client)
+{
+    return client->settings.access_key;
+}
+
+void tarn_client_get_stats(const struct tarn_client *client, struct tarn_client_stats *out)
+{
+    *out = (struct tarn_client_stats){
+        .requests = atomic_load(&client->requests),
+        .retries = atomic_load(&client->retries),
+        .bytes_up = atomic_load(&client->bytes_up),
+        .bytes_down = atomic_load(&client->bytes_down),
+        .memory_used = client->budget.used,
+        .memory_peak = client->budget.peak,
+    };
+}
+
+void tn_client_region_get(struct tarn_client *c, const char *bucket, char out[TARN_REGION_LEN_MAX])
+{
+    (void)snprintf(out, TARN_REGION_LEN_MAX, "%s", c->settings.region);
+    if (!bucket)
+        return;
+    (void)pthread_mutex_lock(&c->regions.lock);
+    for (size_t i = 0; i < TN_REGION_CACHE_COUNT && c->regions.slots[i].bucket[0]; i++) {
+        if (strcmp(c->regions.slots[i].bucket, bucket) == 0) {
+            (void)snprintf(out, TARN_REGION_LEN_MAX, "%s", c->regions.slots[i].region);
+            break;
+        }
+    }
+    (void)pthread_mutex_unlock(&c->regions.lock);
+}
+
+void tn_client_region_set(struct tarn_client *c, const char *bucket, struct tn_str region)
+{
+    if (!bucket || strlen(bucket) >= sizeof c->regions.slots[0].bucket ||
+        region.len >= TARN_REGION_LEN_MAX)
+        return;
+    (void)pthread_mutex_lock(&c->regions.lock);
+    size_t at = c->regions.next;
+    for (size_t i = 0; i < TN_REGION_CACHE_COUNT; i++) {
+        if (strcmp(c->regions.slots[i].bucket, bucket) == 0)
+            at = i;
+    }
+    if (at == c->regions.next)
+        c->regions.next = (at + 1) % TN_REGION_CACHE_COUNT;
+    (void)snprintf(c->regions.slots[at].bucket, sizeof c->regions.slots[at].bucket, "%s", bucket);
+    (void)snprintf(c->regions.slots[at].region, TARN_REGION_LEN_MAX, "%.*s", TN_STR_ARG(region));
+    (void)pthread_mutex_unlock(&c->regions.lock);
+}
+
+static struct tn_loop *least_loaded(const struct tarn_client *c, int count)
+{
+    struct tn_loop *best = NULL;
+    for (int i = 0; i < count; i++) {
+        if (!best || tn_loop_load(c->loops.items[i]) < tn_loop_load(best))
+            best = c->loops.items[i];
+    }
+    return best;
+}
+
+struct tn_loop *tn_client_loop(struct tarn_client *c, struct tarn_error *err)
+{
+    int count = atomic_load(&c->loops.count);
+    struct tn_loop *best = least_loaded(c, count);
+    if (best && (count == c->loops.max || tn_loop_load(best) < LOOP_BUSY_COUNT))
+        return best;
+
+    (void)pthread_mutex_lock(&c->loops.lock);
+    count = atomic_load(&c->loops.count);
+    best = least_loaded(c, count);
+    if (!best || (count < c->loops.max && tn_loop_load(best) >= LOOP_BUSY_COUNT)) {
+        int active_max = (c->settings.connections_max + c->loops.max - 1) / c->loops.max;
+        struct tn_loop *made = tn_loop_new(c, active_max, best ? NULL : err);
+        if (made) {
+            c->loops.items[count] = made;
+            atomic_store(&c->loops.count, count + 1);
+            best = made;
+        }
+    }
+    (void)pthread_mutex_unlock(&c->loops.lock);
+    return best;
+}
+
+bool tn_client_may_retry(struct tarn_client *c, bool is_throttled)
+{
+    if (is_throttled)
+        return true;
+    int tokens = atomic_load(&c->retry_tokens);
+    while (tokens >= TN_RETRY_COST) {
+        if (atomic_compare_exchange_weak(&c->retry_tokens, &tokens, tokens - TN_RETRY_COST))
+            return true;
+    }
+    return false;
+}
+
+void tn_client_did_well(struct tarn_client *c)
+{
+    int tokens = atomic_load_explicit(&c->retry_tokens, memory_order_relaxed);
+    if (tokens < TN_RETRY_TOKENS_MAX)
+        (void)atomic_compare_exchange_weak(&c->retry_tokens, &tokens, tokens + TN_RETRY_REFUND);
+}
+
+enum tn_checksum_kind tn_client_checksum(const struct tarn_client *c, enum tarn_checksum wanted)
+{
+    switch (wanted == TARN_CHECKSUM_DEFAULT ? c->settings.checksum : wanted) {
+    case TARN_CHECKSUM_CRC32:
+        return TN_CHECKSUM_CRC32;
+    case TARN_CHECKSUM_CRC32C:
+        return TN_CHECKSUM_CRC32C;
+    case TARN_CHECKSUM_CRC64NVME:
+        return TN_CHECKSUM_CRC64NVME;
+    case TARN_CHECKSUM_SHA1:
+        return TN_CHECKSUM_SHA1;
+    case TARN_CHECKSUM_SHA256:
+        return TN_CHECKSUM_SHA256;
+    case TARN_CHECKSUM_NONE:
+    case TARN_CHECKSUM_DEFAULT:
+    default:
+        return TN_CHECKSUM_NONE;
+    }
+}

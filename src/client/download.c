@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Downloading to files (any order) and to streams (in order), all parts pinned to one ETag. */
+
+#include <tarn/transfer.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "client/attributes.h"
+#include "client/client_impl.h"
+#include "client/plan.h"
+#include "client/window.h"
+
+enum { PATH_LEN_MAX = 4096, READ_BACK_LEN = 256 * 1024, PREALLOCATE_MIN = 1 << 20 };
+
+static const struct tarn_transfer_options no_options;
+
+struct download {
+    struct tn_window window;
+    struct tarn_client *client;
+    const struct tarn_transfer_options *options;
+    const char *bucket;
+    const char *key;
+    struct tarn_object_info head; /* of HeadObject; empty when none was needed */
+    bool has_head;
+    char pin[TARN_ETAG_LEN_MAX]; /* bare ETag for If-Match; "" when there is none */
+    bool is_whole;               /* one plain GET */
+    uint64_t first;              /* of the bytes that are wanted */
+    uint64_t len;
+    uint64_t next; /* offset of the next part, from `first` */
+    uint64_t part_size;
+    struct tarn_object_info *info;
+
+    int fd; /* of a file */
+    enum tn_checksum_kind part_sum;
+    struct tn_checksum_value *sums; /* of each part */
+    bool was_verified;
+
+    tarn_write_fn write; /* of a stream */
+    void *write_arg;
+    struct tn_verifier verifier;
+    uint64_t given;
+};
+
+static int check_options(const struct tarn_transfer_options *o, struct tarn_error *err)
+{
+    uint64_t part_size;
+    if (tarn_part_size_plan(0, o->part_size, &part_size) < 0)
+        return tn_fail(err, TARN_EINVAL, "could not transfer: part size outside 5 MiB to 5 GiB");
+    if (o->has_range && o->range_last < o->range_first)
+        return tn_fail(err, TARN_EINVAL, "could not transfer: the range is empty");
+    return TARN_OK;
+}
+
+static void download_init(struct download *d, struct tarn_client *client, const char *bucket,
+                          const char *key, const struct tarn_transfer_options *options,
+                          struct tarn_object_info *info)
+{
+    *d = (struct download){ .client = client,
+                            .options = options,
+                            .bucket = bucket,
+                            .key = key,
+                            .info = info,
+                            .fd = -1,
+                            .part_size =
+                                options->part_size ? options->part_size : TN_PART_LEN_DEFAULT };
+    tn_window_init(&d->window, client, &options->request, options->concurrency);
+    d->window.progress = options->progress;
+    d->window.progress_arg = options->progress_arg;
+}
+
+static void download_release(struct download *d)
+{
+    tn_window_end(&d->window);
+    tn_window_release(&d->window);
+    tarn_object_info_release(&d->head);
+    tn_verifier_release(&d->verifier);
+    tn_free(d->sums);
+}
+
+static uint64_t threshold_of(const struct download *d)
+{
+    return d->options->part_threshold ? d->options->part_threshold : TN_PART_LEN_DEFAULT;
+}
+
+static struct tarn_get_options get_options(const struct download *d)
+{
+    struct tarn_get_options o = { .request = d->options->request,
+                                  .conditions = d->options->conditions,
+                                  .version_id = d->options->version_id,
+                                  .skip_verify = d->options->verify == TARN_VERIFY_NONE };
+    if (!o.conditions.if_match && d->pin[0])
+        o.conditions.if_match = d->pin;
+    return o;
+}
+
+static int look(struct download *d, struct tarn_error *err)
+{
+    struct tarn_get_options o = get_options(d);
+    int rc = tarn_object_head(d->client, d->bucket, d->key, &o, &d->head, err);
+    d->has_head = rc == TARN_OK;
+    if (rc == TARN_OK && d->head.etag && strlen(d->head.etag) < sizeof d->pin)
+        (void)snprintf(d->pin, sizeof d->pin, "%s", d->head.etag);
+    return rc;
+}
+
+/* How much there is to fetch, and whether in one piece. A small object of known size needs no look
+ * ahead. */
+static int plan(struct download *d, struct tarn_error *err)
+{
+    const struct tarn_transfer_options *o = d->options;
+    if (o->etag_hint)
+        (void)snprintf(d->pin, sizeof d->pin, "%s", o->etag_hint);
+    d->first = o->has_range ? o->range_first : 0;
+    d->is_whole = o->has_size_hint && o->size_hint < threshold_of(d) && !o->has_range;
+    d->len = d->is_whole ? o->size_hint : 0;
+    if (!d->is_whole) {
+        int rc = look(d, err);
+        if (rc < 0)
+            return rc;
+        if (o->has_range && d->first >= d->head.size)
+            return tn_fail(err, TARN_ERANGE, "could not get object \"%s/%s\": it has %llu bytes",
+                           d->bucket, d->key, (unsigned long long)d->head.size);
+        uint64_t end = d->head.size;
+        if (o->has_range && o->range_last < end)
+            end = o->range_last + 1;
+        d->len = end - d->first;
+        d->is_whole = !o->has_range && (d->len < threshold_of(d) || !d->pin[0]);
+    }
+    d->window.bytes_total = d->len;
+    d->window.parts_total =
+        d->is_whole ? 1 : (uint32_t)((d->len + d->part_size - 1) / d->part_size);
+    return TARN_OK;
+}
+
+static struct tn_op *make_get(struct download *d)
+{
+    struct tarn_get_options o = get_options(d);
+    struct tn_op *op =
+        tn_op_new(d->client, &d->window.waiter, "get object", "GET", d->bucket, d->key);
+    if (!op)
+        return NULL;
+    if (!d->is_whole)
+        o.skip_verify = true; /* of the whole object the look ahead has told */
+    tn_op_request(op, &o.request);
+    tn_op_get_options(op, &o);
+    return op;
+}
+
+/* The next piece, without its sink. */
+static int start_piece(struct download *d, struct tn_slot *slot, struct tarn_error *err)
+{
+    slot->op = make_get(d);
+    if (!slot->op)
+        return tn_fail_no_memory(err, "get object");
+    slot->offset = d->next;
+    slot->len = d->len - d->next < d->part_size ? d->len - d->next : d->part_size;
+    slot->number = (uint32_t)(d->next / d->part_size) + 1;
+    slot->op->has_range = true;
+    slot->op->range_first = d->first + slot->offset;
+    slot->op->range_last = d->first + slot->offset + slot->len - 1;
+    d->next += slot->len;
+    return TARN_OK;
+}
+
+/* The info of the look ahead, or of the one answer there was. */
+static int give_info(struct download *d, struct tarn_error *err)
+{
+    (void)err;
+    if (d->has_head && d->info) {
+        tn_info_move(&d->head, d->info);
+        d->info->was_verified = d->was_verified;
+    }
+    return TARN_OK;
+}
+
+/* The checksum of the whole object that the look ahead told, as the proto layer calls it. */
+static enum tn_checksum_kind told_checksum(const struct download *d, struct tn_checksum_value *out)
+{
+    enum tn_checksum_kind kind =
+        d->head.checksum_value
+            ? tn_checksum_from_name(tn_str_from(tarn_checksum_name(d->head.checksum_algorithm)))
+            : TN_CHECKSUM_NONE;
+    if (kind == TN_CHECKSUM_NONE || d->options->verify == TARN_VERIFY_NONE ||
+        tn_checksum_parse(kind, tn_str_from(d->head.checksum_value), out) < 0 ||
+        out->type != TN_CHECKSUM_FULL_OBJECT)
+        return TN_CHECKSUM_NONE;
+    return kind;
+}
+
+/* ---- files ---- */
+
+static int start_file_whole(struct download *d, struct tn_slot *slot, struct tarn_error *err)
+{
+    if (d->next > 0)
+        return TARN_EEOF;
+    d->next = 1;
+    slot->op = make_get(d);
+    if (!slot->op)
+        return tn_fail_no_memory(err, "get object");
+    slot->len = d->len;
+    slot->op->sink.kind = TN_SINK_FILE;
+    slot->op->sink.fd = d->fd;
+    slot->op->sink.verifies = d->options->verify != TARN_VERIFY_NONE;
+    tn_op_post(slot->op);
+    return TARN_OK;
+}
+
+static int start_file_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
+{
+    struct download *d = arg;
+    if (d->is_whole)
+        return start_file_whole(d, slot, err);
+    if (d->next >= d->len)
+        return TARN_EEOF;
+    int rc = start_piece(d, slot, err);
+    if (rc == TARN_OK && tn_checksum_init(&slot->op->sink.sum, d->part_sum) < 0)
+        rc = tn_fail_no_memory(err, "get object");
+    if (rc < 0)
+        return rc;
+    slot->op->sink.kind = TN_SINK_FILE;
+    slot->op->sink.fd = d->fd;
+    slot->op->sink.offset = slot->offset;
+    tn_op_post(slot->op);
+    return TARN_OK;
+}
+
+static int take_file_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
+{
+    struct download *d = arg;
+    struct tn_sink *sink = &slot->op->sink;
+    if (!d->is_whole) {
+        if (d->sums)
+            tn_checksum_final(&sink->sum, &d->sums[slot->number - 1]);
+        return sink->received == slot->len
+                   ? TARN_OK
+                   : tn_op_fail(slot->op, err, TARN_EPROTOCOL, "the part is too short");
+    }
+    int rc = sink->has_verifier ? tn_verifier_check(&sink->verifier) : TARN_ENOTFOUND;
+    if (rc == TARN_ECHECKSUM)
+        return tn_op_fail(slot->op, err, rc, "the bytes do not match the checksum of the object");
+    d->was_verified = rc == TARN_OK;
+    d->len = slot->len = sink->received;
+    rc = tn_op_info(slot->op, d->info, err);
+    if (rc == TARN_OK && d->info)
+        d->info->was_verified = d->was_verified;
+    return rc;
+}
+
+/* CRCs of parts that came in any order make the CRC of the whole. */
+static int prepare_sums(struct download *d, struct tarn_error *err)
+{
+    struct tn_checksum_value told;
+    enum tn_checksum_kind kind = told_checksum(d, &told);
+    if (d->is_whole || kind == TN_CHECKSUM_NONE ||
+        !tn_checksum_type_fits(kind, TN_CHECKSUM_FULL_OBJECT) ||
+        d->window.parts_total > TARN_PART_COUNT_MAX)
+        return TARN_OK;
+    d->sums = tn_calloc(d->window.parts_total, sizeof *d->sums);
+    if (!d->sums)
+        return tn_fail_no_memory(err, "get object");
+    d->part_sum = kind;
+    return TARN_OK;
+}
+
+static int mismatch(const struct download *d, struct tarn_error *err)
+{
+    return tn_fail(err, TARN_ECHECKSUM,
+                   "could not get object \"%s/%s\": the bytes do not match its checksum", d->bucket,
+                   d->key);
+}
+
+static int check_sums(struct download *d, struct tarn_error *err)
+{
+    struct tn_checksum_parts parts;
+    struct tn_checksum_value told;
+    struct tn_checksum_value got;
+    int rc = tn_checksum_parts_init(&parts, d->part_sum, TN_CHECKSUM_FULL_OBJECT);
+    if (rc < 0)
+        return tn_fail_no_memory(err, "get object");
+    for (uint32_t i = 0; i < d->window.parts_total && rc == TARN_OK; i++) {
+        uint64_t left = d->len - i * d->part_size;
+        rc = tn_checksum_parts_add(&parts, &d->sums[i], left < d->part_size ? left : d->part_size);
+    }
+    tn_checksum_parts_final(&parts, &got);
+    tn_checksum_parts_release(&parts);
+    if (rc < 0 || told_checksum(d, &told) == TN_CHECKSUM_NONE || !tn_checksum_eq(&told, &got))
+        return mismatch(d, err);
+    d->was_verified = true;
+    return TARN_OK;
+}
+
+/* Reads the file once more, for what cannot be put together from parts. */
+static int read_back(struct download *d, struct tarn_error *err)
+{
+    struct tn_verifier v = { 0 };
+    struct tn_checksum_value told;
+    enum tn_checksum_kind kind = told_checksum(d, &told);
+    bool is_md5 = !d->head.sse || strncmp(d->head.sse, "aws:kms", 7) != 0;
+    TN_AUTO_FREE char *step = tn_realloc(NULL, READ_BACK_LEN);
+    int rc = step ? tn_verifier_init(&v, kind, tn_str_from(d->head.checksum_value),
+                                     tn_str_from(d->head.etag), is_md5)
+                  : TARN_ENOMEM;
+    for (uint64_t done = 0; rc == TARN_OK && done < d->len && (v.has_sum || v.has_md5);) {
+        ssize_t n = tn_fd_pread(d->fd, step, READ_BACK_LEN, done);
+        if (n <= 0) {
+            rc = n < 0 ? (int)n : TARN_EEOF;
+            break;
+        }
+        tn_verifier_update(&v, step, (size_t)n);
+        done += (uint64_t)n;
+    }
+    if (rc == TARN_OK)
+        rc = tn_verifier_check(&v);
+    tn_verifier_release(&v);
+    if (rc == TARN_ECHECKSUM)
+        return mismatch(d, err);
+    d->was_verified = rc == TARN_OK;
+    return rc == TARN_OK || rc == TARN_ENOTFOUND
+               ? TARN_OK
+               : tn_fail(err, rc, "could not read back \"%s/%s\": %s", d->bucket, d->key,
+                         tarn_status_text(rc));
+}
+
+static int verify_file(struct download *d, struct tarn_error *err)
+{
+    if (d->is_whole || d->options->verify == TARN_VERIFY_NONE)
+        return TARN_OK;
+    if (d->sums)
+        return check_sums(d, err);
+    return d->options->verify == TARN_VERIFY_FULL ? read_back(d, err) : TARN_OK;
+}
+
+/* Locked, so that two transfers never write one file; the lock is on what the name means now, not
+ * before a rename. */
+static int open_partial(const char *path, int mode, struct tarn_error *err)
+{
+    struct stat by_fd;
+    struct stat by_name;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode ? mode & 07777 : 0666);
+    if (fd < 0)
+        return tn_fail_errno(err, "could not create file \"%s\"", path);
+    int rc = TARN_OK;
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+        rc = tn_fail(err, TARN_EBUSY, "could not write file \"%s\": another transfer has it", path);
+    else if (fstat(fd, &by_fd) < 0 || stat(path, &by_name) < 0 || by_fd.st_ino != by_name.st_ino)
+        rc = tn_fail(err, TARN_EBUSY, "could not write file \"%s\": another transfer had it", path);
+    else if (!S_ISREG(by_fd.st_mode))
+        rc = tn_fail(err, TARN_EINVAL, "could not write \"%s\": not a regular file", path);
+    else if (ftruncate(fd, 0) < 0)
+        rc = tn_fail_errno(err, "could not empty file \"%s\"", path);
+    if (rc < 0)
+        tn_fd_close(&fd);
+    return rc < 0 ? rc : fd;
+}
+
+/* The whole room at once: a full disk shows before the bytes are fetched, and the file lies in one
+ * piece. */
+static int preallocate(const struct download *d, const char *path, struct tarn_error *err)
+{
+    if (d->len < PREALLOCATE_MIN || fallocate(d->fd, 0, 0, (off_t)d->len) == 0)
+        return TARN_OK;
+    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+        return tn_fail_errno(err, "could not write file \"%s\"", path);
+    return TARN_OK;
+}
+
+static int sync_parent(const char *path, struct tarn_error *err)
+{
+    char directory[PATH_LEN_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash ? (size_t)(slash - path) : 0;
+    (void)snprintf(directory, sizeof directory, "%.*s%s", (int)len, path,
+                   !slash     ? "."
+                   : len == 0 ? "/"
+                              : "");
+    return tn_dir_sync(directory, err);
+}
+
+static int set_mtime(const struct download *d, int64_t ms)
+{
+    struct timespec times[2] = { { 0, UTIME_OMIT }, { ms / 1000, ms % 1000 * 1000000 } };
+    return ms < 0 ? 0 : futimens(d->fd, times);
+}
+
+static int put_in_place(struct download *d, const char *partial, const char *path,
+                        int64_t last_modified_ms, struct tarn_error *err)
+{
+    const struct tarn_transfer_options *o = d->options;
+    if (ftruncate(d->fd, (off_t)d->len) < 0)
+        return tn_fail_errno(err, "could not write file \"%s\"", partial);
+    if (o->set_mtime && set_mtime(d, last_modified_ms) < 0)
+        return tn_fail_errno(err, "could not set the time of file \"%s\"", partial);
+    if (!o->skip_sync && fsync(d->fd) < 0)
+        return tn_fail_errno(err, "could not sync file \"%s\"", partial);
+    unsigned flags = o->must_not_exist ? RENAME_NOREPLACE : 0;
+    if (renameat2(AT_FDCWD, partial, AT_FDCWD, path, flags) < 0)
+        return tn_fail_errno(err, "could not rename \"%s\" to \"%s\"", partial, path);
+    return o->skip_sync ? TARN_OK : sync_parent(path, err);
+}
+
+static int fill_file(struct download *d, const char *partial, const char *path,
+                     struct tarn_error *err)
+{
+    static const struct tn_window_calls calls = { start_file_part, take_file_part };
+    int rc = preallocate(d, path, err);
+    if (rc == TARN_OK)
+        rc = prepare_sums(d, err);
+    if (rc == TARN_OK)
+        rc = tn_window_run(&d->window, &calls, d, err);
+    if (rc == TARN_OK)
+        rc = verify_file(d, err);
+    int64_t modified = d->has_head ? d->head.last_modified_ms
+                       : d->info   ? d->info->last_modified_ms
+                                   : -1;
+    return rc < 0 ? rc : put_in_place(d, partial, path, modified, err);
+}
+
+int tarn_download_file(struct tarn_client *client, const char *bucket, const char *key,
+                       const char *path, const struct tarn_transfer_options *options,
+                       struct tarn_object_info *info, struct tarn_error *err)
+{
+    struct tarn_object_info own = { 0 };
+    char partial[PATH_LEN_MAX];
+    struct download d;
+    options = options ? options : &no_options;
+    int len = snprintf(partial, sizeof partial, "%s.part", path);
+    int rc = check_options(options, err);
+    if (rc == TARN_OK && (len < 0 || (size_t)len >= sizeof partial))
+        rc = tn_fail(err, TARN_EINVAL, "could not write file: the path is too long");
+    if (rc == TARN_OK && options->has_range)
+        rc = tn_fail(err, TARN_EINVAL, "could not download a range to a file: use a descriptor");
+    if (rc == TARN_OK && options->must_not_exist && access(path, F_OK) == 0)
+        rc = tn_fail(err, TARN_EEXISTS, "could not write file \"%s\": it exists already", path);
+    if (rc < 0)
+        return rc;
+    download_init(&d, client, bucket, key, options, info ? info : &own);
+    rc = plan(&d, err);
+    if (rc == TARN_OK) {
+        d.fd = open_partial(partial, options->file_mode, err);
+        rc = d.fd < 0 ? d.fd : fill_file(&d, partial, path, err);
+        if (d.fd >= 0 && rc < 0)
+            (void)unlink(partial); /* before the lock goes */
+        tn_fd_close(&d.fd);
+    }
+    if (rc == TARN_OK)
+        rc = give_info(&d, err);
+    download_release(&d);
+    tarn_object_info_release(&own);
+    return rc;
+}
+
+/* ---- streams ---- */
+
+static int start_stream_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
+{
+    struct download *d = arg;
+    void *block = NULL;
+    if (d->next >= d->len)
+        return TARN_EEOF;
+    int rc = tn_budget_take(&d->client->budget, (size_t)d->part_size, d->window.busy_count > 0,
+                            tn_window_should_stop, &d->window, &block);
+    if (rc == TARN_EAGAIN)
+        return rc;
+    if (rc < 0)
+        return tn_fail(err, rc, "could not get object: %s", tarn_status_text(rc));
+    slot->block = block;
+    slot->block_len = (size_t)d->part_size;
+    rc = start_piece(d, slot, err);
+    if (rc < 0)
+        return rc;
+    slot->op->sink.kind = TN_SINK_BYTES;
+    slot->op->sink.bytes = slot->block;
+    slot->op->sink.cap = (size_t)slot->len;
+    tn_op_post(slot->op);
+    return TARN_OK;
+}
+
+static int take_stream_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
+{
+    struct download *d = arg;
+    if (slot->op->sink.received != slot->len)
+        return tn_op_fail(slot->op, err, TARN_EPROTOCOL, "the part is too short");
+    tn_verifier_update(&d->verifier, slot->block, (size_t)slot->len);
+    int rc = d->write(d->write_arg, slot->block, (size_t)slot->len);
+    return rc < 0 ? tn_op_fail(slot->op, err, rc, "could not write the data: %s%s",
+                               tarn_status_text(rc), errno == EPIPE ? " (broken pipe)" : "")
+                  : TARN_OK;
+}
+
+/* A single GET, whose bytes pass in order anyway. */
+static int write_whole(void *arg, const void *bytes, size_t len)
+{
+    struct download *d = arg;
+    if (tn_window_should_stop(&d->window))
+        return TARN_ECANCELLED;
+    d->window.bytes_done += len;
+    return d->write(d->write_arg, bytes, len);
+}
+
+static int stream_whole(struct download *d, struct tarn_error *err)
+{
+    struct tarn_get_options o = get_options(d);
+    return tarn_object_get(d->client, d->bucket, d->key, write_whole, d, &o, d->info, err);
+}
+
+static int stream_parts(struct download *d, struct tarn_error *err)
+{
+    static const struct tn_window_calls calls = { start_stream_part, take_stream_part };
+    struct tn_checksum_value told;
+    enum tn_checksum_kind kind = told_checksum(d, &told);
+    bool is_md5 = !d->head.sse || strncmp(d->head.sse, "aws:kms", 7) != 0;
+    bool is_checked = !d->options->has_range && d->options->verify != TARN_VERIFY_NONE;
+    if (is_checked && tn_verifier_init(&d->verifier, kind, tn_str_from(d->head.checksum_value),
+                                       tn_str_from(d->head.etag), is_md5) < 0)
+        return tn_fail_no_memory(err, "get object");
+    d->window.is_ordered = true;
+    int rc = tn_window_run(&d->window, &calls, d, err);
+    if (rc < 0)
+        return rc;
+    rc = tn_verifier_check(&d->verifier);
+    if (rc == TARN_ECHECKSUM)
+        return mismatch(d, err);
+    d->was_verified = rc == TARN_OK;
+    return give_info(d, err);
+}
+
+/* Blocks larger than a share of the ceiling would let one transfer have it all. */
+static void limit_part_size(struct download *d)
+{
+    uint64_t most = d->client->budget.max / 4;
+    if (d->part_size > most)
+        d->part_size = most;
+}
+
+int tarn_download_stream(struct tarn_client *client, const char *bucket, const char *key,
+                         tarn_write_fn write, void *arg,
+                         const struct tarn_transfer_options *options, struct tarn_object_info *info,
+                         struct tarn_error *err)
+{
+    struct download d;
+    options = options ? options : &no_options;
+    int rc = check_options(options, err);
+    if (rc < 0)
+        return rc;
+    download_init(&d, client, bucket, key, options, info);
+    d.write = write;
+    d.write_arg = arg;
+    limit_part_size(&d);
+    rc = plan(&d, err);
+    if (rc == TARN_OK)
+        rc = d.is_whole ? stream_whole(&d, err) : stream_parts(&d, err);
+    download_release(&d);
+    return rc;
+}
+
+static int write_fd(void *arg, const void *bytes, size_t len)
+{
+    int fd = *(const int *)arg;
+    const char *at = bytes;
+    while (len > 0) {
+        ssize_t n = write(fd, at, len);
+        if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            struct pollfd wait = { .fd = fd, .events = POLLOUT };
+            (void)poll(&wait, 1, -1);
+            continue;
+        }
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return tn_status_from_errno(errno);
+        at += n;
+        len -= (size_t)n;
+    }
+    return TARN_OK;
+}
+
+int tarn_download_fd(struct tarn_client *client, const char *bucket, const char *key, int fd,
+                     const struct tarn_transfer_options *options, struct tarn_object_info *info,
+                     struct tarn_error *err)
+{
+    return tarn_download_stream(client, bucket, key, write_fd, &fd, options, info, err);
+}

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The I/O thread. An operation is in exactly one list: pending (no connection slot yet), active
+ * (curl has it) or delayed (waiting for its next try); only this thread moves it. */
+
+#include "client/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "client/client_impl.h"
+
+enum { EVENTS_MAX = 64, NS_PER_MS = 1000000 };
+#define NO_TIMER UINT64_MAX
+
+struct op_list {
+    struct tn_op *first, *last;
+};
+
+struct tn_loop {
+    struct tarn_client *client;
+    pthread_t thread;
+    CURLM *multi;
+    int epoll_fd;
+    int wake_fd;
+    int active_max;
+    int active_count;
+    uint64_t curl_due_ns; /* NO_TIMER: none */
+    struct op_list pending, active, delayed;
+    bool did_cancel;
+    atomic_int load;
+
+    struct {
+        pthread_mutex_t lock;
+        struct tn_op *first, *last;
+        bool must_stop;
+    } inbox;
+};
+
+static struct op_list *list_of(struct tn_loop *loop, enum tn_op_state state)
+{
+    switch (state) {
+    case TN_OP_PENDING:
+        return &loop->pending;
+    case TN_OP_ACTIVE:
+        return &loop->active;
+    case TN_OP_DELAYED:
+        return &loop->delayed;
+    case TN_OP_IDLE:
+    case TN_OP_POSTED:
+    case TN_OP_DONE:
+    default:
+        return NULL;
+    }
+}
+
+static void list_remove(struct op_list *list, struct tn_op *op)
+{
+    *(op->prev ? &op->prev->next : &list->first) = op->next;
+    *(op->next ? &op->next->prev : &list->last) = op->prev;
+    op->prev = op->next = NULL;
+}
+
+static void list_append(struct op_list *list, struct tn_op *op)
+{
+    op->prev = list->last;
+    op->next = NULL;
+    *(list->last ? &list->last->next : &list->first) = op;
+    list->last = op;
+}
+
+static void enter(struct tn_loop *loop, struct tn_op *op, enum tn_op_state to)
+{
+    struct op_list *from_list = list_of(loop, op->state);
+    struct op_list *to_list = list_of(loop, to);
+    TN_TRACE(client, "%s %s/%s: state %d -> %d", op->what, op->bucket ? op->bucket : "",
+             op->key ? op->key : "", (int)op->state, (int)to);
+    if (from_list)
+        list_remove(from_list, op);
+    if (to_list)
+        list_append(to_list, op);
+    op->state = to;
+}
+
+/* ---- the inbox ---- */
+
+static void wake(struct tn_loop *loop)
+{
+    uint64_t one = 1;
+    ssize_t n = write(loop->wake_fd, &one, sizeof one);
+    (void)n; /* a full counter wakes too */
+}
+
+void tn_loop_poke(struct tn_loop *loop)
+{
+    wake(loop);
+}
+
+int tn_loop_load(const struct tn_loop *loop)
+{
+    return atomic_load_explicit(&loop->load, memory_order_relaxed);
+}
+
+void tn_loop_post(struct tn_loop *loop, struct tn_op *op, unsigned what)
+{
+    (void)pthread_mutex_lock(&loop->inbox.lock);
+    bool was_empty = loop->inbox.first == NULL;
+    if (what & TN_OP_WANT_START)
+        atomic_fetch_add_explicit(&loop->load, 1, memory_order_relaxed);
+    op->wanted |= what;
+    if (!op->is_in_inbox) {
+        op->is_in_inbox = true;
+        op->inbox_prev = loop->inbox.last;
+        op->inbox_next = NULL;
+        *(loop->inbox.last ? &loop->inbox.last->inbox_next : &loop->inbox.first) = op;
+        loop->inbox.last = op;
+    }
+    (void)pthread_mutex_unlock(&loop->inbox.lock);
+    if (was_empty)
+        wake(loop);
+}
+
+/* With the inbox's lock held. */
+static void inbox_remove(struct tn_loop *loop, struct tn_op *op)
+{
+    if (!op->is_in_inbox)
+        return;
+    *(op->inbox_prev ? &op->inbox_prev->inbox_next : &loop->inbox.first) = op->inbox_next;
+    *(op->inbox_next ? &op->inbox_next->inbox_prev : &loop->inbox.last) = op->inbox_prev;
+    op->inbox_prev = op->inbox_next = NULL;
+    op->is_in_inbox = false;
+    op->wanted = 0;
+}
+
+static struct tn_op *inbox_take(struct tn_loop *loop, unsigned *wanted)
+{
+    (void)pthread_mutex_lock(&loop->inbox.lock);
+    struct tn_op *op = loop->inbox.first;
+    if (op) {
+        *wanted = op->wanted;
+        inbox_remove(loop, op);
+    }
+    (void)pthread_mutex_unlock(&loop->inbox.lock);
+    return op;
+}
+
+/* ---- the life of an operation ---- */
+
+/* After this the operation is the caller's again, who may free it at once. */
+static void complete(struct tn_loop *loop, struct tn_op *op)
+{
+    enter(loop, op, TN_OP_DONE);
+    atomic_fetch_sub_explicit(&loop->load, 1, memory_order_relaxed);
+    struct tn_waiter *waiter = op->waiter;
+    tn_waiter_lock(waiter);
+    (void)pthread_mutex_lock(&loop->inbox.lock);
+    inbox_remove(loop, op);
+    (void)pthread_mutex_unlock(&loop->inbox.lock);
+    op->is_done = true;
+    tn_waiter_wake(waiter);
+    tn_waiter_unlock(waiter);
+}
+
+static void complete_failed(struct tn_loop *loop, struct tn_op *op, int status, const char *reason)
+{
+    op->rc = tn_op_fail(op, &op->err, status, "%s", reason);
+    op->err.attempts = op->attempts;
+    complete(loop, op);
+}
+
+static void detach(struct tn_loop *loop, struct tn_op *op)
+{
+    assert(op->state == TN_OP_ACTIVE);
+    (void)curl_multi_remove_handle(loop->multi, op->curl);
+    loop->active_count--;
+}
+
+static void finish(struct tn_loop *loop, struct tn_op *op, CURLcode code)
+{
+    uint64_t delay_ms = 0;
+    enum tn_next next = tn_op_judge(op, (int)code, &delay_ms);
+    detach(loop, op);
+    if (next == TN_NEXT_RETRY) {
+        op->rc = tn_op_prepare(op, &op->err);
+        if (op->rc == TARN_OK) {
+            op->due_ns = tn_now_ns() + delay_ms * NS_PER_MS;
+            enter(loop, op, TN_OP_DELAYED);
+            return;
+        }
+    }
+    complete(loop, op);
+}
+
+static void start(struct tn_loop *loop, struct tn_op *op)
+{
+    if (op->deadline_ns && tn_now_ns() >= op->deadline_ns) {
+        complete_failed(loop, op, TARN_ETIMEOUT, "timed out");
+        return;
+    }
+    CURLcode code = tn_op_start(op);
+    if (code != CURLE_OK || curl_multi_add_handle(loop->multi, op->curl) != CURLM_OK) {
+        complete_failed(loop, op, TARN_ENOMEM, "could not start the request");
+        return;
+    }
+    loop->active_count++;
+    enter(loop, op, TN_OP_ACTIVE);
+}
+
+static void start_pending(struct tn_loop *loop)
+{
+    while (loop->active_count < loop->active_max && loop->pending.first)
+        start(loop, loop->pending.first);
+}
+
+static void cancel(struct tn_loop *loop, struct tn_op *op)
+{
+    if (op->state == TN_OP_DONE)
+        return;
+    if (op->state == TN_OP_ACTIVE)
+        detach(loop, op);
+    complete_failed(loop, op, TARN_ECANCELLED, "cancelled");
+}
+
+static bool is_refused(const struct tn_loop *loop, const struct tn_op *op)
+{
+    return !op->survives_cancel && atomic_load(&loop->client->is_cancelled);
+}
+
+static void handle_inbox(struct tn_loop *loop)
+{
+    unsigned wanted;
+    struct tn_op *op;
+    while ((op = inbox_take(loop, &wanted)) != NULL) {
+        if (wanted & TN_OP_WANT_START)
+            enter(loop, op, TN_OP_PENDING);
+        if ((wanted & TN_OP_WANT_CANCEL) || is_refused(loop, op))
+            cancel(loop, op);
+        else if ((wanted & TN_OP_WANT_UNPAUSE) && op->state == TN_OP_ACTIVE)
+            (void)curl_easy_pause(op->curl, CURLPAUSE_CONT);
+    }
+}
+
+static void cancel_list(struct tn_loop *loop, struct op_list *list)
+{
+    for (struct tn_op *op = list->first, *next; op; op = next) {
+        next = op->next;
+        if (is_refused(loop, op))
+            cancel(loop, op);
+    }
+}
+
+static void cancel_all_once(struct tn_loop *loop)
+{
+    if (loop->did_cancel || !atomic_load(&loop->client->is_cancelled))
+        return;
+    loop->did_cancel = true;
+    cancel_list(loop, &loop->pending);
+    cancel_list(loop, &loop->delayed);
+    cancel_list(loop, &loop->active);
+}
+
+static void start_due(struct tn_loop *loop)
+{
+    uint64_t now = loop->delayed.first ? tn_now_ns() : 0;
+    for (struct tn_op *op = loop->delayed.first, *next; op; op = next) {
+        next = op->next;
+        if (op->due_ns <= now)
+            enter(loop, op, TN_OP_PENDING);
+    }
+}
+
+/* ---- curl ---- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    struct tn_loop *loop = arg;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        (void)curl_multi_assign(loop->multi, fd, NULL);
+        return 0;
+    }
+    struct epoll_event event = { .data.fd = fd };
+    if (what & CURL_POLL_IN)
+        event.events |= EPOLLIN;
+    if (what & CURL_POLL_OUT)
+        event.events |= EPOLLOUT;
+    int change = socket_arg ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+    int rc = epoll_ctl(loop->epoll_fd, change, fd, &event);
+    if (rc < 0 && errno == EEXIST) /* a number that came back before curl told of its end */
+        rc = epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+    if (rc < 0 && errno == ENOENT)
+        rc = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    (void)curl_multi_assign(loop->multi, fd, loop);
+    return rc < 0 ? -1 : 0;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+    struct tn_loop *loop = arg;
+    (void)multi;
+    loop->curl_due_ns = timeout_ms < 0 ? NO_TIMER : tn_now_ns() + (uint64_t)timeout_ms * NS_PER_MS;
+    return 0;
+}
+
+static void run_timer(struct tn_loop *loop)
+{
+    int running;
+    if (loop->curl_due_ns == NO_TIMER || tn_now_ns() < loop->curl_due_ns)
+        return;
+    loop->curl_due_ns = NO_TIMER;
+    (void)curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+}
+
+static void reap(struct tn_loop *loop)
+{
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(loop->multi, &left)) != NULL) {
+        char *private = NULL;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        finish(loop, (struct tn_op *)(void *)private, code);
+    }
+}
+
+static void run_events(struct tn_loop *loop, const struct epoll_event *events, int count)
+{
+    for (int i = 0; i < count; i++) {
+        int running;
+        if (events[i].data.fd == loop->wake_fd) {
+            uint64_t counter;
+            ssize_t n = read(loop->wake_fd, &counter, sizeof counter);
+            (void)n;
+            continue;
+        }
+        int what = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? CURL_CSELECT_IN : 0) |
+                   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                   (events[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0);
+        (void)curl_multi_socket_action(loop->multi, events[i].data.fd, what, &running);
+    }
+}
+
+static int wait_ms(const struct tn_loop *loop)
+{
+    uint64_t due = loop->curl_due_ns;
+    for (const struct tn_op *op = loop->delayed.first; op; op = op->next)
+        due = op->due_ns < due ? op->due_ns : due;
+    if (due == NO_TIMER)
+        return -1;
+    uint64_t now = tn_now_ns();
+    if (due <= now)
+        return 0;
+    uint64_t ms = (due - now + NS_PER_MS - 1) / NS_PER_MS;
+    return ms > 60000 ? 60000 : (int)ms;
+}
+
+static bool must_stop(struct tn_loop *loop)
+{
+    (void)pthread_mutex_lock(&loop->inbox.lock);
+    bool stop = loop->inbox.must_stop;
+    (void)pthread_mutex_unlock(&loop->inbox.lock);
+    return stop;
+}
+
+static void *run(void *arg)
+{
+    struct tn_loop *loop = arg;
+    struct epoll_event events[EVENTS_MAX];
+    while (!must_stop(loop)) {
+        int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
+        run_events(loop, events, count);
+        run_timer(loop);
+        reap(loop);
+        cancel_all_once(loop);
+        handle_inbox(loop);
+        start_due(loop);
+        start_pending(loop);
+    }
+    return NULL;
+}
+
+/* ---- making and ending ---- */
+
+static int start_thread(struct tn_loop *loop)
+{
+    sigset_t all;
+    sigset_t kept;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &kept); /* signals are the program's business */
+    int rc = pthread_create(&loop->thread, NULL, run, loop);
+    (void)pthread_sigmask(SIG_SETMASK, &kept, NULL);
+    return rc;
+}
+
+static int set_up(struct tn_loop *loop)
+{
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    loop->multi = curl_multi_init();
+    if (loop->epoll_fd < 0 || loop->wake_fd < 0 || !loop->multi)
+        return -1;
+    struct epoll_event event = { .events = EPOLLIN, .data.fd = loop->wake_fd };
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) < 0)
+        return -1;
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long)loop->active_max);
+    return start_thread(loop) == 0 ? 0 : -1;
+}
+
+static void tear_down(struct tn_loop *loop)
+{
+    if (loop->multi)
+        (void)curl_multi_cleanup(loop->multi);
+    tn_fd_close(&loop->epoll_fd);
+    tn_fd_close(&loop->wake_fd);
+    (void)pthread_mutex_destroy(&loop->inbox.lock);
+    tn_free(loop);
+}
+
+struct tn_loop *tn_loop_new(struct tarn_client *client, int active_max, struct tarn_error *err)
+{
+    struct tn_loop *loop = tn_calloc(1, sizeof *loop);
+    if (!loop) {
+        (void)tn_fail(err, TARN_ENOMEM, "could not start an I/O thread: out of memory");
+        return NULL;
+    }
+    loop->client = client;
+    loop->epoll_fd = loop->wake_fd = -1;
+    loop->active_max = active_max;
+    loop->curl_due_ns = NO_TIMER;
+    (void)pthread_mutex_init(&loop->inbox.lock, NULL);
+    if (set_up(loop) < 0) {
+        (void)tn_fail_errno(err, "could not start an I/O thread");
+        tear_down(loop);
+        return NULL;
+    }
+    return loop;
+}
+
+void tn_loop_free(struct tn_loop *loop)
+{
+    if (!loop)
+        return;
+    (void)pthread_mutex_lock(&loop->inbox.lock);
+    loop->inbox.must_stop = true;
+    (void)pthread_mutex_unlock(&loop->inbox.lock);
+    wake(loop);
+    (void)pthread_join(loop->thread, NULL);
+    assert(loop->active_count == 0);
+    tear_down(loop);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An I/O thread: epoll around a curl multi handle. It starts requests, retries them when their time
+ * comes, and tells those who wait. */
+
+#ifndef CLIENT_LOOP_H
+#define CLIENT_LOOP_H
+
+#include "base/fail.h"
+
+struct tn_loop;
+struct tn_op;
+struct tarn_client;
+
+/* Starts the thread; `active_max` requests at once. NULL on failure. */
+TN_MUST_USE struct tn_loop *tn_loop_new(struct tarn_client *client, int active_max,
+                                        struct tarn_error *err);
+
+/* Ends the thread. No operation may be in it. Accepts NULL. */
+void tn_loop_free(struct tn_loop *loop);
+
+/* Puts `what` (TN_OP_WANT_...) into the inbox. With the waiter's lock of `op` held. */
+void tn_loop_post(struct tn_loop *loop, struct tn_op *op, unsigned what);
+
+/* Requests in it now, about. Any thread. */
+int tn_loop_load(const struct tn_loop *loop);
+
+/* Makes it look at the client's cancel flag. Async-signal-safe. */
+void tn_loop_poke(struct tn_loop *loop);
+
+#endif

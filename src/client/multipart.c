@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Multipart uploads, step by step. */
+
+#include "client/multipart_impl.h"
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "client/attributes.h"
+#include "client/client_impl.h"
+#include "client/verify.h"
+
+enum { DOCUMENT_MAX = 8 << 20 };
+
+static const struct tarn_put_options no_put_options;
+static const struct tarn_copy_options no_copy_options;
+
+static struct tn_str bare(struct tn_str etag)
+{
+    if (etag.len >= 2 && etag.data[0] == '"' && etag.data[etag.len - 1] == '"')
+        return tn_str_sub(etag, 1, etag.len - 2);
+    return etag;
+}
+
+static void copy_text(char *out, size_t cap, struct tn_str text)
+{
+    (void)snprintf(out, cap, "%.*s", TN_STR_ARG(text));
+}
+
+/* ---- create ---- */
+
+int tarn_multipart_create(struct tarn_client *client, const char *bucket, const char *key,
+                          const struct tarn_put_options *options,
+                          char upload_id[TARN_UPLOAD_ID_LEN_MAX], struct tarn_error *err)
+{
+    const struct tn_xml_node *root = NULL;
+    struct tn_waiter waiter;
+    options = options ? options : &no_put_options;
+    enum tn_checksum_kind kind = tn_client_checksum(client, options->checksum);
+    tn_waiter_init(&waiter);
+    struct tn_op *op = tn_op_new(client, &waiter, "create multipart upload", "POST", bucket, key);
+    int rc = op ? TARN_OK : tn_fail_no_memory(err, "create multipart upload");
+    if (op) {
+        tn_op_request(op, &options->request);
+        tn_op_query_flag(op, "uploads");
+        tn_op_attributes(op, &options->attributes);
+        if (kind != TN_CHECKSUM_NONE) {
+            bool is_full = tn_checksum_type_fits(kind, TN_CHECKSUM_FULL_OBJECT);
+            tn_op_header_str(op, "x-amz-checksum-algorithm", tn_checksum_name(kind));
+            tn_op_header(op, "x-amz-checksum-type", is_full ? "FULL_OBJECT" : "COMPOSITE");
+        }
+        rc = tn_op_run(op, err);
+    }
+    if (rc == TARN_OK)
+        rc = tn_op_parse(op, "InitiateMultipartUploadResult", &root, err);
+    struct tn_str id = rc == TARN_OK ? tn_xml_child_text(root, "UploadId") : TN_STR_EMPTY;
+    if (rc == TARN_OK && (id.len == 0 || id.len >= TARN_UPLOAD_ID_LEN_MAX))
+        rc = tn_op_fail(op, err, TARN_EPROTOCOL, "the answer has no upload id");
+    if (rc == TARN_OK)
+        copy_text(upload_id, TARN_UPLOAD_ID_LEN_MAX, id);
+    tn_op_free(op);
+    tn_waiter_release(&waiter);
+    return rc;
+}
+
+/* ---- parts ---- */
+
+struct tn_op *tn_part_op_new(struct tarn_client *client, struct tn_waiter *waiter,
+                             const char *bucket, const char *key, const char *upload_id,
+                             uint32_t number, const struct tarn_request *request)
+{
+    struct tn_op *op = tn_op_new(client, waiter, "upload part", "PUT", bucket, key);
+    if (!op)
+        return NULL;
+    tn_op_request(op, request);
+    tn_op_query_u64(op, "partNumber", number);
+    tn_op_query(op, "uploadId", upload_id);
+    return op;
+}
+
+struct tn_op *tn_part_copy_op_new(struct tarn_client *client, struct tn_waiter *waiter,
+                                  const char *source_bucket, const char *source_key, uint64_t first,
+                                  uint64_t last, const char *bucket, const char *key,
+                                  const char *upload_id, uint32_t number,
+                                  const struct tarn_copy_options *options)
+{
+    char range[64];
+    struct tn_op *op =
+        tn_part_op_new(client, waiter, bucket, key, upload_id, number, &options->request);
+    if (!op)
+        return NULL;
+    op->what = "copy part";
+    op->checks_200 = true;
+    tn_op_copy_source(op, source_bucket, source_key, options->source_version_id);
+    tn_op_conditions(op, &options->source_conditions, "x-amz-copy-source-");
+    if (first > 0 || last != UINT64_MAX) {
+        (void)snprintf(range, sizeof range, "bytes=%llu-%llu", (unsigned long long)first,
+                       (unsigned long long)last);
+        tn_op_header(op, "x-amz-copy-source-range", range);
+    }
+    return op;
+}
+
+int tn_part_take(const struct tn_op *op, uint32_t number, struct tarn_part *part,
+                 struct tarn_error *err)
+{
+    bool is_verified;
+    struct tn_str text = TN_STR_EMPTY;
+    struct tn_str etag = tn_op_etag(op);
+    int rc = tn_verify_upload(op, &is_verified, err);
+    if (rc < 0)
+        return rc;
+    if (etag.len == 0 || etag.len >= TARN_ETAG_LEN_MAX)
+        return tn_op_fail(op, err, TARN_EPROTOCOL, "the answer has no ETag");
+    *part = (struct tarn_part){ .number = number, .size = op->body.len, .last_modified_ms = -1 };
+    enum tn_checksum_kind kind = tn_op_checksum(op, &text);
+    part->checksum_algorithm = tn_checksum_public(kind);
+    copy_text(part->etag, sizeof part->etag, etag);
+    copy_text(part->checksum_value, sizeof part->checksum_value, text);
+    return TARN_OK;
+}
+
+/* Which checksum element a node has. */
+static enum tn_checksum_kind checksum_of(const struct tn_xml_node *node, struct tn_str *text)
+{
+    for (int i = TN_CHECKSUM_NONE + 1; i < TN_CHECKSUM_KIND_COUNT; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "Checksum%.*s",
+                       TN_STR_ARG(tn_checksum_name((enum tn_checksum_kind)i)));
+        *text = tn_xml_child_text(node, name);
+        if (text->len > 0)
+            return (enum tn_checksum_kind)i;
+    }
+    return TN_CHECKSUM_NONE;
+}
+
+int tn_part_copy_take(struct tn_op *op, uint32_t number, uint64_t size, struct tarn_part *part,
+                      struct tarn_error *err)
+{
+    const struct tn_xml_node *root = NULL;
+    struct tn_str text;
+    int rc = tn_op_parse(op, "CopyPartResult", &root, err);
+    if (rc < 0)
+        return rc;
+    struct tn_str etag = bare(tn_xml_child_text(root, "ETag"));
+    if (etag.len == 0 || etag.len >= TARN_ETAG_LEN_MAX)
+        return tn_op_fail(op, err, TARN_EPROTOCOL, "the answer has no ETag");
+    *part = (struct tarn_part){ .number = number, .size = size, .last_modified_ms = -1 };
+    part->checksum_algorithm = tn_checksum_public(checksum_of(root, &text));
+    part->last_modified_ms = tn_date_ms(tn_xml_child_text(root, "LastModified"));
+    copy_text(part->etag, sizeof part->etag, etag);
+    copy_text(part->checksum_value, sizeof part->checksum_value, text);
+    return TARN_OK;
+}
+
+static int check_number(uint32_t number, struct tarn_error *err)
+{
+    if (number >= 1 && number <= TARN_PART_COUNT_MAX)
+        return TARN_OK;
+    return tn_fail(err, TARN_EINVAL, "could not upload part %u: expected 1 to 10,000", number);
+}
+
+int tarn_multipart_upload_part(struct tarn_client *client, const char *bucket, const char *key,
+                               const char *upload_id, uint32_t number, const void *bytes,
+                               size_t len, const struct tarn_put_options *options,
+                               struct tarn_part *part, struct tarn_error *err)
+{
+    struct tn_waiter waiter;
+    options = options ? options : &no_put_options;
+    int rc = check_number(number, err);
+    if (rc < 0)
+        return rc;
+    tn_waiter_init(&waiter);
+    struct tn_op *op =
+        tn_part_op_new(client, &waiter, bucket, key, upload_id, number, &options->request);
+    rc = op ? TARN_OK : tn_fail_no_memory(err, "upload part");
+    if (op) {
+        tn_op_bytes(op, bytes ? bytes : "", len, tn_client_checksum(client, options->checksum));
+        rc = tn_op_run(op, err);
+    }
+    if (rc == TARN_OK)
+        rc = tn_part_take(op, number, part, err);
+    tn_op_free(op);
+    tn_waiter_release(&waiter);
+    return rc;
+}
+
+int tarn_multipart_upload_part_copy(struct tarn_client *client, const char *source_bucket,
+                                    const char *source_key, uint64_t first, uint64_t last,
+                                    const char *bucket, const char *key, const char *upload_id,
+                                    uint32_t number, const struct tarn_copy_options *options,
+                                    struct tarn_part *part, struct tarn_error *err)
+{
+    struct tn_waiter waiter;
+    int rc = check_number(number, err);
+    if (rc == TARN_OK && last < first)
+        rc = tn_fail(err, TARN_EINVAL, "could not copy part %u: the range is empty", number);
+    if (rc < 0)
+        return rc;
+    tn_waiter_init(&waiter);
+    struct tn_op *op =
+        tn_part_copy_op_new(client, &waiter, source_bucket, source_key, first, last, bucket, key,
+                            upload_id, number, options ? options : &no_copy_options);
+    rc = op ? tn_op_run(op, err) : tn_fail_no_memory(err, "copy part");
+    uint64_t size = last == UINT64_MAX ? 0 : last - first + 1;
+    if (rc == TARN_OK)
+        rc = tn_part_copy_take(op, number, size, part, err);
+    tn_op_free(op);
+    tn_waiter_release(&waiter);
+    return rc;
+}
+
+/* ---- complete ---- */
+
+static int make_document(const struct tarn_part *parts, size_t count, struct tn_buf *out)
+{
+    struct tn_xml_writer w = TN_XML_WRITER(out);
+    tn_xml_root(&w, "CompleteMultipartUpload", TN_XML_S3_NAMESPACE);
+    for (size_t i = 0; i < count; i++) {
+        char etag[TARN_ETAG_LEN_MAX + 2];
+        char name[32];
+        (void)snprintf(etag, sizeof etag, "\"%s\"", parts[i].etag);
+        (void)snprintf(name, sizeof name, "Checksum%s",
+                       tarn_checksum_name(parts[i].checksum_algorithm));
+        tn_xml_open(&w, "Part");
+        tn_xml_text(&w, "ETag", etag);
+        if (parts[i].checksum_value[0])
+            tn_xml_text(&w, name, parts[i].checksum_value);
+        tn_xml_u64(&w, "PartNumber", parts[i].number);
+        tn_xml_close(&w, "Part");
+    }
+    tn_xml_close(&w, "CompleteMultipartUpload");
+    return w.rc;
+}
+
+/* S3's ETag of a multipart object: the MD5 of the parts' MD5s, and their count. False when the
+ * parts' ETags are no MD5s. */
+static bool expected_etag(const struct tarn_part *parts, size_t count, char out[64])
+{
+    unsigned char digest[TN_MD5_LEN];
+    char hex[2 * TN_MD5_LEN + 1];
+    struct tn_hash hash;
+    bool is_md5 = tn_hash_init(&hash, TN_HASH_MD5) == TARN_OK;
+    if (!is_md5)
+        return false;
+    for (size_t i = 0; i < count && is_md5; i++) {
+        is_md5 = tn_etag_is_md5(tn_str_from(parts[i].etag), digest);
+        if (is_md5)
+            tn_hash_update(&hash, digest, sizeof digest);
+    }
+    tn_hash_final(&hash, digest);
+    tn_hash_release(&hash);
+    tn_hex_encode(digest, sizeof digest, hex);
+    (void)snprintf(out, 64, "%s-%zu", hex, count);
+    return is_md5;
+}
+
+static bool is_encrypted(const struct tn_op *op)
+{
+    return tn_str_starts(tn_op_field(op, "x-amz-server-side-encryption"), TN_STR("aws:kms")) ||
+           tn_op_field(op, "x-amz-server-side-encryption-customer-algorithm").data;
+}
+
+/* Compares the object that the server put together with the parts that it was given. */
+static int verify_object(struct tn_op *op, const struct tn_info_texts *told,
+                         const struct tarn_put_options *options, const struct tarn_part *parts,
+                         size_t count, bool *is_verified, struct tarn_error *err)
+{
+    char etag[64];
+    const char *dash = "-";
+    *is_verified = false;
+    if (options->checksum_value &&
+        told->checksum == tn_client_checksum(op->client, options->checksum)) {
+        if (!tn_str_eq(told->checksum_value, tn_str_from(options->checksum_value)))
+            return tn_op_fail(
+                op, err, TARN_ECHECKSUM, "the server stored other bytes: its %.*s is %.*s",
+                TN_STR_ARG(tn_checksum_name(told->checksum)), TN_STR_ARG(told->checksum_value));
+        *is_verified = true;
+    }
+    struct tn_str bare_etag = bare(told->etag);
+    if (is_encrypted(op) || tn_str_find(bare_etag, tn_str_from(dash)) != 2 * (size_t)TN_MD5_LEN ||
+        !expected_etag(parts, count, etag))
+        return TARN_OK;
+    if (!tn_str_eq(bare_etag, tn_str_from(etag)))
+        return tn_op_fail(op, err, TARN_ECHECKSUM, "the server's ETag is %.*s, expected %s",
+                          TN_STR_ARG(bare_etag), etag);
+    *is_verified = true;
+    return TARN_OK;
+}
+
+static int take_result(struct tn_op *op, const struct tarn_put_options *options,
+                       const struct tarn_part *parts, size_t count, struct tarn_object_info *info,
+                       struct tarn_error *err)
+{
+    const struct tn_xml_node *root = NULL;
+    struct tn_info_texts texts = { .last_modified_ms = -1 };
+    bool is_verified = false;
+    int rc = tn_op_parse(op, "CompleteMultipartUploadResult", &root, err);
+    if (rc < 0)
+        return rc;
+    texts.etag = tn_xml_child_text(root, "ETag");
+    texts.version_id = tn_op_field(op, "x-amz-version-id");
+    texts.checksum = checksum_of(root, &texts.checksum_value);
+    texts.checksum_type = tn_xml_child_text(root, "ChecksumType");
+    for (size_t i = 0; i < count; i++)
+        texts.size += parts[i].size;
+    rc = verify_object(op, &texts, options, parts, count, &is_verified, err);
+    if (rc == TARN_OK && tn_info_make(&texts, info) < 0)
+        rc = tn_op_fail(op, err, TARN_ENOMEM, "out of memory");
+    if (rc == TARN_OK && info)
+        info->was_verified = is_verified;
+    return rc;
+}
+
+/* A repeated request may find that the first one did it, when only its answer was lost. */
+static int look_instead(struct tarn_client *client, const struct tn_op *op,
+                        const struct tarn_part *parts, size_t count, struct tarn_object_info *info,
+                        struct tarn_error *err)
+{
+    struct tarn_object_info found = { 0 };
+    char etag[64];
+    int rc = tarn_object_head(client, op->bucket, op->key, NULL, &found, NULL);
+    bool is_ours = rc == TARN_OK && found.etag && expected_etag(parts, count, etag) &&
+                   strcmp(found.etag, etag) == 0;
+    if (!is_ours) {
+        tarn_object_info_release(&found);
+        if (err)
+            *err = op->err;
+        return op->rc;
+    }
+    found.was_verified = true;
+    tn_info_move(&found, info);
+    return TARN_OK;
+}
+
+static int check_parts(const struct tarn_part *parts, size_t count, struct tarn_error *err)
+{
+    bool is_rising = count >= 1 && count <= TARN_PART_COUNT_MAX;
+    for (size_t i = 0; i < count && is_rising; i++)
+        is_rising = parts[i].number > (i > 0 ? parts[i - 1].number : 0);
+    return is_rising ? TARN_OK
+                     : tn_fail(err, TARN_EINVAL,
+                               "could not complete multipart upload: expected 1 to 10,000 parts in "
+                               "rising order");
+}
+
+int tarn_multipart_complete(struct tarn_client *client, const char *bucket, const char *key,
+                            const char *upload_id, const struct tarn_part *parts, size_t count,
+                            const struct tarn_put_options *options, struct tarn_object_info *info,
+                            struct tarn_error *err)
+{
+    TN_AUTO_BUF document = TN_BUF_INIT(DOCUMENT_MAX);
+    struct tn_waiter waiter;
+    options = options ? options : &no_put_options;
+    int rc = check_parts(parts, count, err);
+    if (rc < 0)
+        return rc;
+    if (make_document(parts, count, &document) < 0)
+        return tn_fail_no_memory(err, "complete multipart upload");
+    tn_waiter_init(&waiter);
+    struct tn_op *op = tn_op_new(client, &waiter, "complete multipart upload", "POST", bucket, key);
+    rc = op ? TARN_OK : tn_fail_no_memory(err, "complete multipart upload");
+    if (op) {
+        op->checks_200 = true;
+        tn_op_request(op, &options->request);
+        tn_op_query(op, "uploadId", upload_id);
+        tn_op_conditions(op, &options->conditions, "");
+        if (options->checksum_value) {
+            char name[64];
+            enum tn_checksum_kind kind = tn_client_checksum(client, options->checksum);
+            copy_text(name, sizeof name, tn_checksum_header(kind));
+            tn_op_header(op, "x-amz-checksum-type", "FULL_OBJECT");
+            tn_op_header(op, name, options->checksum_value);
+        }
+        tn_op_document(op, &document);
+        rc = tn_op_run(op, err);
+    }
+    if (rc == TARN_OK)
+        rc = take_result(op, options, parts, count, info, err);
+    else if (op && op->attempts > 1 && strcmp(op->err.s3_code, "NoSuchUpload") == 0)
+        rc = look_instead(client, op, parts, count, info, err);
+    tn_op_free(op);
+    tn_waiter_release(&waiter);
+    return rc;
+}
+
+int tarn_multipart_abort(struct tarn_client *client, const char *bucket, const char *key,
+                         const char *upload_id, const struct tarn_request *request,
+                         struct tarn_error *err)
+{
+    struct tn_waiter waiter;
+    struct tarn_error local = { 0 };
+    tn_waiter_init(&waiter);
+    struct tn_op *op = tn_op_new(client, &waiter, "abort multipart upload", "DELETE", bucket, key);
+    int rc = op ? TARN_OK : tn_fail_no_memory(&local, "abort multipart upload");
+    if (op) {
+        tn_op_request(op, request);
+        op->cancel = NULL;
+        op->deadline_ns = 0;
+        op->survives_cancel = true;
+        tn_op_query(op, "uploadId", upload_id);
+        rc = tn_op_run(op, &local);
+    }
+    if (rc < 0 && strcmp(local.s3_code, "NoSuchUpload") == 0)
+        rc = TARN_OK;
+    if (rc < 0 && err)
+        *err = local;
+    tn_op_free(op);
+    tn_waiter_release(&waiter);
+    return rc;
+}
+
+/* ---- listings ---- */
+
+static int hand_out_part(const struct tn_xml_node *node, tarn_part_fn each, void *arg)
+{
+    struct tarn_part part = { .last_modified_ms = -1 };
+    struct tn_str text;
+    uint64_t number;
+    if (tn_str_to_u64(tn_xml_child_text(node, "PartNumber"), &number) < 0 ||
+        number > TARN_PART_COUNT_MAX ||
+        tn_str_to_u64(tn_xml_child_text(node, "Size"), &part.size) < 0)
+        return TARN_EPROTOCOL;
+    part.number = (uint32_t)number;
+    part.checksum_algorithm = tn_checksum_public(checksum_of(node, &text));
+    part.last_modified_ms = tn_date_ms(tn_xml_child_text(node, "LastModified"));
+    copy_text(part.etag, sizeof part.etag, bare(tn_xml_child_text(node, "ETag")));
+    copy_text(part.checksum_value, sizeof part.checksum_value, text);
+    return each(arg, &part);
+}
+
+/* One page; `marker` moves on, and becomes empty at the end. */
+static int list_parts_page(struct tn_op *op, tarn_part_fn each, void *arg, uint64_t *marker,
+                           struct tarn_error *err)
+{
+    const struct tn_xml_node *root = NULL;
+    uint64_t next = 0;
+    int rc = tn_op_run(op, err);
+    if (rc == TARN_OK)
+        rc = tn_op_parse(op, "ListPartsResult", &root, err);
+    if (rc < 0)
+        return rc;
+    const struct tn_xml_node *node = tn_xml_child(root, "Part");
+    for (; node && rc == TARN_OK; node = tn_xml_next(node))
+        rc = hand_out_part(node, each, arg);
+    bool is_more = tn_str_eq(tn_xml_child_text(root, "IsTruncated"), TN_STR("true"));
+    if (rc == TARN_OK && is_more &&
+        (tn_str_to_u64(tn_xml_child_text(root, "NextPartNumberMarker"), &next) < 0 ||
+         next <= *marker))
+        rc = TARN_EPROTOCOL;
+    *marker = next;
+    return rc < 0 ? tn_op_fail(op, err, rc, "%s", tarn_status_text(rc)) : TARN_OK;
+}
+
+int tarn_multipart_list_parts(struct tarn_client *client, const char *bucket, const char *key,
+                              const char *upload_id, const struct tarn_request *request,
+                              tarn_part_fn each, void *arg, struct tarn_error *err)
+{
+    struct tn_waiter waiter;
+    uint64_t marker = 0;
+    int rc;
+    tn_waiter_init(&waiter);
+    do {
+        struct tn_op *op = tn_op_new(client, &waiter, "list parts", "GET", bucket, key);
+        rc = op ? TARN_OK : tn_fail_no_memory(err, "list parts");
+        if (op) {
+            tn_op_request(op, request);
+            if (marker > 0)
+                tn_op_query_u64(op, "part-number-marker", marker);
+            tn_op_query(op, "uploadId", upload_id);
+            rc = list_parts_page(op, each, arg, &marker, err);
+        }
+        tn_op_free(op);
+    } while (rc == TARN_OK && marker > 0);
+    tn_waiter_release(&waiter);
+    return rc;
+}
+
+struct upload_markers {
+    struct tn_buf key;
+    struct tn_buf id;
+    bool is_more;
+};
+
+static int hand_out_upload(struct tn_op *op, const struct tn_xml_node *node, tarn_upload_fn each,
+                           void *arg)
+{
+    struct tarn_upload_entry entry = { .initiated_ms = -1 };
+    struct tn_str key = tn_xml_child_text_raw(node, "Key");
+    struct tn_str id = tn_xml_child_text(node, "UploadId");
+    struct tn_str class = tn_xml_child_text(node, "StorageClass");
+    entry.initiated_ms = tn_date_ms(tn_xml_child_text(node, "Initiated"));
+    entry.key = tn_arena_memdup(&op->arena, key.data, key.len);
+    entry.upload_id = tn_arena_memdup(&op->arena, id.data, id.len);
+    entry.storage_class = tn_arena_memdup(&op->arena, class.data, class.len);
+    if (!entry.key || !entry.upload_id || !entry.storage_class)
+        return TARN_ENOMEM;
+    return each(arg, &entry);
+}
+
+static int move_markers(const struct tn_xml_node *root, struct upload_markers *m)
+{
+    struct tn_str key = tn_xml_child_text_raw(root, "NextKeyMarker");
+    struct tn_str id = tn_xml_child_text(root, "NextUploadIdMarker");
+    m->is_more = tn_str_eq(tn_xml_child_text(root, "IsTruncated"), TN_STR("true"));
+    if (m->is_more && (key.len == 0 ||
+                       (tn_str_eq(key, tn_buf_str(&m->key)) && tn_str_eq(id, tn_buf_str(&m->id)))))
+        return TARN_EPROTOCOL;
+    tn_buf_truncate(&m->key, 0);
+    tn_buf_truncate(&m->id, 0);
+    int rc = tn_buf_append_str(&m->key, key);
+    return rc == TARN_OK ? tn_buf_append_str(&m->id, id) : rc;
+}
+
+static int list_uploads_page(struct tn_op *op, tarn_upload_fn each, void *arg,
+                             struct upload_markers *m, struct tarn_error *err)
+{
+    const struct tn_xml_node *root = NULL;
+    int rc = tn_op_run(op, err);
+    if (rc == TARN_OK)
+        rc = tn_op_parse(op, "ListMultipartUploadsResult", &root, err);
+    if (rc < 0)
+        return rc;
+    const struct tn_xml_node *node = tn_xml_child(root, "Upload");
+    for (; node && rc == TARN_OK; node = tn_xml_next(node))
+        rc = hand_out_upload(op, node, each, arg);
+    if (rc == TARN_OK)
+        rc = move_markers(root, m);
+    return rc < 0 ? tn_op_fail(op, err, rc, "%s", tarn_status_text(rc)) : TARN_OK;
+}
+
+int tarn_multipart_list_uploads(struct tarn_client *client, const char *bucket, const char *prefix,
+                                const struct tarn_request *request, tarn_upload_fn each, void *arg,
+                                struct tarn_error *err)
+{
+    struct upload_markers m = { .key = TN_BUF_INIT(TN_OP_URL_MAX),
+                                .id = TN_BUF_INIT(TN_OP_URL_MAX) };
+    struct tn_waiter waiter;
+    int rc;
+    tn_waiter_init(&waiter);
+    do {
+        struct tn_op *op =
+            tn_op_new(client, &waiter, "list multipart uploads", "GET", bucket, NULL);
+        rc = op ? TARN_OK : tn_fail_no_memory(err, "list multipart uploads");
+        if (op) {
+            tn_op_request(op, request);
+            tn_op_query(op, "key-marker", m.key.len ? m.key.data : NULL);
+            tn_op_query(op, "prefix", prefix);
+            tn_op_query(op, "upload-id-marker", m.id.len ? m.id.data : NULL);
+            tn_op_query_flag(op, "uploads");
+            rc = list_uploads_page(op, each, arg, &m, err);
+        }
+        tn_op_free(op);
+    } while (rc == TARN_OK && m.is_more);
+    tn_waiter_release(&waiter);
+    tn_buf_release(&m.key);
+    tn_buf_release(&m.id);
+    return rc;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* put, head, delete: one object, one request. */
+
+#include <tarn/object.h>
+
+#include "client/attributes.h"
+#include "client/client_impl.h"
+#include "client/verify.h"
+
+enum { PAUSE_POLL_MS = 100 };
+
+static const struct tarn_put_options no_put_options;
+
+int tn_fail_no_memory(struct tarn_error *err, const char *what)
+{
+    return tn_fail(err, TARN_ENOMEM, "could not %s: out of memory", what);
+}
+
+static void add_put_options(struct tn_op *op, const struct tarn_put_options *options)
+{
+    tn_op_request(op, &options->request);
+    tn_op_attributes(op, &options->attributes);
+    tn_op_conditions(op, &options->conditions, "");
+    if (!options->checksum_value)
+        return;
+    if (tn_checksum_parse(op->body.checksum, tn_str_from(options->checksum_value),
+                          &op->body.value) < 0 &&
+        op->build_rc == TARN_OK)
+        op->build_rc = TARN_EINVAL;
+    op->body.has_value = true;
+}
+
+static int finish_put(struct tn_op *op, struct tarn_object_info *info, struct tarn_error *err)
+{
+    bool is_verified = false;
+    int rc = tn_verify_upload(op, &is_verified, err);
+    if (rc == TARN_OK)
+        rc = tn_op_info(op, info, err);
+    if (rc == TARN_OK && info)
+        info->was_verified = is_verified;
+    return rc;
+}
+
+int tarn_object_put(struct tarn_client *client, const char *bucket, const char *key,
+                    const void *bytes, size_t len, const struct tarn_put_options *options,
+                    struct tarn_object_info *info, struct tarn_error *err)
+{
+    struct tn_waiter waiter;
+    options = options ? options : &no_put_options;
+    tn_waiter_init(&waiter);
+    struct tn_op *op = tn_op_new(client, &waiter, "put object", "PUT", bucket, key);
+    int rc = op ? TARN_OK : tn_fail_no_memory(err, "put object");
+    if (op) {
+        tn_op_bytes(op, bytes ? bytes : "", len, tn_client_checksum(client, options->checksum));
+        add_put_options(op, options);
+        rc = tn_op_run(op, err);
+    }
+    if (rc == TARN_OK)
+        rc = finish_put(op, info, err);
+    tn_op_free(op);
+    tn_waiter_release(&waiter);
+    return rc;
+}
+
+/* ---- from a callback ---- */
+
+struct source {
+    tarn_read_fn read;
+    int (*rewind)(void *arg);
+    void *arg;
+    uint64_t len;
+    uint64_t given;
+    int rc;
+};
+
+/* One step of filling the pipe, without the lock while the caller's function runs. */
+static void fill_pipe(struct tn_op *op, struct source *src)
+{
+    size_t room;
+    char *to = tn_pipe_room(op->body.pipe, &room);
+    uint64_t left = src->len - src->given;
+    size_t want = left < room ? (size_t)left : room;
+    tn_waiter_unlock(op->waiter);
+    int64_t n = src->read(src->arg, to, want);
+    tn_waiter_lock(op->waiter);
+    if (n <= 0 || (uint64_t)n > want) {
+        src->rc = n == 0 ? TARN_EEOF : n < 0 ? (int)n : TARN_EINVAL;
+        tn_op_want(op, TN_OP_WANT_CANCEL);
+        return;
+    }
+    src->given += (uint64_t)n;
+    tn_pipe_added(op->body.pipe, (size_t)n);
+    if (op->body.pipe->is_paused) {
+        op->body.pipe->is_paused = false;
+        tn_op_want(op, TN_OP_WANT_UNPAUSE);
+    }
+}
+
+static bool wants_cancel(const struct tn_op *op)
+{
+    return op->cancel && *op->cancel;
+}
+
+static void feed(struct tn_op *op, struct source *src)
+{
+    bool did_cancel = false;
+    tn_waiter_lock(op->waiter);
+    while (!op->is_done) {
+        if (wants_cancel(op) && !did_cancel) {
+            did_cancel = true;
+            tn_op_want(op, TN_OP_WANT_CANCEL);
+        }
+        bool has_room = op->body.pipe->len < TN_PIPE_CAP;
+        if (has_room && src->given < src->len && src->rc == TARN_OK && !did_cancel)
+            fill_pipe(op, src);
+        else
+            tn_waiter_wait(op->waiter, op->cancel ? PAUSE_POLL_MS : -1);
+    }
+    tn_waiter_unlock(op->waiter);
+}
+
+/* Back to the start for another try; false when that cannot be. */
+static bool start_over(struct tn_op *op, struct source *src)
+{
+    if (!op->wants_rewind || !src->rewind || src->rc < 0)
+        return false;
+    struct timespec delay = { (time_t)(op->rewind_delay_ms / 1000),
+                              (long)(op->rewind_delay_ms % 1000) * 1000000 };
+    (void)nanosleep(&delay, NULL);
+    if (src->rewind(src->arg) < 0)
+        return false;
+    src->given = 0;
+    op->body.pipe->start = op->body.pipe->len = 0;
+    op->body.pipe->is_paused = false;
+    atomic_fetch_add_explicit(&op->client->retries, 1, memory_order_relaxed);
+    return true;
+}
+
+static int run_source(struct tn_op *op, struct source *src, struct tarn_error *err)
+{
+    do {
+        tn_op_post(op);
+        feed(op, src);
+    } while (op->rc < 0 && start_over(op, src));
+
+    if (src->rc < 0)
+        return tn_op_fail(op, err, src->rc, "the data %s",
+                          src->rc == TARN_EEOF ? "ended before its length" : "could not be read");
+    if (op->rc < 0 && err)
+        *err = op->err;
+    return op->rc;
+}
+
+int tarn_object_put_stream(struct tarn_client *client, const char *bucket, const char *key,
+                           tarn_read_fn read, int (*rewind)(void *arg), void *arg, uint64_t len,
+                           const struct tarn_put_options *options, struct tarn_object_info *info,
+                           struct tarn_error *err)
+{
+    struct tn_waiter waiter;
+    struct source src = { .read = read, .rewind = rewind, .arg = arg, .len = len };
+    struct tn_pipe pipe = { 0 };
+    void *ring = NULL;
+    options = options ? options : &no_put_options;
+    int rc = tn_budget_take(&client->budget, TN_PIPE_CAP, false, NULL, NULL, &ring);
+    if (rc < 0)
+        return tn_fail(err, rc, "could not put object \"%s/%s\": %s", bucket, key,
+                       tarn_status_text(rc));
+    pipe.ring = ring;
+    tn_waiter_init(&waiter);
+    struct tn_op *op = tn_op_new(client, &waiter, "put object", "PUT", bucket, key);
+    rc = op ? TARN_OK : tn_fail_no_memory(err, "put object");
+    if (op) {
+        tn_op_stream(op, &pipe, len, tn_client_checksum(client, options->checksum));
+        add_put_options(op, options);
+        rc = run_source(op, &src, err);
+    }
+    if (rc == TARN_OK)
+        rc = finish_put(op, info, err);
+    tn_op_free(op);
+    tn_waiter_release(&waiter);
+    tn_budget_give(&client->budget, ring, TN_PIPE_CAP);
+    return rc;
+}
+
+/* ---- head, delete ---- */
+
+int tarn_object_head(struct tarn_client *client, const char *bucket, const char *key,
+                     const struct tarn_get_options *options, struct tarn_object_info *info,
+                     struct tarn_error *err)
+{
+    static const struct tarn_get_options none;
+    struct tn_waiter waiter;
+    options = options ? options : &none;
+    tn_waiter_init(&waiter);
+    struct tn_op *op = tn_op_new(client, &waiter, "look at object", "HEAD", bucket, key);
+    int rc = op ? TARN_OK : tn_fail_no_memory(err, "look at object");
+    if (op) {
+        tn_op_request(op, &options->request);
+        tn_op_get_options(op, options);
+        rc = tn_op_run(op, err);
+    }
+    if (rc == TARN_OK)
+        rc = tn_op_info(op, info, err);
+    tn_op_free(op);
+    tn_waiter_release(&waiter);
+    return rc;
+}
+
+int tarn_object_delete(struct tarn_client *client, const char *bucket, const char *key,
+                       const struct tarn_delete_options *options, struct tarn_object_info *info,
+                       struct tarn_error *err)
+{
+    static const struct tarn_delete_options none;
+    struct tn_waiter waiter;
+    options = options ? options : &none;
+    tn_waiter_init(&waiter);
+    struct tn_op *op = tn_op_new(client, &waiter, "delete object", "DELETE", bucket, key);
+    int rc = op ? TARN_OK : tn_fail_no_memory(err, "delete object");
+    if (op) {
+        const struct tarn_conditions conditions = { .if_match = options->if_match };
+        tn_op_request(op, &options->request);
+        tn_op_query(op, "versionId", options->version_id);
+        tn_op_conditions(op, &conditions, "");
+        tn_op_header(op, "x-amz-mfa", options->mfa);
+        if (options->bypass_governance)
+            tn_op_header(op, "x-amz-bypass-governance-retention", "true");
+        rc = tn_op_run(op, err);
+    }
+    if (rc == TARN_OK)
+        rc = tn_op_info(op, info, err);
+    tn_op_free(op);
+    tn_waiter_release(&waiter);
+    return rc;
+}

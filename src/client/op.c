@@ -1,0 +1,738 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Building requests: query, headers, payload mode, URL, signature, curl handle. */
+
+#include "client/op.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "client/client_impl.h"
+#include "proto/name.h"
+#include "proto/uri.h"
+
+enum {
+    CURL_RECEIVE_LEN = 128 * 1024,
+    CURL_SEND_LEN = 128 * 1024,
+    KEPT_BUFFER_MAX = 64 * 1024, /* a pooled operation keeps no more of an answer's room */
+    CANCEL_POLL_MS = 100,
+};
+
+#define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+/* ---- the pool ---- */
+
+static size_t on_read(char *out, size_t size, size_t count, void *arg)
+{
+    struct tn_op *op = arg;
+    int64_t n = tn_body_read(&op->body, out, size * count);
+    if (n == TN_BODY_WAIT)
+        return CURL_READFUNC_PAUSE;
+    if (n < 0)
+        return CURL_READFUNC_ABORT;
+    atomic_fetch_add_explicit(&op->moved, (uint64_t)n, memory_order_relaxed);
+    return (size_t)n;
+}
+
+/* curl goes back when a kept connection turns out to be closed. */
+static int on_seek(void *arg, curl_off_t offset, int origin)
+{
+    struct tn_op *op = arg;
+    if (offset != 0 || origin != SEEK_SET)
+        return CURL_SEEKFUNC_CANTSEEK;
+    if (op->body.kind == TN_BODY_PIPE && op->body.sent > 0)
+        return CURL_SEEKFUNC_FAIL;
+    atomic_store_explicit(&op->moved, 0, memory_order_relaxed);
+    return tn_body_start(&op->body) == TARN_OK ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+static void set_up_curl(struct tn_op *op)
+{
+    const struct tn_settings *s = &op->client->settings;
+    CURL *curl = op->curl;
+    long idle_s = (s->idle_timeout_ms + 999) / 1000;
+    (void)curl_easy_setopt(curl, CURLOPT_PRIVATE, op);
+    (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_SHARE, op->client->share);
+    (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, tn_op_on_header);
+    (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, op);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, tn_op_on_body);
+    (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, op);
+    (void)curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_read);
+    (void)curl_easy_setopt(curl, CURLOPT_READDATA, op);
+    (void)curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_seek);
+    (void)curl_easy_setopt(curl, CURLOPT_SEEKDATA, op);
+    (void)curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)CURL_RECEIVE_LEN);
+    (void)curl_easy_setopt(curl, CURLOPT_UPLOAD_BUFFERSIZE, (long)CURL_SEND_LEN);
+    (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, s->connect_timeout_ms);
+    (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, idle_s);
+    (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, s->user_agent);
+    if (s->skip_tls_verify) {
+        (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
+        (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+    if (s->ca_bundle)
+        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, s->ca_bundle);
+    if (s->proxy)
+        (void)curl_easy_setopt(curl, CURLOPT_PROXY, s->proxy);
+    else if (s->ignore_environment)
+        (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+}
+
+static struct tn_op *op_make(struct tarn_client *client)
+{
+    struct tn_op *op = tn_calloc(1, sizeof *op);
+    if (!op)
+        return NULL;
+    op->client = client;
+    op->curl = curl_easy_init();
+    if (!op->curl) {
+        tn_free(op);
+        return NULL;
+    }
+    tn_sigv4_scratch_init(&op->scratch);
+    tn_arena_init(&op->arena, TN_OP_ARENA_MAX);
+    tn_body_init(&op->body);
+    tn_sink_init(&op->sink);
+    op->query = TN_BUF_INIT(TN_OP_URL_MAX);
+    op->url = TN_BUF_INIT(TN_OP_URL_MAX);
+    op->host = TN_BUF_INIT(TN_HOST_LEN_MAX);
+    op->authorization = TN_BUF_INIT(TN_SIGV4_AUTHORIZATION_LEN_MAX);
+    op->lines = TN_BUF_INIT(TN_OP_HEAD_MAX);
+    op->head = TN_BUF_INIT(TN_OP_HEAD_MAX);
+    op->first_head = TN_BUF_INIT(TN_OP_HEAD_MAX);
+    op->answer = TN_BUF_INIT(TN_OP_ANSWER_MAX);
+    set_up_curl(op);
+    return op;
+}
+
+void tn_op_destroy(struct tn_op *op)
+{
+    curl_easy_cleanup(op->curl);
+    tn_sigv4_scratch_release(&op->scratch);
+    tn_sigv4_key_wipe(&op->sign_key);
+    tn_arena_release(&op->arena);
+    tn_body_release(&op->body);
+    tn_sink_release(&op->sink);
+    tn_buf_release(&op->query);
+    tn_buf_release(&op->url);
+    tn_buf_release(&op->host);
+    tn_buf_release(&op->authorization);
+    tn_buf_release(&op->lines);
+    tn_buf_release(&op->head);
+    tn_buf_release(&op->first_head);
+    tn_buf_release(&op->answer);
+    tn_free(op);
+}
+
+struct tn_op *tn_op_new(struct tarn_client *client, struct tn_waiter *waiter, const char *what,
+                        const char *method, const char *bucket, const char *key)
+{
+    (void)pthread_mutex_lock(&client->pool.lock);
+    struct tn_op *op = client->pool.first;
+    if (op) {
+        client->pool.first = op->next;
+        client->pool.count--;
+        op->next = NULL;
+    }
+    (void)pthread_mutex_unlock(&client->pool.lock);
+    if (!op)
+        op = op_make(client);
+    if (!op)
+        return NULL;
+    op->waiter = waiter;
+    op->what = what;
+    op->method = method;
+    op->bucket = bucket;
+    op->key = key;
+    return op;
+}
+
+/* Everything but what a warm operation keeps: handle, scratch, signing key, room of the small
+ * buffers. */
+static void forget(struct tn_op *op)
+{
+    tn_body_release(&op->body);
+    tn_sink_release(&op->sink);
+    tn_arena_reset(&op->arena);
+    tn_buf_truncate(&op->query, 0);
+    tn_buf_truncate(&op->head, 0);
+    tn_buf_truncate(&op->first_head, 0);
+    tn_buf_truncate(&op->answer, 0);
+    if (op->answer.cap > KEPT_BUFFER_MAX)
+        tn_buf_release(&op->answer);
+    op->waiter = NULL;
+    op->loop = NULL;
+    op->state = TN_OP_IDLE;
+    op->header_count = op->given_count = 0;
+    op->is_control = op->checks_200 = op->survives_cancel = op->can_resume = false;
+    op->has_range = false;
+    op->range_first = op->range_last = op->range_suffix = op->deadline_ns = 0;
+    op->cancel = NULL;
+    op->build_rc = TARN_OK;
+    op->attempts = op->region_tries = 0;
+    op->has_fixed_clock = op->is_resuming = false;
+    op->http_status = 0;
+    op->is_answer_ok = op->has_begun = false;
+    op->is_done = op->wants_rewind = false;
+    op->rc = TARN_OK;
+    op->err = (struct tarn_error){ 0 };
+    op->payload_hash[0] = '\0';
+    atomic_store(&op->moved, 0);
+}
+
+void tn_op_free(struct tn_op *op)
+{
+    if (!op)
+        return;
+    struct tarn_client *client = op->client;
+    forget(op);
+    (void)pthread_mutex_lock(&client->pool.lock);
+    bool is_kept = client->pool.count < TN_OP_POOL_MAX;
+    if (is_kept) {
+        op->next = client->pool.first;
+        client->pool.first = op;
+        client->pool.count++;
+    }
+    (void)pthread_mutex_unlock(&client->pool.lock);
+    if (!is_kept)
+        tn_op_destroy(op);
+}
+
+/* ---- building ---- */
+
+static void remember(struct tn_op *op, int rc)
+{
+    if (op->build_rc == TARN_OK)
+        op->build_rc = rc;
+}
+
+void tn_op_query_flag(struct tn_op *op, const char *name)
+{
+    if (op->query.len > 0)
+        remember(op, tn_buf_append_char(&op->query, '&'));
+    remember(op, tn_uri_encode(&op->query, tn_str_from(name), 0));
+}
+
+void tn_op_query(struct tn_op *op, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    tn_op_query_flag(op, name);
+    remember(op, tn_buf_append_char(&op->query, '='));
+    remember(op, tn_uri_encode(&op->query, tn_str_from(value), 0));
+}
+
+void tn_op_query_u64(struct tn_op *op, const char *name, uint64_t value)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    tn_op_query(op, name, text);
+}
+
+static struct tn_header *find_header(struct tn_op *op, struct tn_str name)
+{
+    for (size_t i = 0; i < op->header_count; i++) {
+        if (tn_str_eq_nocase(op->headers[i].name, name))
+            return &op->headers[i];
+    }
+    return NULL;
+}
+
+static bool is_clean_name(struct tn_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+        if (!tn_is_alpha(c) && !tn_is_digit(c) && !strchr("!#$%&'*+-.^_`|~", c))
+            return false;
+    }
+    return name.len > 0;
+}
+
+static bool is_clean_value(struct tn_str value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.data[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+void tn_op_header_str(struct tn_op *op, const char *name, struct tn_str value)
+{
+    struct tn_str copy;
+    struct tn_str name_copy;
+    if (find_header(op, tn_str_from(name)))
+        return;
+    value = tn_str_trim(value);
+    if (!is_clean_name(tn_str_from(name)) || !is_clean_value(value)) {
+        remember(op, TARN_EINVAL);
+        return;
+    }
+    if (op->header_count == TN_OP_HEADERS_MAX - 16) { /* the rest is the attempt's */
+        remember(op, TARN_ETOOBIG);
+        return;
+    }
+    int rc = tn_arena_str(&op->arena, tn_str_from(name), &name_copy);
+    if (rc == TARN_OK)
+        rc = tn_arena_str(&op->arena, value, &copy);
+    if (rc == TARN_OK)
+        op->headers[op->header_count++] = (struct tn_header){ name_copy, copy };
+    remember(op, rc);
+}
+
+void tn_op_header(struct tn_op *op, const char *name, const char *value)
+{
+    if (value)
+        tn_op_header_str(op, name, tn_str_from(value));
+}
+
+void tn_op_header_u64(struct tn_op *op, const char *name, uint64_t value)
+{
+    char text[24];
+    (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+    tn_op_header(op, name, text);
+}
+
+/* What the library must be alone to say: the framing and the signature depend on it. */
+static bool is_reserved(const char *name)
+{
+    static const char *const reserved[] = {
+        "authorization",        "host",       "content-length", "transfer-encoding",
+        "x-amz-content-sha256", "x-amz-date", "x-amz-trailer",  "x-amz-decoded-content-length",
+        "connection",           "expect",     "range",
+    };
+    for (size_t i = 0; i < TN_COUNT(reserved); i++) {
+        if (tn_str_eq_nocase(tn_str_from(name), tn_str_from(reserved[i])))
+            return true;
+    }
+    return false;
+}
+
+void tn_op_request(struct tn_op *op, const struct tarn_request *request)
+{
+    static const struct tarn_request none;
+    if (!request)
+        request = &none;
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (is_reserved(request->headers[i].name))
+            remember(op, TARN_EINVAL);
+        tn_op_header(op, request->headers[i].name, request->headers[i].value);
+    }
+    if (request->is_requester_pays || op->client->settings.is_requester_pays)
+        tn_op_header(op, "x-amz-request-payer", "requester");
+    tn_op_header(op, "x-amz-expected-bucket-owner", request->expected_owner);
+    if (request->timeout_ms > 0)
+        op->deadline_ns = tn_now_ns() + (uint64_t)request->timeout_ms * 1000000u;
+    op->cancel = request->cancel;
+}
+
+void tn_op_bytes(struct tn_op *op, const void *bytes, size_t len, enum tn_checksum_kind checksum)
+{
+    op->body.kind = TN_BODY_BYTES;
+    op->body.bytes = bytes;
+    op->body.len = len;
+    op->body.checksum = checksum;
+}
+
+void tn_op_document(struct tn_op *op, const struct tn_buf *document)
+{
+    tn_op_bytes(op, document->data, document->len, TN_CHECKSUM_NONE);
+    op->is_control = true;
+}
+
+void tn_op_file(struct tn_op *op, int fd, uint64_t offset, uint64_t len,
+                enum tn_checksum_kind checksum)
+{
+    op->body.kind = TN_BODY_FILE;
+    op->body.fd = fd;
+    op->body.offset = offset;
+    op->body.len = len;
+    op->body.checksum = checksum;
+}
+
+void tn_op_stream(struct tn_op *op, struct tn_pipe *pipe, uint64_t len,
+                  enum tn_checksum_kind checksum)
+{
+    op->body.kind = TN_BODY_PIPE;
+    op->body.pipe = pipe;
+    op->body.waiter = op->waiter;
+    op->body.len = len;
+    op->body.checksum = checksum;
+}
+
+/* ---- the payload ---- */
+
+static void hash_body(struct tn_op *op)
+{
+    unsigned char digest[TN_SHA256_LEN];
+    tn_sha256(op->body.bytes, (size_t)op->body.len, digest);
+    tn_hex_encode(digest, sizeof digest, op->payload_hash);
+}
+
+static void set_payload(struct tn_op *op, enum tn_sigv4_payload payload)
+{
+    (void)snprintf(op->payload_hash, sizeof op->payload_hash, "%.*s",
+                   TN_STR_ARG(tn_sigv4_payload_text(payload)));
+}
+
+static void add_chunked_headers(struct tn_op *op)
+{
+    struct tn_header *encoding = find_header(op, TN_STR("content-encoding"));
+    if (encoding) {
+        char *both = tn_arena_printf(&op->arena, "aws-chunked,%.*s", TN_STR_ARG(encoding->value));
+        remember(op, both ? TARN_OK : TARN_ENOMEM);
+        if (both)
+            encoding->value = tn_str_from(both);
+    } else {
+        tn_op_header(op, "Content-Encoding", "aws-chunked");
+    }
+    tn_op_header_u64(op, "x-amz-decoded-content-length", op->body.len);
+    tn_op_header_str(op, "x-amz-trailer", tn_checksum_header(op->body.checksum));
+}
+
+static void add_checksum_header(struct tn_op *op)
+{
+    char text[TN_CHECKSUM_TEXT_LEN];
+    char name[64];
+    (void)tn_checksum_text(&op->body.value, text);
+    (void)snprintf(name, sizeof name, "%.*s", TN_STR_ARG(tn_checksum_header(op->body.checksum)));
+    tn_op_header(op, name, text);
+}
+
+/* How the body is covered. Over TLS it need not be signed. In the clear, small bodies are; large
+ * ones carry their checksum behind them. Nothing is read twice but small bodies in memory. */
+static int choose_payload(struct tn_op *op)
+{
+    struct tn_body *b = &op->body;
+    bool is_https = op->client->settings.is_https;
+    bool is_small = b->kind == TN_BODY_BYTES && b->len <= TN_OP_SIGNED_BODY_MAX;
+    if (b->len > TARN_PUT_LEN_MAX)
+        return TARN_ETOOBIG;
+    if (b->kind == TN_BODY_NONE) {
+        (void)snprintf(op->payload_hash, sizeof op->payload_hash, "%s", EMPTY_SHA256);
+        return TARN_OK;
+    }
+    if (is_small || (b->kind == TN_BODY_BYTES && is_https)) {
+        int rc = tn_body_sum_ahead(b);
+        if (rc < 0)
+            return rc;
+    }
+    if (b->checksum != TN_CHECKSUM_NONE && b->has_value)
+        add_checksum_header(op);
+    else if (b->checksum != TN_CHECKSUM_NONE)
+        b->is_chunked = true;
+
+    if (op->is_control || (is_small && !is_https))
+        hash_body(op);
+    else if (b->is_chunked)
+        set_payload(op, TN_SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER);
+    else
+        set_payload(op, TN_SIGV4_PAYLOAD_UNSIGNED);
+    if (b->is_chunked)
+        add_chunked_headers(op);
+    return TARN_OK;
+}
+
+/* ---- an attempt ---- */
+
+static int build_url(struct tn_op *op, struct tn_str *path)
+{
+    const struct tn_settings *s = &op->client->settings;
+    TN_AUTO_BUF front = TN_BUF_INIT(TN_OP_URL_MAX);
+    tn_buf_truncate(&op->url, 0);
+    tn_buf_truncate(&op->host, 0);
+    int rc =
+        tn_settings_route(s, tn_str_from(op->bucket), tn_str_from(op->region), &op->host, &front);
+    if (rc == TARN_OK)
+        rc = tn_buf_appendf(&op->url, "%s://%s", s->is_https ? "https" : "http", op->host.data);
+    size_t path_start = op->url.len;
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(&op->url, tn_buf_str(&front));
+    if (rc == TARN_OK && (op->key || front.len == 0))
+        rc = tn_buf_append_char(&op->url, '/');
+    if (rc == TARN_OK && op->key)
+        rc = tn_uri_encode(&op->url, tn_str_from(op->key), TN_URI_KEEP_SLASH);
+    size_t path_end = op->url.len;
+    if (rc == TARN_OK && op->query.len > 0)
+        rc = tn_buf_append_char(&op->url, '?');
+    if (rc == TARN_OK && op->query.len > 0)
+        rc = tn_buf_append_str(&op->url, tn_buf_str(&op->query));
+    if (rc == TARN_OK)
+        *path = tn_str_sub(tn_buf_str(&op->url), path_start, path_end - path_start);
+    return rc;
+}
+
+static void add(struct tn_op *op, struct tn_str name, struct tn_str value)
+{
+    assert(op->header_count < TN_OP_HEADERS_MAX);
+    op->headers[op->header_count++] = (struct tn_header){ name, value };
+}
+
+static void make_range(struct tn_op *op)
+{
+    uint64_t first = op->has_range ? op->range_first : 0;
+    first += op->is_resuming ? op->sink.received : 0;
+    op->range_text[0] = '\0';
+    if (op->range_suffix > 0 && !op->is_resuming)
+        (void)snprintf(op->range_text, sizeof op->range_text, "bytes=-%llu",
+                       (unsigned long long)op->range_suffix);
+    else if (op->has_range && op->range_last != UINT64_MAX)
+        (void)snprintf(op->range_text, sizeof op->range_text, "bytes=%llu-%llu",
+                       (unsigned long long)first, (unsigned long long)op->range_last);
+    else if (op->has_range || op->is_resuming)
+        (void)snprintf(op->range_text, sizeof op->range_text, "bytes=%llu-",
+                       (unsigned long long)first);
+}
+
+/* The ETag of the first answer, in its quotes, out of the kept head. */
+static struct tn_str first_etag(const struct tn_op *op)
+{
+    size_t at = 0;
+    while (at < op->first_head.len) {
+        struct tn_str name = tn_str_from(op->first_head.data + at);
+        struct tn_str value = tn_str_from(op->first_head.data + at + name.len + 1);
+        if (tn_str_eq(name, TN_STR("etag")))
+            return value;
+        at += name.len + value.len + 2;
+    }
+    return TN_STR_EMPTY;
+}
+
+static void add_attempt_headers(struct tn_op *op, int64_t now)
+{
+    const struct tn_settings *s = &op->client->settings;
+    op->header_count = op->given_count;
+    tn_time_basic(now, op->date);
+    add(op, TN_STR("Host"), tn_buf_str(&op->host));
+    add(op, TN_STR("x-amz-date"), tn_str_from(op->date));
+    add(op, TN_STR("x-amz-content-sha256"), tn_str_from(op->payload_hash));
+    if (s->session_token[0])
+        add(op, TN_STR("x-amz-security-token"), tn_str_from(s->session_token));
+    make_range(op);
+    if (op->range_text[0])
+        add(op, TN_STR("Range"), tn_str_from(op->range_text));
+    if (op->is_resuming && !find_header(op, TN_STR("if-match")))
+        add(op, TN_STR("If-Match"), first_etag(op));
+}
+
+static int sign(struct tn_op *op, struct tn_str path, int64_t now, struct tarn_error *err)
+{
+    const struct tn_settings *s = &op->client->settings;
+    char signature[TN_SIGV4_SIGNATURE_LEN + 1];
+    tn_buf_truncate(&op->authorization, 0);
+    if (s->access_key[0] == '\0')
+        return TARN_OK;
+    struct tn_sigv4_signing signing = {
+        .request = { .method = tn_str_from(op->method),
+                     .path = path,
+                     .query = tn_buf_str(&op->query),
+                     .headers = op->headers,
+                     .header_count = op->header_count },
+        .access_key = tn_str_from(s->access_key),
+        .secret = tn_str_from(s->secret_key),
+        .region = tn_str_from(op->region),
+        .payload_hash = tn_str_from(op->payload_hash),
+        .now = now,
+        .key = &op->sign_key,
+    };
+    int rc = tn_sigv4_sign(&signing, &op->scratch, &op->authorization, signature, err);
+    if (rc == TARN_OK)
+        add(op, TN_STR("Authorization"), tn_buf_str(&op->authorization));
+    return rc;
+}
+
+static int append_line(struct tn_op *op, struct tn_str name, struct tn_str value)
+{
+    /* "Name;" is curl's way to send an empty value, "Name:" takes a header of its own away. */
+    const char *mark = value.len > 0 ? ": " : ";";
+    int rc = tn_buf_append_str(&op->lines, name);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_text(&op->lines, mark);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(&op->lines, value);
+    return rc == TARN_OK ? tn_buf_append_char(&op->lines, '\0') : rc;
+}
+
+/* curl reads the list and never changes it, so the nodes live in the operation. */
+static int make_slist(struct tn_op *op)
+{
+    static char no_accept[] = "Accept:";
+    static char no_expect[] = "Expect:";
+    size_t count = 0;
+    size_t at = 0;
+    int rc = TARN_OK;
+    tn_buf_truncate(&op->lines, 0);
+    for (size_t i = 0; i < op->header_count && rc == TARN_OK; i++) {
+        if (!tn_str_eq(op->headers[i].name, TN_STR("Host"))) /* curl makes the same one */
+            rc = append_line(op, op->headers[i].name, op->headers[i].value), count++;
+    }
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < count; i++) {
+        op->slist[i].data = op->lines.data + at;
+        op->slist[i].next = &op->slist[i + 1];
+        at += strlen(op->lines.data + at) + 1;
+    }
+    op->slist[count] = (struct curl_slist){ no_accept, &op->slist[count + 1] };
+    op->slist[count + 1] = (struct curl_slist){ no_expect, NULL };
+    return TARN_OK;
+}
+
+static CURLcode set_method(struct tn_op *op)
+{
+    CURL *curl = op->curl;
+    bool is_put = strcmp(op->method, "PUT") == 0;
+    CURLcode code;
+    if (strcmp(op->method, "HEAD") == 0) {
+        (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, NULL);
+        (void)curl_easy_setopt(curl, CURLOPT_UPLOAD, 0L);
+        return curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    }
+    (void)curl_easy_setopt(curl, CURLOPT_NOBODY, 0L);
+    if (is_put || strcmp(op->method, "POST") == 0) {
+        (void)curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+        code = curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE,
+                                (curl_off_t)tn_body_wire_len(&op->body));
+        return code ? code
+                    : curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, is_put ? NULL : op->method);
+    }
+    bool is_get = strcmp(op->method, "GET") == 0;
+    (void)curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
+    return curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, is_get ? NULL : op->method);
+}
+
+static int set_curl(struct tn_op *op)
+{
+    CURLcode code = set_method(op);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(op->curl, CURLOPT_URL, op->url.data);
+    if (code == CURLE_OK)
+        code = curl_easy_setopt(op->curl, CURLOPT_HTTPHEADER, op->slist);
+    return code == CURLE_OK ? TARN_OK : TARN_ENOMEM;
+}
+
+int tn_op_prepare(struct tn_op *op, struct tarn_error *err)
+{
+    struct tn_str path = TN_STR_EMPTY;
+    int64_t now = tn_wall_ms() / 1000 + atomic_load(&op->client->clock_offset_s);
+    tn_client_region_get(op->client, op->bucket, op->region);
+    int rc = build_url(op, &path);
+    if (rc < 0)
+        return tn_op_fail(op, err, rc, "the URL would be too long");
+    add_attempt_headers(op, now);
+    rc = sign(op, path, now, err);
+    if (rc < 0)
+        return rc;
+    rc = make_slist(op);
+    if (rc == TARN_OK)
+        rc = set_curl(op);
+    if (rc < 0)
+        return tn_op_fail(op, err, rc, "%s", tarn_status_text(rc));
+    return TARN_OK;
+}
+
+CURLcode tn_op_start(struct tn_op *op)
+{
+    op->attempts++;
+    op->http_status = 0;
+    op->is_answer_ok = false;
+    op->has_begun = false;
+    tn_buf_truncate(&op->head, 0);
+    tn_buf_truncate(&op->answer, 0);
+    atomic_store_explicit(&op->moved, 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&op->client->requests, 1, memory_order_relaxed);
+    if (tn_body_start(&op->body) < 0)
+        return CURLE_OUT_OF_MEMORY;
+    long left_ms = 0;
+    if (op->deadline_ns) {
+        uint64_t now = tn_now_ns();
+        left_ms = op->deadline_ns > now ? (long)((op->deadline_ns - now) / 1000000u) + 1 : 1;
+    }
+    return curl_easy_setopt(op->curl, CURLOPT_TIMEOUT_MS, left_ms);
+}
+
+/* ---- posting and waiting ---- */
+
+static int check_names(const struct tn_op *op, struct tarn_error *err)
+{
+    if (op->bucket &&
+        (op->bucket[0] == '\0' || strlen(op->bucket) > 255 || strchr(op->bucket, '/')))
+        return tn_fail(err, TARN_EINVAL, "could not %s: \"%s\" is no bucket name", op->what,
+                       op->bucket);
+    if (!op->key)
+        return TARN_OK;
+    int rc = tn_key_check(tn_str_from(op->key));
+    if (rc == TARN_ETOOBIG)
+        return tn_op_fail(op, err, rc, "the key has more than 1,024 bytes");
+    return rc < 0 ? tn_op_fail(op, err, rc, "the key is empty or not UTF-8") : TARN_OK;
+}
+
+static int build(struct tn_op *op)
+{
+    int rc = check_names(op, &op->err);
+    if (rc < 0)
+        return rc;
+    if (op->attempts == 0 && op->build_rc == TARN_OK)
+        remember(op, choose_payload(op));
+    if (op->build_rc < 0)
+        return tn_op_fail(op, &op->err, op->build_rc, "%s",
+                          op->build_rc == TARN_EINVAL ? "a header or parameter is not valid"
+                                                      : tarn_status_text(op->build_rc));
+    if (op->attempts == 0)
+        op->given_count = op->header_count;
+    return tn_op_prepare(op, &op->err);
+}
+
+void tn_op_post(struct tn_op *op)
+{
+    op->is_done = false;
+    op->wants_rewind = false;
+    op->rc = build(op);
+    if (op->rc == TARN_OK && !op->loop) {
+        op->loop = tn_client_loop(op->client, &op->err);
+        op->rc = op->loop ? TARN_OK : op->err.status ? op->err.status : TARN_ENOMEM;
+    }
+    tn_waiter_lock(op->waiter);
+    if (op->rc < 0) {
+        op->is_done = true;
+    } else {
+        op->state = TN_OP_POSTED;
+        tn_loop_post(op->loop, op, TN_OP_WANT_START);
+    }
+    tn_waiter_unlock(op->waiter);
+}
+
+void tn_op_want(struct tn_op *op, unsigned what)
+{
+    if (!op->is_done)
+        tn_loop_post(op->loop, op, what);
+}
+
+void tn_op_wait(struct tn_op *op)
+{
+    bool did_cancel = false;
+    tn_waiter_lock(op->waiter);
+    while (!op->is_done) {
+        if (op->cancel && *op->cancel && !did_cancel) {
+            did_cancel = true;
+            tn_op_want(op, TN_OP_WANT_CANCEL);
+        }
+        tn_waiter_wait(op->waiter, op->cancel && !did_cancel ? CANCEL_POLL_MS : -1);
+    }
+    tn_waiter_unlock(op->waiter);
+}
+
+int tn_op_run(struct tn_op *op, struct tarn_error *err)
+{
+    tn_op_post(op);
+    tn_op_wait(op);
+    if (op->rc < 0 && err)
+        *err = op->err;
+    return op->rc;
+}

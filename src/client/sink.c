@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Taking bodies in. */
+
+#include "client/sink.h"
+
+#include <errno.h>
+
+#include "base/codec.h"
+#include "base/file.h"
+
+bool tn_etag_is_md5(struct tn_str etag, unsigned char out[TN_MD5_LEN])
+{
+    return etag.len == 2 * (size_t)TN_MD5_LEN && tn_hex_decode(etag, out) == TARN_OK;
+}
+
+void tn_verifier_release(struct tn_verifier *v)
+{
+    tn_checksum_release(&v->sum);
+    tn_hash_release(&v->md5);
+    *v = (struct tn_verifier){ 0 };
+}
+
+int tn_verifier_init(struct tn_verifier *v, enum tn_checksum_kind kind, struct tn_str checksum_text,
+                     struct tn_str etag, bool is_md5)
+{
+    struct tn_verifier made = { 0 };
+    if (kind != TN_CHECKSUM_NONE &&
+        tn_checksum_parse(kind, checksum_text, &made.expected) == TARN_OK &&
+        made.expected.type == TN_CHECKSUM_FULL_OBJECT) {
+        int rc = tn_checksum_init(&made.sum, kind);
+        if (rc < 0)
+            return rc;
+        made.has_sum = true;
+    } else if (is_md5 && tn_etag_is_md5(etag, made.expected_md5)) {
+        int rc = tn_hash_init(&made.md5, TN_HASH_MD5);
+        if (rc < 0)
+            return rc;
+        made.has_md5 = true;
+    }
+    *v = made;
+    return TARN_OK;
+}
+
+void tn_verifier_update(struct tn_verifier *v, const void *bytes, size_t len)
+{
+    if (v->has_sum)
+        tn_checksum_update(&v->sum, bytes, len);
+    if (v->has_md5)
+        tn_hash_update(&v->md5, bytes, len);
+}
+
+int tn_verifier_check(struct tn_verifier *v)
+{
+    if (v->has_sum) {
+        struct tn_checksum_value got;
+        tn_checksum_final(&v->sum, &got);
+        return tn_checksum_eq(&got, &v->expected) ? TARN_OK : TARN_ECHECKSUM;
+    }
+    if (v->has_md5) {
+        unsigned char got[TN_MD5_LEN];
+        tn_hash_final(&v->md5, got);
+        return memcmp(got, v->expected_md5, sizeof got) == 0 ? TARN_OK : TARN_ECHECKSUM;
+    }
+    return TARN_ENOTFOUND;
+}
+
+void tn_sink_init(struct tn_sink *s)
+{
+    *s = (struct tn_sink){ .fd = -1, .expected_len = UINT64_MAX };
+}
+
+void tn_sink_release(struct tn_sink *s)
+{
+    tn_checksum_release(&s->sum);
+    tn_verifier_release(&s->verifier);
+    tn_sink_init(s);
+}
+
+static int write_pipe(struct tn_sink *s, const char *bytes, size_t len)
+{
+    tn_waiter_lock(s->waiter);
+    bool fits = len <= TN_PIPE_CAP - s->pipe->len;
+    s->pipe->is_paused = !fits;
+    tn_waiter_unlock(s->waiter);
+    if (!fits)
+        return TARN_EAGAIN;
+
+    while (len > 0) {
+        size_t room;
+        char *to = tn_pipe_room(s->pipe, &room);
+        size_t n = len < room ? len : room;
+        memcpy(to, bytes, n);
+        tn_waiter_lock(s->waiter);
+        tn_pipe_added(s->pipe, n);
+        tn_waiter_wake(s->waiter);
+        tn_waiter_unlock(s->waiter);
+        bytes += n;
+        len -= n;
+    }
+    return TARN_OK;
+}
+
+static int write_out(struct tn_sink *s, const char *bytes, size_t len)
+{
+    switch (s->kind) {
+    case TN_SINK_FILE:
+        return tn_fd_pwrite(s->fd, bytes, len, s->offset + s->received);
+    case TN_SINK_BYTES:
+        if (len > s->cap - s->received)
+            return TARN_ETOOBIG;
+        memcpy(s->bytes + s->received, bytes, len);
+        return TARN_OK;
+    case TN_SINK_PIPE:
+        return write_pipe(s, bytes, len);
+    case TN_SINK_DOCUMENT:
+    default:
+        return TARN_EINVAL;
+    }
+}
+
+int tn_sink_write(struct tn_sink *s, const char *bytes, size_t len)
+{
+    if (s->expected_len != UINT64_MAX && len > s->expected_len - s->received) {
+        s->rc = TARN_EPROTOCOL;
+        return s->rc;
+    }
+    int rc = write_out(s, bytes, len);
+    if (rc == TARN_EAGAIN)
+        return rc;
+    if (rc < 0) {
+        s->rc = rc;
+        return rc;
+    }
+    s->received += len;
+    tn_checksum_update(&s->sum, bytes, len);
+    if (s->has_verifier)
+        tn_verifier_update(&s->verifier, bytes, len);
+    return TARN_OK;
+}

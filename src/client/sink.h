@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where the body of a good answer goes, and how it is verified on the way. */
+
+#ifndef CLIENT_SINK_H
+#define CLIENT_SINK_H
+
+#include "base/buf.h"
+#include "client/pipe.h"
+#include "client/waiter.h"
+#include "proto/checksum.h"
+
+/* Compares bytes with a checksum or an MD5 that an answer promised. One thread at a time. */
+struct tn_verifier {
+    struct tn_checksum sum;
+    struct tn_hash md5;
+    struct tn_checksum_value expected;
+    unsigned char expected_md5[TN_MD5_LEN];
+    bool has_sum;
+    bool has_md5;
+};
+
+void tn_verifier_release(struct tn_verifier *v); /* accepts a zeroed one */
+
+/* What the header fields promise of the whole body: `checksum_text` of `kind` where there is one of
+ * the full object, else an ETag that is an MD5 (not with KMS or customer keys: then `is_md5` is
+ * false). */
+TN_MUST_USE int tn_verifier_init(struct tn_verifier *v, enum tn_checksum_kind kind,
+                                 struct tn_str checksum_text, struct tn_str etag, bool is_md5);
+void tn_verifier_update(struct tn_verifier *v, const void *bytes, size_t len);
+
+/* TARN_OK, TARN_ECHECKSUM; TARN_ENOTFOUND when there was nothing to compare with. */
+TN_MUST_USE int tn_verifier_check(struct tn_verifier *v);
+
+/* Is this ETag the MD5 of a body? 32 hexadecimal digits, no part count. */
+bool tn_etag_is_md5(struct tn_str etag, unsigned char out[TN_MD5_LEN]);
+
+enum tn_sink_kind {
+    TN_SINK_DOCUMENT, /* kept in the operation */
+    TN_SINK_FILE,     /* pwrite at `offset` */
+    TN_SINK_BYTES,    /* `bytes`, at most `cap` */
+    TN_SINK_PIPE,     /* to the calling thread */
+};
+
+struct tn_sink {
+    enum tn_sink_kind kind;
+    int fd;
+    uint64_t offset;
+    char *bytes;
+    size_t cap;
+    struct tn_pipe *pipe;
+    struct tn_waiter *waiter;
+    uint64_t received;      /* of the whole body, over all attempts */
+    uint64_t expected_len;  /* UINT64_MAX: not known */
+    struct tn_checksum sum; /* of a part; kind NONE: not wanted */
+    bool verifies;          /* FILE: set `verifier` up from the answer */
+    bool has_verifier;
+    struct tn_verifier verifier;
+    int rc; /* why taking bytes failed */
+};
+
+void tn_sink_init(struct tn_sink *s);
+void tn_sink_release(struct tn_sink *s);
+
+/* Takes all of it (TARN_OK), nothing (TARN_EAGAIN: the pipe is full), or fails; then rc tells, too.
+ */
+TN_MUST_USE int tn_sink_write(struct tn_sink *s, const char *bytes, size_t len);
+
+#endif
