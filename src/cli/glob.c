@@ -3,12 +3,17 @@
 
 #include "cli/glob.h"
 
+static bool is_special(char c)
+{
+    return c == '*' || c == '?' || c == '\\';
+}
+
 bool cli_glob_has_wildcards(const char *pattern)
 {
     for (; *pattern; pattern++) {
         if (*pattern == '*' || *pattern == '?')
             return true;
-        if (*pattern == '\\' && pattern[1] != '\0')
+        if (*pattern == '\\' && is_special(pattern[1]))
             pattern++;
     }
     return false;
@@ -34,7 +39,8 @@ static bool match_one(struct tn_str pattern, size_t *p, struct tn_str text, size
         return true;
     }
     size_t literal = *p;
-    if (pattern.data[literal] == '\\' && literal + 1 < pattern.len)
+    if (pattern.data[literal] == '\\' && literal + 1 < pattern.len &&
+        is_special(pattern.data[literal + 1]))
         literal++;
     if (pattern.data[literal] != text.data[*t])
         return false;
@@ -73,7 +79,7 @@ int cli_glob_literal_prefix(const char *pattern, struct tn_buf *out)
 {
     size_t start = out->len;
     for (; *pattern && *pattern != '*' && *pattern != '?'; pattern++) {
-        if (*pattern == '\\' && pattern[1] != '\0')
+        if (*pattern == '\\' && is_special(pattern[1]))
             pattern++;
         int rc = tn_buf_append_char(out, *pattern);
         if (rc < 0) {

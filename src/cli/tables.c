@@ -75,7 +75,7 @@ const struct cli_option cli_global_options[] = {
     FLAG("verbose", 'v', verbose, "say more on standard error"),
     FLAG("no-progress", 0, no_progress, "draw no progress bar"),
     FLAG("stat", 0, stat, "write statistics at the end"),
-    FLAG("human-readable", 'H', human, "show sizes as KiB, MiB, ..."),
+    FLAG("human-readable", 'H', human, "show sizes in KiB, MiB and so on"),
     FLAG("help", 'h', help, "show help and exit"),
     FLAG("version", 0, version, "show the version and exit"),
     END,
@@ -192,157 +192,188 @@ static const struct cli_option rb_options[] = {
     END,
 };
 
+/* clang-format off */ /* it would break the texts anywhere */
 const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
-    [CLI_CP] = { CLI_CP,
-                 "cp",
-                 "SRC... DST",
-                 2,
-                 INT32_MAX,
-                 "copy files and objects",
-                 "Copies a file to S3, an object to a file, or an object to an object. A "
-                 "destination that "
-                 "ends in `/`, a bucket alone and an existing directory keep the source's last "
-                 "name. With "
-                 "-r, a directory or everything below a prefix goes below the destination. A "
-                 "source key "
-                 "with `*` (any run, also across `/`) or `?` (one character) is a pattern; what is "
-                 "behind "
-                 "the last `/` before the first wildcard is kept below the destination. A "
-                 "backslash takes "
-                 "the next character literally. `-` is standard input or output.\n\n"
-                 "Downloads are written to NAME.part, verified, and renamed. A key that would "
-                 "leave the "
-                 "destination directory (`..`, `.`, empty parts, a leading `/`, a symbolic link "
-                 "out of it) "
-                 "is refused; the rest goes on. Keys that end in `/` become directories. Symbolic "
-                 "links "
-                 "are followed on upload, loops and special files skipped with a warning.\n\n"
-                 "The conditions -n, --ignore-existing, --if-size-differ and --if-source-newer "
-                 "combine: all "
-                 "must hold; what does not exist yet is always copied. Content headers or metadata "
-                 "on a "
-                 "copy from S3 to S3 replace those given and keep the others.",
-                 "tarn cp report.pdf s3://bucket/docs/\n"
-                 "tarn cp -r photos s3://bucket/photos\n"
-                 "tarn cp 's3://bucket/logs/2026-*.gz' logs/\n"
-                 "tarn cp -r --exclude '*.tmp' s3://bucket/a s3://other/b",
-                 { cp_options, filter_options, attribute_options } },
-    [CLI_LS] = { CLI_LS,
-                 "ls",
-                 "[URI...]",
-                 0,
-                 INT32_MAX,
-                 "list buckets and objects",
-                 "Lists buckets (`s3://` or nothing), or one level below a prefix, directories as "
-                 "`PRE "
-                 "name/`; with -R, or with a wildcard in the key, all objects. The prefix is taken "
-                 "as text: "
-                 "`s3://b/a` lists `abc` too. Objects are written as they arrive, in key order; "
-                 "the summary "
-                 "goes to standard error. Nothing found is no error.",
-                 "tarn ls s3://bucket/logs/\n"
-                 "tarn ls -R -H s3://bucket\n"
-                 "tarn ls --json 's3://bucket/*.csv'",
-                 { ls_options } },
-    [CLI_CAT] = { CLI_CAT,
-                  "cat",
-                  "URI...",
-                  1,
-                  INT32_MAX,
-                  "write objects to standard output",
-                  "Writes objects one behind the other; wildcards give them in key order. Ranges "
-                  "are fetched "
-                  "in parallel and written in order, pinned to one ETag, within --concurrency "
-                  "times "
-                  "--part-size of memory. A reader that goes away is no error.",
-                  "tarn cat s3://bucket/log.gz | zcat\n"
-                  "tarn cat --range -1024 s3://bucket/log",
-                  { cat_options } },
-    [CLI_PIPE] = { CLI_PIPE,
-                   "pipe",
-                   "URI",
-                   1,
-                   1,
-                   "upload standard input",
-                   "Uploads standard input, of any length, to one object in bounded memory. "
-                   "Nothing becomes "
-                   "visible before the end of input; an error or an interrupt aborts the upload.",
-                   "tar c dir | tarn pipe s3://bucket/dir.tar",
-                   { pipe_options, attribute_options } },
-    [CLI_RM] = { CLI_RM,
-                 "rm",
-                 "URI...",
-                 1,
-                 INT32_MAX,
-                 "delete objects",
-                 "Deletes the object of exactly this key; deleting what is not there succeeds. A "
-                 "wildcard "
-                 "deletes all keys that match, -r everything below a prefix (`s3://b/a` means "
-                 "`a/...`). A "
-                 "whole bucket, or -r when standard input is not a terminal, needs --force too. "
-                 "Each key "
-                 "that could not be deleted is reported.",
-                 "tarn rm s3://bucket/old.txt\n"
-                 "tarn rm --dry-run 's3://bucket/tmp/*'\n"
-                 "tarn rm -r --force s3://bucket/tmp",
-                 { rm_options, filter_options } },
-    [CLI_HEAD] = { CLI_HEAD,
-                   "head",
-                   "URI",
-                   1,
-                   1,
-                   "show what is known about an object or a bucket",
-                   "Shows size, ETag, headers, checksums and metadata of an object, or the region "
-                   "of a bucket.",
-                   "tarn head s3://bucket/key\n"
-                   "tarn head --json s3://bucket/key",
-                   { head_options } },
-    [CLI_PRESIGN] = { CLI_PRESIGN,
-                      "presign",
-                      "URI",
-                      1,
-                      1,
-                      "make a URL that works without credentials",
-                      "Writes a presigned URL. No request is sent. Whoever has the URL may do that "
-                      "one thing "
-                      "until it expires, or until temporary credentials that signed it do.",
-                      "tarn presign --expires 24h s3://bucket/key\n"
-                      "tarn presign --method PUT s3://bucket/upload",
-                      { presign_options } },
-    [CLI_MB] = { CLI_MB,
-                 "mb",
-                 "BUCKET...",
-                 1,
-                 INT32_MAX,
-                 "make buckets",
-                 "Makes buckets (`s3://name` or `name`) in the region of --region.",
-                 "tarn mb s3://bucket",
-                 { mb_options } },
-    [CLI_RB] = { CLI_RB,
-                 "rb",
-                 "BUCKET...",
-                 1,
-                 INT32_MAX,
-                 "remove buckets",
-                 "Removes empty buckets; with --force, their objects and unfinished uploads first.",
-                 "tarn rb --force s3://bucket",
-                 { rb_options } },
-    [CLI_HELP] = { CLI_HELP,
-                   "help",
-                   "[COMMAND]",
-                   0,
-                   1,
-                   "show help",
-                   "Shows help on tarn or on one command.",
-                   "",
-                   { NULL } },
-    [CLI_VERSION] = { CLI_VERSION,
-                      "version",
-                      "",
-                      0,
-                      0,
-                      "show the version",
-                      "Shows the version.",
-                      "",
-                      { NULL } },
+    [CLI_CP] = {
+        .id = CLI_CP,
+        .name = "cp",
+        .operands = "SRC... DST",
+        .operands_min = 2,
+        .operands_max = INT32_MAX,
+        .summary = "copy files and objects",
+        .text =
+            "Copies a file to S3, an object to a file, or an object to an object. A "
+            "destination that ends in `/`, a bucket alone and an existing directory keep "
+            "the source's last name. With -r, a directory or everything below a prefix "
+            "goes below the destination. A source key with `*` (any run, also across `/`) "
+            "or `?` (one character) is a pattern; what is behind the last `/` before the "
+            "first wildcard is kept below the destination. A backslash before `*`, `?` or "
+            "a backslash takes that literally, --raw takes all so. `-` is standard input "
+            "or output.\n\n"
+            "Downloads are written to NAME.part, verified, and renamed. A key that would "
+            "leave the destination directory (`..`, `.`, empty parts, a leading `/`, a "
+            "symbolic link out of it) is refused; the rest goes on. Keys that end in `/` "
+            "become directories. Symbolic links are followed on upload, loops and special "
+            "files skipped with a warning.\n\n"
+            "The conditions -n, --ignore-existing, --if-size-differ and --if-source-newer "
+            "combine: all must hold; what does not exist yet is always copied. Content "
+            "headers or metadata on a copy from S3 to S3 replace those given and keep the "
+            "others.",
+        .examples =
+            "tarn cp report.pdf s3://bucket/docs/\n"
+            "tarn cp -r photos s3://bucket/photos\n"
+            "tarn cp 's3://bucket/logs/2026-*.gz' logs/\n"
+            "tarn cp -r --exclude '*.tmp' s3://bucket/a s3://other/b",
+        .groups = { cp_options, filter_options, attribute_options },
+    },
+    [CLI_LS] = {
+        .id = CLI_LS,
+        .name = "ls",
+        .operands = "[URI...]",
+        .operands_min = 0,
+        .operands_max = INT32_MAX,
+        .summary = "list buckets and objects",
+        .text =
+            "Lists buckets (`s3://` or nothing), or one level below a prefix, directories "
+            "as `PRE name/`; with -R, or with a wildcard in the key, all objects. The "
+            "prefix is taken as text: `s3://b/a` lists `abc` too. Objects are written as "
+            "they arrive, in key order; the summary goes to standard error. Nothing found "
+            "is no error.",
+        .examples =
+            "tarn ls s3://bucket/logs/\n"
+            "tarn ls -R -H s3://bucket\n"
+            "tarn ls --json 's3://bucket/*.csv'",
+        .groups = { ls_options },
+    },
+    [CLI_CAT] = {
+        .id = CLI_CAT,
+        .name = "cat",
+        .operands = "URI...",
+        .operands_min = 1,
+        .operands_max = INT32_MAX,
+        .summary = "write objects to standard output",
+        .text =
+            "Writes objects one behind the other; wildcards give them in key order. "
+            "Ranges are fetched in parallel and written in order, pinned to one ETag, "
+            "within --concurrency times --part-size of memory. A reader that goes away is "
+            "no error.",
+        .examples =
+            "tarn cat s3://bucket/log.gz | zcat\n"
+            "tarn cat --range -1024 s3://bucket/log",
+        .groups = { cat_options },
+    },
+    [CLI_PIPE] = {
+        .id = CLI_PIPE,
+        .name = "pipe",
+        .operands = "URI",
+        .operands_min = 1,
+        .operands_max = 1,
+        .summary = "upload standard input",
+        .text =
+            "Uploads standard input, of any length, to one object in bounded memory. "
+            "Nothing becomes visible before the end of input; an error or an interrupt "
+            "aborts the upload.",
+        .examples =
+            "tar c dir | tarn pipe s3://bucket/dir.tar",
+        .groups = { pipe_options, attribute_options },
+    },
+    [CLI_RM] = {
+        .id = CLI_RM,
+        .name = "rm",
+        .operands = "URI...",
+        .operands_min = 1,
+        .operands_max = INT32_MAX,
+        .summary = "delete objects",
+        .text =
+            "Deletes the object of exactly this key; deleting what is not there succeeds. "
+            "A wildcard deletes all keys that match, -r everything below a prefix "
+            "(`s3://b/a` means `a/...`). A whole bucket, or -r when standard input is not "
+            "a terminal, needs --force too. Each key that could not be deleted is "
+            "reported.",
+        .examples =
+            "tarn rm s3://bucket/old.txt\n"
+            "tarn rm --dry-run 's3://bucket/tmp/*'\n"
+            "tarn rm -r --force s3://bucket/tmp",
+        .groups = { rm_options, filter_options },
+    },
+    [CLI_HEAD] = {
+        .id = CLI_HEAD,
+        .name = "head",
+        .operands = "URI",
+        .operands_min = 1,
+        .operands_max = 1,
+        .summary = "show what is known about an object or a bucket",
+        .text =
+            "Shows size, ETag, headers, checksums and metadata of an object, or the "
+            "region of a bucket.",
+        .examples =
+            "tarn head s3://bucket/key\n"
+            "tarn head --json s3://bucket/key",
+        .groups = { head_options },
+    },
+    [CLI_PRESIGN] = {
+        .id = CLI_PRESIGN,
+        .name = "presign",
+        .operands = "URI",
+        .operands_min = 1,
+        .operands_max = 1,
+        .summary = "make a URL that works without credentials",
+        .text =
+            "Writes a presigned URL. No request is sent. Whoever has the URL may do that "
+            "one thing until it expires, or until temporary credentials that signed it "
+            "do.",
+        .examples =
+            "tarn presign --expires 24h s3://bucket/key\n"
+            "tarn presign --method PUT s3://bucket/upload",
+        .groups = { presign_options },
+    },
+    [CLI_MB] = {
+        .id = CLI_MB,
+        .name = "mb",
+        .operands = "BUCKET...",
+        .operands_min = 1,
+        .operands_max = INT32_MAX,
+        .summary = "make buckets",
+        .text =
+            "Makes buckets (`s3://name` or `name`) in the region of --region.",
+        .examples =
+            "tarn mb s3://bucket",
+        .groups = { mb_options },
+    },
+    [CLI_RB] = {
+        .id = CLI_RB,
+        .name = "rb",
+        .operands = "BUCKET...",
+        .operands_min = 1,
+        .operands_max = INT32_MAX,
+        .summary = "remove buckets",
+        .text =
+            "Removes empty buckets; with --force, their objects and unfinished uploads "
+            "first.",
+        .examples =
+            "tarn rb --force s3://bucket",
+        .groups = { rb_options },
+    },
+    [CLI_HELP] = {
+        .id = CLI_HELP,
+        .name = "help",
+        .operands = "[COMMAND]",
+        .operands_min = 0,
+        .operands_max = 1,
+        .summary = "show help",
+        .text =
+            "Shows help on tarn or on one command.",
+        .examples = "",
+    },
+    [CLI_VERSION] = {
+        .id = CLI_VERSION,
+        .name = "version",
+        .operands = "",
+        .operands_min = 0,
+        .operands_max = 0,
+        .summary = "show the version",
+        .text =
+            "Shows the version.",
+        .examples = "",
+    },
 };

@@ -189,6 +189,15 @@ void cli_json_u64(struct cli_json *json, const char *name, uint64_t value)
     json_raw(json, (struct tn_str){ text, (size_t)len });
 }
 
+void cli_json_decimal(struct cli_json *json, const char *name, uint64_t thousandths)
+{
+    char text[32];
+    int len = snprintf(text, sizeof text, "%llu.%03u", (unsigned long long)(thousandths / 1000),
+                       (unsigned)(thousandths % 1000));
+    json_name(json, tn_str_from(name));
+    json_raw(json, (struct tn_str){ text, (size_t)len });
+}
+
 void cli_json_bool(struct cli_json *json, const char *name, bool value)
 {
     json_name(json, tn_str_from(name));

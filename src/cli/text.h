@@ -40,6 +40,7 @@ void cli_json_release(struct cli_json *json);
 void cli_json_text(struct cli_json *json, const char *name, const char *value);
 void cli_json_str(struct cli_json *json, const char *name, struct tn_str value);
 void cli_json_u64(struct cli_json *json, const char *name, uint64_t value);
+void cli_json_decimal(struct cli_json *json, const char *name, uint64_t thousandths);
 void cli_json_bool(struct cli_json *json, const char *name, bool value);
 void cli_json_time(struct cli_json *json, const char *name,
                    int64_t unix_ms);                         /* not when negative */

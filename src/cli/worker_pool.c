@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Worker threads for the items of a job. */
 
-#include "cli/pool.h"
+#include "cli/worker_pool.h"
 
 #include <pthread.h>
 #include <signal.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Worker threads for the items of a job. */
 
-#ifndef CLI_POOL_H
-#define CLI_POOL_H
+#ifndef CLI_WORKER_POOL_H
+#define CLI_WORKER_POOL_H
 
 #include "base/mem.h"
 

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn mb, tarn rb */
+
+#include "base/fail.h"
+#include "cli/app.h"
+#include "cli/delete.h"
+
+static void report_done(struct cli_app *app, const char *bucket, const char *done)
+{
+    if (!app->opt.json) {
+        cli_report_line(app, "%s bucket: s3://%s", done, bucket);
+        return;
+    }
+    CLI_AUTO_JSON json;
+    cli_report_json(app, &json, true);
+    cli_json_text(&json, "bucket", bucket);
+    cli_report_json_end(app, &json);
+}
+
+/* Some servers say only that it exists: then it is ours when we may look at it. */
+static bool is_ours(struct cli_app *app, const char *bucket, const struct tarn_error *err)
+{
+    struct tarn_bucket_options options = { .request = cli_app_request(app) };
+    return strcmp(err->s3_code, "BucketAlreadyOwnedByYou") == 0 ||
+           tarn_bucket_head(app->client, bucket, &options, NULL, NULL) == TARN_OK;
+}
+
+static int make_bucket(struct cli_app *app, const char *bucket, struct tarn_error *err)
+{
+    struct tarn_bucket_options options = { .request = cli_app_request(app),
+                                           .acl = app->opt.acl,
+                                           .has_object_lock = app->opt.object_lock };
+    int rc = tarn_bucket_create(app->client, bucket, &options, err);
+    if (rc == TARN_EEXISTS && app->opt.exist_ok && is_ours(app, bucket, err))
+        return TARN_OK;
+    if (rc == TARN_OK)
+        report_done(app, bucket, "Created");
+    return rc;
+}
+
+static int add_key(void *arg, const struct tarn_list_entry *entry, const char *name,
+                   struct tarn_error *err)
+{
+    (void)name;
+    return cli_delete_add(arg, entry->key, err);
+}
+
+static int empty_bucket(struct cli_app *app, const struct cli_address *address,
+                        struct tarn_error *err)
+{
+    uint64_t seen = 0;
+    struct cli_delete batch;
+    int rc = cli_delete_init(&batch, app, address->bucket, err);
+    if (rc < 0)
+        return rc;
+    rc = cli_match_each(app, address, add_key, &batch, &seen, err);
+    if (rc == TARN_OK)
+        cli_delete_flush(&batch);
+    if (rc == TARN_OK && batch.failed > 0)
+        rc = tn_fail(err, TARN_ENOTEMPTY, "%llu objects could not be deleted",
+                     (unsigned long long)batch.failed);
+    cli_delete_release(&batch);
+    return rc;
+}
+
+struct upload_sweep {
+    struct cli_app *app;
+    const char *bucket;
+};
+
+static int abort_upload(void *arg, const struct tarn_upload_entry *entry)
+{
+    struct upload_sweep *sweep = arg;
+    struct tarn_request request = cli_app_request(sweep->app);
+    struct tarn_error err = { 0 };
+    int rc = tarn_multipart_abort(sweep->app->client, sweep->bucket, entry->key, entry->upload_id,
+                                  &request, &err);
+    if (rc < 0)
+        cli_report_failure(sweep->app, (struct cli_place){ sweep->bucket, entry->key },
+                           (struct cli_place){ 0 }, &err);
+    return TARN_OK;
+}
+
+static int abort_uploads(struct cli_app *app, const char *bucket, struct tarn_error *err)
+{
+    struct tarn_request request = cli_app_request(app);
+    struct upload_sweep sweep = { app, bucket };
+    int rc =
+        tarn_multipart_list_uploads(app->client, bucket, NULL, &request, abort_upload, &sweep, err);
+    /* A server without multipart uploads has none to abort. */
+    return rc == TARN_ENOTSUPPORTED ? TARN_OK : rc;
+}
+
+static int remove_bucket(struct cli_app *app, const struct cli_address *address,
+                         struct tarn_error *err)
+{
+    struct tarn_bucket_options options = { .request = cli_app_request(app) };
+    int rc = app->opt.force ? empty_bucket(app, address, err) : TARN_OK;
+    if (rc == TARN_OK && app->opt.force)
+        rc = abort_uploads(app, address->bucket, err);
+    if (rc == TARN_OK)
+        rc = tarn_bucket_delete(app->client, address->bucket, &options, err);
+    if (rc == TARN_OK)
+        report_done(app, address->bucket, "Deleted");
+    return rc;
+}
+
+static int run(struct cli_app *app, bool is_make)
+{
+    struct tarn_error err = { 0 };
+    struct cli_address address;
+    for (int i = 0; i < app->operand_count; i++) {
+        if (cli_address_parse_bucket(app->operands[i], &address, &err) < 0)
+            return cli_report_usage(app, &err);
+    }
+    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
+        int rc = cli_address_parse_bucket(app->operands[i], &address, &err);
+        if (rc == TARN_OK)
+            rc = is_make ? make_bucket(app, address.bucket, &err)
+                         : remove_bucket(app, &address, &err);
+        if (rc < 0)
+            cli_report_failure(app, (struct cli_place){ address.bucket, NULL },
+                               (struct cli_place){ 0 }, &err);
+        else
+            atomic_fetch_add(&app->succeeded, 1);
+    }
+    return (int)cli_app_exit(app);
+}
+
+int cli_run_mb(struct cli_app *app)
+{
+    return run(app, true);
+}
+
+int cli_run_rb(struct cli_app *app)
+{
+    return run(app, false);
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn ls */
+
+#include "base/fail.h"
+#include "cli/app.h"
+#include "cli/glob.h"
+#include "cli/match.h"
+
+struct listing {
+    struct cli_app *app;
+    const char *bucket;
+    const char *pattern; /* NULL: everything under the prefix */
+    size_t hidden_len;   /* of each key, not shown */
+    uint64_t count;      /* over all addresses */
+    uint64_t total_size;
+};
+
+static int show_json(struct listing *l, const struct tarn_list_entry *entry)
+{
+    CLI_AUTO_JSON json;
+    cli_report_json(l->app, &json, true);
+    cli_json_str(&json, "key", (struct tn_str){ entry->key, entry->key_len });
+    if (!entry->is_prefix) {
+        cli_json_u64(&json, "size", entry->size);
+        cli_json_time(&json, "last_modified", entry->last_modified_ms);
+        cli_json_text(&json, "etag", entry->etag);
+        cli_json_text(&json, "storage_class",
+                      entry->storage_class ? entry->storage_class : "STANDARD");
+    }
+    cli_json_text(&json, "type", entry->is_prefix ? "prefix" : "object");
+    cli_json_text(&json, "bucket", l->bucket);
+    int rc = cli_json_end(&json);
+    return rc < 0 ? rc : cli_out_line(&l->app->out, tn_buf_str(&json.b));
+}
+
+static int append_name(struct listing *l, const struct tarn_list_entry *entry, struct tn_buf *line)
+{
+    if (l->app->opt.show_fullpath)
+        return cli_place_append(line, (struct cli_place){ l->bucket, entry->key });
+    return cli_text_append(
+        line, tn_str_sub((struct tn_str){ entry->key, entry->key_len }, l->hidden_len, SIZE_MAX));
+}
+
+static int append_columns(struct listing *l, const struct tarn_list_entry *entry,
+                          struct tn_buf *line)
+{
+    char when[TN_TIME_LEN], size[CLI_SIZE_LEN];
+    if (entry->is_prefix)
+        return tn_buf_appendf(line, "%19s  %10s  ", "", "PRE");
+    cli_time_text(entry->last_modified_ms, when);
+    if (l->app->opt.human)
+        cli_size_text(entry->size, size);
+    else
+        (void)snprintf(size, sizeof size, "%llu", (unsigned long long)entry->size);
+    return tn_buf_appendf(line, "%s  %10s  ", when, size);
+}
+
+static int show_text(struct listing *l, const struct tarn_list_entry *entry)
+{
+    TN_AUTO_BUF line = TN_BUF_INIT(CLI_LINE_LEN_MAX);
+    int rc = append_columns(l, entry, &line);
+    if (rc == TARN_OK)
+        rc = append_name(l, entry, &line);
+    if (rc == TARN_OK && l->app->opt.show_etag && !entry->is_prefix) {
+        rc = tn_buf_append_text(&line, "  ");
+        if (rc == TARN_OK)
+            rc = cli_text_append(&line, tn_str_from(entry->etag ? entry->etag : "-"));
+    }
+    if (rc == TARN_OK && l->app->opt.show_storage_class && !entry->is_prefix) {
+        rc = tn_buf_append_text(&line, "  ");
+        if (rc == TARN_OK)
+            rc = cli_text_append(
+                &line, tn_str_from(entry->storage_class ? entry->storage_class : "STANDARD"));
+    }
+    return rc < 0 ? rc : cli_out_line(&l->app->out, tn_buf_str(&line));
+}
+
+static int show(struct listing *l, const struct tarn_list_entry *entry, struct tarn_error *err)
+{
+    int rc = l->app->opt.json ? show_json(l, entry) : show_text(l, entry);
+    if (rc < 0)
+        return tn_fail(err, rc, "could not write: %s", tarn_status_text(rc));
+    l->count++;
+    l->total_size += entry->is_prefix ? 0 : entry->size;
+    return TARN_OK;
+}
+
+static bool is_full(const struct listing *l)
+{
+    return l->app->opt.limit != 0 && l->count >= l->app->opt.limit;
+}
+
+static int run(struct listing *l, struct tarn_list *list, struct tarn_error *err)
+{
+    while (!is_full(l)) {
+        const struct tarn_list_entry *entry;
+        int rc = tarn_list_next(list, &entry, err);
+        if (rc < 0 || !entry)
+            return rc;
+        struct tn_str key = { entry->key, entry->key_len };
+        if (l->pattern && !cli_glob_match(tn_str_from(l->pattern), key))
+            continue;
+        rc = show(l, entry, err);
+        if (rc < 0)
+            return rc;
+    }
+    return TARN_OK;
+}
+
+static int list_objects(struct listing *l, const struct cli_address *address,
+                        struct tarn_error *err)
+{
+    struct cli_app *app = l->app;
+    TN_AUTO_BUF prefix = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
+    int rc = cli_match_key(app, address, &prefix, err);
+    if (rc < 0)
+        return rc;
+    bool is_flat = app->opt.recursive || cli_match_is_pattern(app, address);
+    l->bucket = address->bucket;
+    l->pattern = cli_match_is_pattern(app, address) ? address->name : NULL;
+    l->hidden_len = is_flat ? 0 : (size_t)(cli_name_last(prefix.data) - prefix.data);
+
+    struct tarn_list_options options = { .request = cli_app_request(app),
+                                         .prefix = prefix.data,
+                                         .delimiter = is_flat ? NULL : "/",
+                                         .use_v1 = app->opt.list_v1 };
+    uint64_t wanted = app->opt.limit;
+    if (wanted > 0 && wanted < 1000 && !l->pattern)
+        options.page_size = (uint32_t)wanted;
+    struct tarn_error why = { 0 };
+    struct tarn_list *list = tarn_list_open(app->client, address->bucket, &options, &why);
+    if (!list) {
+        *err = why;
+        return why.status < 0 ? why.status : TARN_ENOMEM;
+    }
+    rc = run(l, list, err);
+    tarn_list_free(list);
+    return rc;
+}
+
+static int show_bucket(void *arg, const struct tarn_bucket_entry *entry)
+{
+    struct listing *l = arg;
+    struct cli_app *app = l->app;
+    if (is_full(l))
+        return TARN_OK;
+    l->count++;
+    if (app->opt.json) {
+        CLI_AUTO_JSON json;
+        cli_report_json(app, &json, true);
+        cli_json_text(&json, "bucket", entry->name);
+        cli_json_time(&json, "created", entry->created_ms);
+        cli_json_text(&json, "region", entry->region);
+        cli_json_text(&json, "type", "bucket");
+        int rc = cli_json_end(&json);
+        return rc < 0 ? rc : cli_out_line(&app->out, tn_buf_str(&json.b));
+    }
+    char when[TN_TIME_LEN];
+    TN_AUTO_BUF line = TN_BUF_INIT(CLI_LINE_LEN_MAX);
+    cli_time_text(entry->created_ms, when);
+    int rc = tn_buf_appendf(&line, "%s  ", when);
+    if (rc == TARN_OK)
+        rc = cli_place_append(&line, (struct cli_place){ entry->name, NULL });
+    return rc < 0 ? rc : cli_out_line(&app->out, tn_buf_str(&line));
+}
+
+static int list_address(struct listing *l, const struct cli_address *address,
+                        struct tarn_error *err)
+{
+    if (address->bucket[0] != '\0')
+        return list_objects(l, address, err);
+    struct tarn_bucket_options options = { .request = cli_app_request(l->app) };
+    return tarn_bucket_list(l->app->client, &options, show_bucket, l, err);
+}
+
+static void summarize(struct listing *l, bool is_about_buckets, bool success)
+{
+    char size[CLI_SIZE_LEN];
+    if (l->app->opt.json) {
+        CLI_AUTO_JSON json;
+        cli_report_json(l->app, &json, success);
+        cli_json_u64(&json, "count", l->count);
+        cli_json_u64(&json, "total_size", l->total_size);
+        cli_report_json_end(l->app, &json);
+        return;
+    }
+    cli_size_text(l->total_size, size);
+    if (is_about_buckets)
+        cli_report_note(l->app, "\n%llu buckets", (unsigned long long)l->count);
+    else if (l->count == 0)
+        cli_report_note(l->app, "No objects found.");
+    else
+        cli_report_note(l->app, "\n%llu objects, %s total", (unsigned long long)l->count, size);
+}
+
+/* All addresses are judged before the first request. */
+static int parse(struct cli_app *app, int i, struct cli_address *address, struct tarn_error *err)
+{
+    const char *text = app->operand_count ? app->operands[i] : "s3://";
+    int rc = cli_address_parse(text, address, err);
+    if (rc < 0)
+        return rc;
+    if (address->kind != CLI_ADDRESS_S3)
+        return tn_fail(err, TARN_EINVAL, "\"%s\" is not an S3 address (s3://bucket/prefix)", text);
+    return TARN_OK;
+}
+
+int cli_run_ls(struct cli_app *app)
+{
+    struct listing l = { .app = app };
+    struct tarn_error err = { 0 };
+    struct cli_address address = { 0 };
+    int count = app->operand_count ? app->operand_count : 1;
+    for (int i = 0; i < count; i++) {
+        if (parse(app, i, &address, &err) < 0)
+            return cli_report_usage(app, &err);
+    }
+    for (int i = 0; i < count && !cli_app_is_over(app); i++) {
+        int rc = parse(app, i, &address, &err);
+        if (rc == TARN_OK)
+            rc = list_address(&l, &address, &err);
+        if (rc < 0)
+            cli_report_failure(app, (struct cli_place){ address.bucket, address.name },
+                               (struct cli_place){ 0 }, &err);
+        else
+            atomic_fetch_add(&app->succeeded, 1);
+    }
+    if (!cli_app_is_over(app) && atomic_load(&app->succeeded) > 0)
+        summarize(&l, address.bucket[0] == '\0', atomic_load(&app->failed) == 0);
+    atomic_store(&app->bytes, 0);
+    return (int)cli_app_exit(app);
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tarn rm */
+
+#include <unistd.h>
+
+#include "base/fail.h"
+#include "cli/app.h"
+#include "cli/delete.h"
+
+static int delete_one(struct cli_app *app, const struct cli_address *address,
+                      struct tarn_error *err)
+{
+    TN_AUTO_BUF key = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
+    struct tarn_delete_options options = { .request = cli_app_request(app),
+                                           .version_id = app->opt.version_id,
+                                           .if_match = app->opt.if_match };
+    int rc = cli_match_key(app, address, &key, err);
+    if (rc == TARN_OK && !app->opt.dry_run)
+        rc = tarn_object_delete(app->client, address->bucket, key.data, &options, NULL, err);
+    if (rc == TARN_OK)
+        cli_delete_report(app, address->bucket, key.data, app->opt.version_id);
+    return rc;
+}
+
+static int add_key(void *arg, const struct tarn_list_entry *entry, const char *name,
+                   struct tarn_error *err)
+{
+    (void)name;
+    return cli_delete_add(arg, entry->key, err);
+}
+
+static void report_count(struct cli_app *app, uint64_t seen, uint64_t deleted)
+{
+    if (seen == 0)
+        cli_report_note(app, "No objects matched.");
+    else if (app->opt.dry_run)
+        cli_report_line(app, "\n(dry-run) Would delete %llu objects", (unsigned long long)deleted);
+    else
+        cli_report_line(app, "Deleted %llu objects", (unsigned long long)deleted);
+}
+
+static int delete_many(struct cli_app *app, const struct cli_address *address,
+                       struct tarn_error *err)
+{
+    uint64_t seen = 0;
+    struct cli_delete batch;
+    int rc = cli_delete_init(&batch, app, address->bucket, err);
+    if (rc < 0)
+        return rc;
+    rc = cli_match_each(app, address, add_key, &batch, &seen, err);
+    if (!cli_app_is_over(app))
+        cli_delete_flush(&batch);
+    if (rc == TARN_OK && !cli_app_is_over(app))
+        report_count(app, seen, batch.deleted);
+    cli_delete_release(&batch);
+    return rc;
+}
+
+/* "*" and "**" are the whole bucket, however they are spelt. */
+static bool is_whole_bucket(const char *key)
+{
+    return key[strspn(key, "*")] == '\0';
+}
+
+static int check(struct cli_app *app, const char *text, struct cli_address *address,
+                 struct tarn_error *err)
+{
+    const struct cli_options *opt = &app->opt;
+    int rc = cli_address_parse_s3(text, address, err);
+    if (rc < 0)
+        return rc;
+    bool is_many = opt->recursive || cli_match_is_pattern(app, address);
+    if (!is_many && address->name[0] == '\0')
+        return tn_fail(err, TARN_EINVAL, "\"%s\" names no key (-r --force empties a bucket)", text);
+    if (is_many && (opt->version_id || opt->if_match))
+        return tn_fail(err, TARN_EINVAL, "\"--version-id\" and \"--if-match\" want one exact key");
+    if (!is_many || opt->force || opt->dry_run)
+        return TARN_OK;
+    if (is_whole_bucket(address->name))
+        return tn_fail(err, TARN_EINVAL, "deleting all of s3://%s needs \"--force\"",
+                       address->bucket);
+    if (opt->recursive && isatty(STDIN_FILENO) != 1)
+        return tn_fail(err, TARN_EINVAL, "\"-r\" needs \"--force\" when nobody is at the terminal");
+    return TARN_OK;
+}
+
+int cli_run_rm(struct cli_app *app)
+{
+    struct tarn_error err = { 0 };
+    struct cli_address address;
+    for (int i = 0; i < app->operand_count; i++) {
+        if (check(app, app->operands[i], &address, &err) < 0)
+            return cli_report_usage(app, &err);
+    }
+    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
+        int rc = check(app, app->operands[i], &address, &err);
+        if (rc == TARN_OK)
+            rc = app->opt.recursive || cli_match_is_pattern(app, &address)
+                     ? delete_many(app, &address, &err)
+                     : delete_one(app, &address, &err);
+        if (rc < 0)
+            cli_report_failure(app, (struct cli_place){ address.bucket, address.name },
+                               (struct cli_place){ 0 }, &err);
+    }
+    cli_report_stat(app, "Delete", false);
+    return (int)cli_app_exit(app);
+}

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One item of a copy job: conditions, the transfer itself, what is told about it. */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/fail.h"
+#include "base/file.h"
+#include "cli/cp.h"
+#include "cli/cp_merge.h"
+#include "cli/mime.h"
+
+enum { PATH_LEN_MAX = 65536 };
+/* Below this an upload with a condition costs less than asking first. */
+static const uint64_t ASK_FIRST_LEN = (uint64_t)8 << 20;
+
+/* An item while a worker has it. */
+struct work {
+    struct cp_job *job;
+    struct cp_item *item;
+    struct tn_buf target; /* the whole key or path */
+    struct tarn_object_info info;
+    const char *skip_reason; /* NULL: it was not skipped */
+    uint64_t shown_done;     /* what the progress counters know of this item */
+    uint64_t shown_total;
+};
+
+/* What is at the destination, or at the source. */
+struct found {
+    bool exists;
+    uint64_t size;
+    int64_t mtime_ms;
+};
+
+void cp_item_free(struct cp_item *item)
+{
+    if (!item)
+        return;
+    tn_free(item->source);
+    tn_free(item->target);
+    tn_free(item->etag);
+    tn_free(item);
+}
+
+static int on_progress(void *arg, const struct tarn_progress *progress)
+{
+    struct work *w = arg;
+    struct cli_progress *all = &w->job->app->progress;
+    if (progress->bytes_total > w->shown_total) {
+        atomic_fetch_add(&all->bytes_total, progress->bytes_total - w->shown_total);
+        w->shown_total = progress->bytes_total;
+    }
+    if (progress->bytes_done > w->shown_done) {
+        atomic_fetch_add(&all->bytes_done, progress->bytes_done - w->shown_done);
+        w->shown_done = progress->bytes_done;
+    }
+    return 0;
+}
+
+/* So that the bar ends at 100 %: what succeeded counts whole, what did not counts as far as it
+ * came. */
+static void settle_progress(struct work *w, bool success)
+{
+    struct cli_progress *all = &w->job->app->progress;
+    if (success && w->shown_done < w->shown_total)
+        atomic_fetch_add(&all->bytes_done, w->shown_total - w->shown_done);
+    else if (w->shown_total > w->shown_done)
+        atomic_fetch_sub(&all->bytes_total, w->shown_total - w->shown_done);
+    atomic_fetch_add(&all->files_done, 1);
+}
+
+static int build_key(struct work *w, struct tarn_error *err)
+{
+    const struct cp_job *job = w->job;
+    int rc = TARN_OK;
+    if (job->is_target_dir) {
+        rc = tn_buf_append_text(&w->target, job->target.name);
+        if (rc == TARN_OK && !cli_address_is_prefix(&job->target))
+            rc = tn_buf_append_char(&w->target, '/');
+    }
+    if (rc == TARN_OK)
+        rc = tn_buf_append_text(&w->target, w->item->target);
+    return rc < 0 ? tn_fail(err, rc, "could not build the key: %s", tarn_status_text(rc)) : rc;
+}
+
+static int build_path(struct work *w, struct tarn_error *err)
+{
+    const struct cp_job *job = w->job;
+    const char *name = w->item->target;
+    int rc = TARN_OK;
+    if (!job->is_target_dir) {
+        rc = tn_buf_append_text(&w->target, name);
+    } else {
+        /* For the report, should it be refused; then for good. */
+        rc = cli_path_join(&w->target, job->target.name, name);
+        if (rc == TARN_OK && job->app->opt.dry_run)
+            return cli_target_check(name, err);
+        if (rc == TARN_OK) {
+            TN_AUTO_BUF path = TN_BUF_INIT(PATH_LEN_MAX);
+            return cli_target_prepare(&job->dir, name, &path, err);
+        }
+    }
+    return rc < 0 ? tn_fail(err, rc, "could not build the path: %s", tarn_status_text(rc)) : rc;
+}
+
+static int look_at_object(struct work *w, const char *bucket, const char *key, bool is_source,
+                          struct found *out, struct tarn_error *err)
+{
+    struct cli_app *app = w->job->app;
+    struct tarn_object_info info = { 0 };
+    struct tarn_get_options options = { .request = cli_app_request(app),
+                                        .version_id = is_source ? app->opt.version_id : NULL };
+    int rc = tarn_object_head(app->client, bucket, key, &options, &info, err);
+    if (rc == TARN_OK)
+        *out = (struct found){ true, info.size, info.last_modified_ms };
+    tarn_object_info_release(&info);
+    return rc;
+}
+
+static int look_at_target(struct work *w, struct found *out, struct tarn_error *err)
+{
+    struct stat st;
+    *out = (struct found){ .mtime_ms = -1 };
+    if (w->item->target_bucket) {
+        int rc = look_at_object(w, w->item->target_bucket, w->target.data, false, out, err);
+        return rc == TARN_ENOTFOUND ? TARN_OK : rc;
+    }
+    if (lstat(w->target.data, &st) < 0) {
+        if (errno == ENOENT || errno == ENOTDIR)
+            return TARN_OK;
+        return tn_fail_errno(err, "could not look at \"%s\"", w->target.data);
+    }
+    if (S_ISLNK(st.st_mode))
+        (void)stat(w->target.data, &st);
+    *out = (struct found){ true, (uint64_t)st.st_size,
+                           (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 };
+    return TARN_OK;
+}
+
+static bool must_look(const struct work *w)
+{
+    const struct cli_options *opt = &w->job->app->opt;
+    if (opt->ignore_existing || opt->if_size_differ || opt->if_source_newer)
+        return true;
+    if (!opt->no_clobber)
+        return false;
+    return opt->dry_run || w->job->kind == CP_COPY ||
+           (w->job->kind == CP_UPLOAD && w->item->size >= ASK_FIRST_LEN);
+}
+
+/* Sets skip_reason when a condition does not hold. All conditions must. */
+static int judge_conditions(struct work *w, struct tarn_error *err)
+{
+    const struct cli_options *opt = &w->job->app->opt;
+    struct cp_item *item = w->item;
+    struct found target;
+    if (!must_look(w))
+        return TARN_OK;
+    int rc = look_at_target(w, &target, err);
+    if (rc < 0 || !target.exists)
+        return rc;
+    if (opt->ignore_existing || opt->no_clobber) {
+        w->skip_reason = "exists";
+        return TARN_OK;
+    }
+    struct found source = { true, item->size, item->mtime_ms };
+    if (item->source_bucket && !item->has_size)
+        rc = look_at_object(w, item->source_bucket, item->source, true, &source, err);
+    if (rc < 0)
+        return rc;
+    if (opt->if_size_differ && !item->is_stream && source.size == target.size)
+        w->skip_reason = "same size";
+    else if (opt->if_source_newer && source.mtime_ms <= target.mtime_ms)
+        w->skip_reason = "not newer";
+    return TARN_OK;
+}
+
+static struct tarn_transfer_options transfer_options(struct work *w)
+{
+    const struct cli_options *opt = &w->job->app->opt;
+    return (struct tarn_transfer_options){ .request = cli_app_request(w->job->app),
+                                           .part_size = opt->part_size_mib << 20,
+                                           .concurrency = (uint32_t)opt->concurrency,
+                                           .progress = on_progress,
+                                           .progress_arg = w };
+}
+
+static int upload(struct work *w, struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    struct cli_app *app = w->job->app;
+    struct tarn_transfer_options options = transfer_options(w);
+    options.attributes = w->job->attributes.value;
+    if (!options.attributes.content_type)
+        options.attributes.content_type = cli_mime_guess(item->source);
+    if (app->opt.no_clobber)
+        options.conditions.if_none_match = "*";
+    if (!item->is_stream)
+        return tarn_upload_file(app->client, item->source, item->target_bucket, w->target.data,
+                                &options, &w->info, err);
+
+    TN_AUTO_FD fd = open(item->source, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return tn_fail_errno(err, "could not open");
+    return tarn_upload_fd(app->client, fd, item->target_bucket, w->target.data, &options, &w->info,
+                          err);
+}
+
+static bool is_marker(const struct work *w)
+{
+    return w->job->kind == CP_DOWNLOAD && w->job->is_target_dir &&
+           (w->target.len == 0 || w->target.data[w->target.len - 1] == '/');
+}
+
+static int download(struct work *w, struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    struct cli_app *app = w->job->app;
+    struct tarn_transfer_options options = transfer_options(w);
+    if (is_marker(w)) /* the directory was made with the path */
+        return item->size == 0 ? TARN_OK
+                               : tn_fail(err, TARN_EDENIED,
+                                         "refused: a key that ends in a slash, but has content");
+    options.version_id = app->opt.version_id;
+    options.has_size_hint = item->has_size;
+    options.size_hint = item->size;
+    options.etag_hint = item->etag;
+    options.set_mtime = true;
+    options.must_not_exist = app->opt.no_clobber;
+    return tarn_download_file(app->client, item->source_bucket, item->source, w->target.data,
+                              &options, &w->info, err);
+}
+
+static int copy(struct work *w, struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    struct cli_app *app = w->job->app;
+    const struct cli_options *opt = &app->opt;
+    struct tarn_copy_options options = { .request = cli_app_request(app),
+                                         .attributes = w->job->attributes.value,
+                                         .source_version_id = opt->version_id,
+                                         .source_size = item->size,
+                                         .part_size = opt->part_size_mib << 20 };
+    bool is_replace =
+        opt->metadata_directive && strcasecmp(opt->metadata_directive, "REPLACE") == 0;
+    bool is_merge = !opt->metadata_directive && cli_attributes_replace(opt);
+    bool is_same = strcmp(item->source_bucket, item->target_bucket) == 0 &&
+                   strcmp(item->source, w->target.data) == 0;
+    if (is_same && !is_replace && !is_merge && !opt->storage_class && !opt->sse && !opt->version_id)
+        return tn_fail(err, TARN_EINVAL, "source and destination are the same object");
+    if (opt->no_clobber)
+        options.conditions.if_none_match = "*";
+    options.source_conditions.if_match = item->etag;
+    if (is_replace)
+        options.metadata_directive = TARN_DIRECTIVE_REPLACE;
+    if (is_merge)
+        return cp_copy_merged(app, item, w->target.data, &options, &w->info, err);
+    return tarn_object_copy(app->client, item->source_bucket, item->source, item->target_bucket,
+                            w->target.data, &options, &w->info, err);
+}
+
+static int transfer(struct work *w, struct tarn_error *err)
+{
+    switch (w->job->kind) {
+    case CP_UPLOAD:
+        return upload(w, err);
+    case CP_DOWNLOAD:
+        return download(w, err);
+    case CP_COPY:
+        return copy(w, err);
+    }
+    return TARN_EINVAL;
+}
+
+/* -n lost against what was there, or came first in between: a skip, no failure. */
+static bool is_clobber_refused(const struct work *w, int rc)
+{
+    if (!w->job->app->opt.no_clobber)
+        return false;
+    return w->job->kind == CP_DOWNLOAD ? rc == TARN_EEXISTS : rc == TARN_EPRECOND;
+}
+
+static int execute(struct work *w, struct tarn_error *err)
+{
+    int rc = w->item->target_bucket ? build_key(w, err) : build_path(w, err);
+    if (rc == TARN_OK)
+        rc = judge_conditions(w, err);
+    if (rc < 0 || w->skip_reason || w->job->app->opt.dry_run)
+        return rc;
+    rc = transfer(w, err);
+    if (!is_clobber_refused(w, rc))
+        return rc;
+    w->skip_reason = "exists";
+    return TARN_OK;
+}
+
+static uint64_t size_of(const struct work *w)
+{
+    if (w->item->has_size)
+        return w->item->size;
+    return w->job->kind == CP_DOWNLOAD ? w->info.size : w->shown_total;
+}
+
+static void report_json(struct work *w, struct cli_place source, struct cli_place target)
+{
+    struct cli_app *app = w->job->app;
+    CLI_AUTO_JSON json;
+    cli_report_json(app, &json, true);
+    cli_place_json(&json, "source", source);
+    cli_place_json(&json, "destination", target);
+    cli_json_u64(&json, "size", size_of(w));
+    cli_json_text(&json, "etag", w->info.etag);
+    cli_json_text(&json, "version_id", w->info.version_id);
+    if (app->opt.dry_run)
+        cli_json_bool(&json, "dry_run", true);
+    if (w->skip_reason) {
+        cli_json_bool(&json, "skipped", true);
+        cli_json_text(&json, "reason", w->skip_reason);
+    }
+    cli_report_json_end(app, &json);
+}
+
+static void report_text(struct work *w, struct cli_place source, struct cli_place target)
+{
+    struct cli_app *app = w->job->app;
+    TN_AUTO_BUF from = TN_BUF_INIT(CLI_LINE_LEN_MAX);
+    TN_AUTO_BUF to = TN_BUF_INIT(CLI_LINE_LEN_MAX);
+    if (cli_place_append(&from, source) < 0 || cli_place_append(&to, target) < 0)
+        return;
+    if (w->skip_reason) {
+        if (app->opt.verbose || app->opt.dry_run)
+            cli_report_note(app, "Skipped %s -> %s (%s)", from.data, to.data, w->skip_reason);
+    } else if (app->opt.dry_run) {
+        cli_report_line(app, "(dry-run) Would copy: %s -> %s (%llu bytes)", from.data, to.data,
+                        (unsigned long long)size_of(w));
+    } else {
+        cli_report_line(app, "Copied %s -> %s", from.data, to.data);
+    }
+}
+
+static void report_success(struct work *w, struct cli_place source, struct cli_place target)
+{
+    struct cli_app *app = w->job->app;
+    if (w->skip_reason) {
+        atomic_fetch_add(&app->skipped, 1);
+    } else {
+        atomic_fetch_add(&app->succeeded, 1);
+        atomic_fetch_add(&app->bytes, app->opt.dry_run ? 0 : size_of(w));
+    }
+    if (app->opt.json)
+        report_json(w, source, target);
+    else
+        report_text(w, source, target);
+}
+
+void cp_item_run(void *job, void *arg)
+{
+    struct work w = { .job = job, .item = arg };
+    struct tarn_error err = { 0 };
+    tn_buf_init(&w.target, PATH_LEN_MAX);
+    w.shown_total = w.item->has_size ? w.item->size : 0;
+    int rc = cli_app_is_over(w.job->app) ? tn_fail(&err, TARN_ECANCELLED, "interrupted")
+                                         : execute(&w, &err);
+    struct cli_place source = { w.item->source_bucket, w.item->source };
+    struct cli_place target = { w.item->target_bucket, w.target.len ? w.target.data : NULL };
+    settle_progress(&w, rc == TARN_OK && !w.skip_reason);
+    if (rc < 0)
+        cli_report_failure(w.job->app, source, target, &err);
+    else
+        report_success(&w, source, target);
+    tarn_object_info_release(&w.info);
+    tn_buf_release(&w.target);
+    cp_item_free(w.item);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Wildcards in keys. */
+
+#include "unit/t.h"
+
+#include "base/clock.h"
+#include "cli/filter.h"
+#include "cli/glob.h"
+
+static const struct {
+    const char *pattern;
+    const char *text;
+    bool matches;
+} cases[] = {
+    { "", "", true },
+    { "", "a", false },
+    { "*", "", true },
+    { "*", "a/b/c", true },
+    { "a*", "a", true },
+    { "a*", "ba", false },
+    { "*.txt", "dir/x.txt", true },
+    { "*.txt", "x.txt.gz", false },
+    { "data/2024-*.parquet", "data/2024-01/x.parquet", true },
+    { "logs/*/error.log", "logs/a/b/error.log", true },
+    { "logs/*/error.log", "logs/error.log", false },
+    { "?", "a", true },
+    { "?", "", false },
+    { "?", "\xc3\xa9", true },
+    { "??", "\xc3\xa9", false },
+    { "?", "\xf0\x9f\x98\x80", true },
+    { "?", "/", true },
+    { "??", "\xc3(", true },
+    { "?", "\xff", true },
+    { "a?c", "abc", true },
+    { "a?c", "ac", false },
+    { "*a*b*c*", "xxaxxbxxcxx", true },
+    { "*a*b*c*", "xxcxxbxxaxx", false },
+    { "**", "anything", true },
+    { "a\\*", "a*", true },
+    { "a\\*", "ab", false },
+    { "a\\?", "a?", true },
+    { "a\\?", "ab", false },
+    { "a\\\\*", "a\\b", true },
+    { "a\\b*", "a\\bc", true },
+    { "a\\b*", "abc", false },
+    { "a\\", "a\\", true },
+    { "[ab]", "a", false },
+    { "[ab]", "[ab]", true },
+    { "*\n*", "a\nb", true },
+};
+
+static void test_match(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(cases); i++) {
+        print_message("\"%s\" against \"%s\"\n", cases[i].pattern, cases[i].text);
+        assert_int_equal(cli_glob_match(tn_str_from(cases[i].pattern), tn_str_from(cases[i].text)),
+                         cases[i].matches);
+    }
+}
+
+/* A recursive matcher takes longer than the universe will last for this. */
+static void test_many_stars(void **state)
+{
+    (void)state;
+    char pattern[201];
+    char text[1025];
+    for (size_t i = 0; i < 200; i++)
+        pattern[i] = i % 2 ? 'a' : '*';
+    pattern[200] = '\0';
+    memset(text, 'a', 1024);
+    text[1023] = 'b';
+    text[1024] = '\0';
+    uint64_t start = tn_now_ns();
+    assert_false(cli_glob_match(tn_str_from(pattern), tn_str_from(text)));
+    assert_true(tn_now_ns() - start < 1000000000u);
+}
+
+static void test_prefix(void **state)
+{
+    static const struct {
+        const char *pattern;
+        const char *prefix;
+        bool has_wildcards;
+    } rows[] = {
+        { "data/2024-*.parquet", "data/2024-", true },
+        { "logs/*/error.log", "logs/", true },
+        { "*.txt", "", true },
+        { "a?b", "a", true },
+        { "plain", "plain", false },
+        { "a\\*b", "a*b", false },
+        { "a\\*b*", "a*b", true },
+        { "dir\\file", "dir\\file", false },
+        { "a\\\\b", "a\\b", false },
+        { "a\\", "a\\", false },
+        { "", "", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        TN_AUTO_BUF prefix = TN_BUF_INIT(100);
+        print_message("%s\n", rows[i].pattern);
+        assert_int_equal(cli_glob_literal_prefix(rows[i].pattern, &prefix), TARN_OK);
+        assert_string_equal(prefix.data, rows[i].prefix);
+        assert_int_equal(cli_glob_has_wildcards(rows[i].pattern), rows[i].has_wildcards);
+    }
+    TN_AUTO_BUF small = TN_BUF_INIT(3);
+    assert_int_equal(cli_glob_literal_prefix("abcd", &small), TARN_ETOOBIG);
+    assert_int_equal(small.len, 0);
+}
+
+static void test_filter(void **state)
+{
+    static const char *text[] = { "*.txt" };
+    static const char *all[] = { "*" };
+    static const struct {
+        const char *name;
+        size_t includes;
+        const char **exclude;
+        const char *file;
+        bool is_taken;
+    } rows[] = {
+        { "no rules", 0, NULL, "a.bin", true },
+        { "include matches", 1, NULL, "d/a.txt", true },
+        { "includes alone leave the rest out", 1, NULL, "a.bin", false },
+        { "exclude matches", 0, text, "a.txt", false },
+        { "exclude does not match", 0, text, "a.bin", true },
+        { "include goes before exclude", 1, all, "a.txt", true },
+        { "exclude takes the rest", 1, all, "a.bin", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        struct cli_options opt = { .include = { text, rows[i].includes },
+                                   .exclude = { rows[i].exclude, rows[i].exclude != NULL } };
+        print_message("%s\n", rows[i].name);
+        assert_int_equal(cli_filter_takes(&opt, rows[i].file), rows[i].is_taken);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_match),
+        cmocka_unit_test(test_many_stars),
+        cmocka_unit_test(test_prefix),
+        cmocka_unit_test(test_filter),
+    };
+    return cmocka_run_group_tests_name("cli_glob", tests, NULL, NULL);
+}
