@@ -87,8 +87,8 @@ static int next_chunked(struct conn *c, size_t cap, char **bytes, size_t *len)
         struct tn_str data;
         in.len = in.len < cap ? in.len : cap;
         int event = tn_chunked_next(&r->body.chunked, &in, &data);
-        if (event < 0)
-            return event;
+        if (event < 0) /* an endless trailer is no long body */
+            return event == TARN_ETOOBIG ? TARN_EINVAL : event;
         r->in_pos = (size_t)(in.data - r->in);
         *len = 0;
         if (event == TN_CHUNKED_END) {
@@ -256,6 +256,9 @@ static enum fill fill_window(struct conn *c)
 {
     struct req *r = c->req;
     while (!r->body.is_complete) {
+        /* Who has nothing to put into a window does not take one from others. */
+        if (!r->filling && !c->may_read && r->in_pos == r->in_len)
+            return FILL_PEER;
         if (!r->filling && !take_window(c))
             return FILL_BUSY;
         struct http_window *w = r->filling;
@@ -269,6 +272,8 @@ static enum fill fill_window(struct conn *c)
         char *bytes = room;
         size_t len;
         int rc = body_next(c, room, HTTP_WINDOW_LEN - w->len, &bytes, &len);
+        if (rc == TARN_EAGAIN && w->len == 0)
+            http_window_give(&c->loop->windows, TN_TAKE(r->filling));
         if (rc == TARN_EAGAIN)
             return FILL_PEER;
         if (rc == TARN_OK && r->body.taken > r->body.len_max)

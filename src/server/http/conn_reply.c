@@ -287,6 +287,13 @@ static int send_parts(struct conn *c)
     return TARN_OK;
 }
 
+static enum conn_next wait_for_room(struct conn *c)
+{
+    if (!net_timer_is_set(&c->timer))
+        net_timer_set(&c->loop->net, &c->loop->body_timers, &c->timer);
+    return CONN_WAIT;
+}
+
 static enum conn_next fail(struct conn *c)
 {
     conn_enter(c, CONN_CLOSED);
@@ -317,17 +324,17 @@ enum conn_next conn_on_reply(struct conn *c)
     if (!out->is_begun)
         begin(c);
     while (c->turn_left > 0) {
+        /* No window is taken for a peer that has no room for its bytes. */
+        if (out->is_streamed && !c->may_write && !out->sending)
+            return wait_for_room(c);
         int rc = out->is_streamed ? feed(c) : TARN_OK;
         if (rc == TARN_EAGAIN) {
             net_timer_stop(&c->timer); /* it is our turn to be slow */
             return CONN_WAIT;
         }
         rc = rc == TARN_OK ? send_parts(c) : rc;
-        if (rc == TARN_EAGAIN) {
-            if (!net_timer_is_set(&c->timer))
-                net_timer_set(&c->loop->net, &c->loop->body_timers, &c->timer);
-            return CONN_WAIT;
-        }
+        if (rc == TARN_EAGAIN)
+            return wait_for_room(c);
         if (rc < 0)
             return fail(c);
         if (!out->is_streamed || (!out->ready && out->offset == out->body_len))

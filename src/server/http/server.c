@@ -15,6 +15,9 @@ enum {
     LOOP_STACK_LEN = 512 * 1024,
     WORKERS_PER_CORE = 4,
     WORKER_COUNT_MIN = 8,
+
+    /* What an accept queue can hold, in batches: more has come while the server stops. */
+    LISTEN_BATCH_MAX = NET_LISTEN_BACKLOG / HTTP_ACCEPT_BATCH_MAX,
 };
 
 /* --- One loop --- */
@@ -70,24 +73,30 @@ static void take_in(struct http_loop *loop, int fd, const struct sockaddr_storag
     conn_open(loop, fd, peer, is_excess);
 }
 
-static void on_accept(struct net_source *source, unsigned events)
+/* True when there may be more to accept. */
+static bool accept_some(struct http_loop *loop)
 {
-    (void)events;
-    struct http_loop *loop = TN_CONTAINER(source, struct http_loop, listener);
     for (int i = 0; i < HTTP_ACCEPT_BATCH_MAX; i++) {
         struct sockaddr_storage peer = { 0 };
         int fd = net_accept(loop->listen_fd, &peer);
         if (fd == TARN_EAGAIN)
-            return;
+            return false;
         if (fd == TARN_ENOSPACE) {
             tn_log(TN_LOG_WARN, "event=accept_paused reason=\"out of descriptors or memory\"");
             stop_accepting(loop);
             net_timer_set(&loop->net, &loop->pause_timers, &loop->pause_timer);
-            return;
+            return false;
         }
         if (fd >= 0)
             take_in(loop, fd, &peer);
     }
+    return true;
+}
+
+static void on_accept(struct net_source *source, unsigned events)
+{
+    (void)events;
+    (void)accept_some(TN_CONTAINER(source, struct http_loop, listener));
 }
 
 static void on_pause_over(struct net_timer *timer)
@@ -117,8 +126,9 @@ static void on_grace_over(struct net_timer *timer)
 /* What waits in the accept queue is served still; who has sent nothing is closed. */
 static void begin_stop(struct http_loop *loop)
 {
-    if (loop->is_accepting)
-        on_accept(&loop->listener, NET_READABLE);
+    size_t batches = LISTEN_BATCH_MAX;
+    while (loop->is_accepting && batches-- > 0 && accept_some(loop))
+        continue;
     loop->is_stopping = true;
     stop_accepting(loop);
     net_timer_stop(&loop->pause_timer);

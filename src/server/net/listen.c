@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/str.h"
 
-enum { LISTEN_BACKLOG = 4096, HOST_LEN_MAX = 255 };
+enum { HOST_LEN_MAX = 255 };
 
 struct target {
     char host[HOST_LEN_MAX + 1]; /* empty: all addresses */
@@ -77,26 +77,25 @@ static int open_one(const struct addrinfo *where, bool is_shared)
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* accepted sockets inherit it */
     if (where->ai_family == AF_INET6)
         set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    if (bind(fd, where->ai_addr, where->ai_addrlen) < 0 || listen(fd, LISTEN_BACKLOG) < 0)
+    if (bind(fd, where->ai_addr, where->ai_addrlen) < 0 || listen(fd, NET_LISTEN_BACKLOG) < 0)
         tn_fd_close(&fd);
     return fd;
 }
 
+/* Both families are copied out and in: the address is of no known type. */
 static void set_port(struct sockaddr *address, uint16_t port)
 {
-    struct sockaddr_storage copy = { 0 };
     if (address->sa_family == AF_INET6) {
         struct sockaddr_in6 v6;
         memcpy(&v6, address, sizeof v6);
         v6.sin6_port = htons(port);
         memcpy(address, &v6, sizeof v6);
-        return;
+    } else {
+        struct sockaddr_in v4;
+        memcpy(&v4, address, sizeof v4);
+        v4.sin_port = htons(port);
+        memcpy(address, &v4, sizeof v4);
     }
-    memcpy(&copy, address, sizeof(struct sockaddr_in));
-    struct sockaddr_in v4;
-    memcpy(&v4, &copy, sizeof v4);
-    v4.sin_port = htons(port);
-    memcpy(address, &v4, sizeof v4);
 }
 
 static int port_of(int fd, uint16_t *port)
@@ -146,6 +145,22 @@ static int resolve(const char *text, const struct target *target, const char *ho
     return TARN_OK;
 }
 
+/* TARN_OK, a negative status with `err` filled, or 1 with errno set: the sockets could not be
+ * opened. */
+static int try_listen(const char *text, const struct target *target, const char *host, int *fds,
+                      size_t count, uint16_t *port, struct tarn_error *err)
+{
+    struct addrinfo *found = NULL;
+    int rc = resolve(text, target, host, &found, err);
+    if (rc < 0)
+        return rc;
+    int opened = open_all(found, fds, count, port);
+    int number = errno;
+    freeaddrinfo(found);
+    errno = number;
+    return opened < 0 ? 1 : TARN_OK;
+}
+
 int net_listen(const char *text, int *fds, size_t count, char address[NET_ADDRESS_LEN],
                struct tarn_error *err)
 {
@@ -153,26 +168,19 @@ int net_listen(const char *text, int *fds, size_t count, char address[NET_ADDRES
     int rc = parse(text, &target, err);
     if (rc < 0)
         return rc;
-    /* "::" takes IPv4 too; machines without IPv6 have only "0.0.0.0". */
-    struct addrinfo *found = NULL;
     uint16_t port = 0;
-    rc = resolve(text, &target, target.host[0] ? target.host : "::", &found, err);
+    bool is_any = target.host[0] == '\0';
+    rc = try_listen(text, &target, is_any ? "::" : target.host, fds, count, &port, err);
+    /* "::" takes IPv4 too; machines without IPv6 have only "0.0.0.0". */
+    if (rc > 0 && is_any && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL))
+        rc = try_listen(text, &target, "0.0.0.0", fds, count, &port, err);
+    if (rc > 0)
+        return fail_errno(text, err);
     if (rc < 0)
         return rc;
-    int opened = open_all(found, fds, count, &port);
-    freeaddrinfo(found);
-    if (opened < 0 && !target.host[0] && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
-        rc = resolve(text, &target, "0.0.0.0", &found, err);
-        if (rc < 0)
-            return rc;
-        opened = open_all(found, fds, count, &port);
-        freeaddrinfo(found);
-    }
-    if (opened < 0)
-        return fail_errno(text, err);
     bool is_v6 = strchr(target.host, ':') != NULL;
     (void)snprintf(address, NET_ADDRESS_LEN, is_v6 ? "[%s]:%u" : "%s:%u",
-                   target.host[0] ? target.host : "0.0.0.0", (unsigned)port);
+                   is_any ? "0.0.0.0" : target.host, (unsigned)port);
     return TARN_OK;
 }
 

@@ -8,7 +8,10 @@
 
 #include "base/fail.h"
 
-enum { NET_ADDRESS_LEN = 300 }; /* room for HOST:PORT as text: host names end at 253 */
+enum {
+    NET_ADDRESS_LEN = 300, /* room for HOST:PORT as text: host names end at 253 */
+    NET_LISTEN_BACKLOG = 4096,
+};
 
 /* Opens `count` sockets on HOST:PORT, [V6]:PORT or :PORT (all addresses). Port 0 takes a free one.
  * `address` receives what was asked for with the port that was taken. On failure no socket is left;
