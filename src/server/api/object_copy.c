@@ -47,8 +47,6 @@ enum tn_s3_code object_copy_check(struct api_req *r)
         return TN_S3_SERVICE_UNAVAILABLE;
     r->state = state;
     state->has_class = api_has_header(r, "x-amz-storage-class");
-    if (tn_query_has(&r->query, "partNumber"))
-        return api_err(r, TN_S3_INVALID_ARGUMENT, "partNumber needs an uploadId.");
     if (api_has_header(r, "x-amz-copy-source-range"))
         return api_err(r, TN_S3_INVALID_ARGUMENT, "x-amz-copy-source-range is for parts only.");
     enum tn_s3_code code = object_source_read(r, &state->source);

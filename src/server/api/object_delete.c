@@ -32,8 +32,6 @@ static enum tn_s3_code read_conditions(struct api_req *r)
 
 enum tn_s3_code object_delete_check(struct api_req *r)
 {
-    if (tn_query_has(&r->query, "partNumber"))
-        return TN_S3_METHOD_NOT_ALLOWED;
     enum tn_s3_code code = read_conditions(r);
     return code ? code : api_bucket_check(r);
 }

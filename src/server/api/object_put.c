@@ -14,8 +14,6 @@ enum tn_s3_code object_put_check(struct api_req *r)
     if (!state)
         return TN_S3_SERVICE_UNAVAILABLE;
     r->state = state;
-    if (tn_query_has(&r->query, "partNumber"))
-        return api_err(r, TN_S3_INVALID_ARGUMENT, "partNumber needs an uploadId.");
     enum tn_s3_code code = api_cond_write(r);
     if (code == TN_S3_OK)
         code = object_meta_read(r, &r->meta, &state->storage_class);
