@@ -337,7 +337,8 @@ static void apply_until_done(struct log_store *s, struct change **changes, size_
 {
     const struct change *last = changes[count - 1];
     struct index_position position = { last->record.seq, last->place.segment,
-                                       last->place.offset + last->place.len, last->crc };
+                                       last->place.offset + last->place.len, last->crc,
+                                       buckets_number_max(s->buckets) };
     struct tarn_error err = { 0 };
     int rc;
     bool is_closing = false;

@@ -89,6 +89,14 @@ uint32_t buckets_number_max(struct buckets *b)
     return number;
 }
 
+void buckets_know(struct buckets *b, uint32_t number_max)
+{
+    (void)pthread_rwlock_wrlock(&b->lock);
+    if (number_max > b->number_max)
+        b->number_max = number_max;
+    (void)pthread_rwlock_unlock(&b->lock);
+}
+
 static int copy_out(const struct row *r, struct tn_arena *arena, struct store_bucket *out)
 {
     struct store_bucket copy = { .created_ms = r->created_ms };

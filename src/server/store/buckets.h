@@ -15,8 +15,9 @@ void buckets_free(struct buckets *b); /* accepts NULL */
 /* The number of the bucket, 0 when there is none. */
 uint32_t buckets_number(struct buckets *b, struct tn_str name);
 
-/* The highest number ever put. */
+/* The highest number ever put, or made known by buckets_know(). */
 uint32_t buckets_number_max(struct buckets *b);
+void buckets_know(struct buckets *b, uint32_t number_max);
 
 /* A copy in the arena: TARN_ENOBUCKET, TARN_ENOMEM. */
 TN_MUST_USE int buckets_get(struct buckets *b, struct tn_str name, struct tn_arena *arena,

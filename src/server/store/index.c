@@ -315,7 +315,7 @@ int index_begin(struct index *x, struct tarn_error *err)
     return run_plain(&x->writer, SQL_BEGIN, "begin", err);
 }
 
-enum { POSITION_LEN = 20 };
+enum { POSITION_LEN = 24 };
 
 int index_commit(struct index *x, const struct index_position *applied, struct tarn_error *err)
 {
@@ -324,6 +324,7 @@ int index_commit(struct index *x, const struct index_position *applied, struct t
     put_u32(bytes + 8, applied->segment);
     put_u32(bytes + 12, applied->offset);
     put_u32(bytes + 16, applied->crc);
+    put_u32(bytes + 20, applied->bucket_max);
     int rc = state_put(x, "applied", bytes, sizeof bytes, err);
     return rc < 0 ? rc : run_plain(&x->writer, SQL_COMMIT, "commit", err);
 }
@@ -348,6 +349,7 @@ int index_position(struct index *x, struct index_position *out, struct tarn_erro
         .segment = get_u32(bytes + 8),
         .offset = get_u32(bytes + 12),
         .crc = get_u32(bytes + 16),
+        .bucket_max = get_u32(bytes + 20),
     };
     return TARN_OK;
 }

@@ -15,7 +15,8 @@ struct index_position {
     uint64_t seq;
     uint32_t segment;
     uint32_t offset;
-    uint32_t crc; /* of that record: the `prev` of the next */
+    uint32_t crc;        /* of that record: the `prev` of the next */
+    uint32_t bucket_max; /* the highest bucket number ever given: none is given twice */
 };
 
 /* Opens or creates `path`. `identity` is the store's: an index of another store, or one that is

@@ -138,8 +138,11 @@ static int recover_record(void *user, const struct record *record, const struct 
         index_rollback(r->store->index);
         return rc;
     }
+    uint32_t bucket_max = r->position.bucket_max;
+    if (record->type == RECORD_BUCKET_CREATE && record->bucket > bucket_max)
+        bucket_max = record->bucket;
     r->position = (struct index_position){ record->seq, place->segment, place->offset + place->len,
-                                           record->crc };
+                                           record->crc, bucket_max };
     r->total++;
     r->in_batch++;
     return r->in_batch < REPLAY_BATCH ? TARN_OK : recovery_commit(r, err);
@@ -169,6 +172,7 @@ static int recover(struct log_store *s, struct tarn_error *err)
         rc = index_bucket_list(s->index, load_bucket, s, err);
     if (rc < 0)
         return rc;
+    buckets_know(s->buckets, r.position.bucket_max);
     s->commit.next_seq = end.seq + 1;
     s->commit.prev = end.crc;
     atomic_store(&s->committed_seq, r.position.seq);

@@ -126,7 +126,7 @@ int object_read_front(struct log_store *s, const struct place *place, uint64_t s
                       struct tn_buf *bytes, struct record *r, struct tarn_error *err)
 {
     int rc = read_front(s, place, may_wait, bytes, r);
-    if (rc == TARN_OK && r->seq != seq)
+    if (rc == TARN_OK && (r->origin ? r->origin : r->seq) != seq)
         rc = TARN_ECORRUPT;
     if (rc == TARN_ECORRUPT)
         report_damage(s, "record", place, 0);

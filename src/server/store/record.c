@@ -28,6 +28,9 @@ enum {
     AT_MD5 = 64,
     AT_ATTRS = 80,
     AT_PART_COUNT = 84,
+    AT_ORIGIN = 88,
+    AT_GENERATION = 96,
+    AT_BALLOT = 104,
 };
 
 enum { RECORD_CRC_FROM = AT_PREV, BLOB_ID_LEN = 8 };
@@ -105,6 +108,9 @@ void record_write_front(const struct record *r, const void *body, unsigned char 
     memcpy(out + AT_MD5, r->md5, STORE_MD5_LEN);
     put_u32(out + AT_ATTRS, r->attrs);
     put_u32(out + AT_PART_COUNT, r->part_count);
+    put_u64(out + AT_ORIGIN, r->origin);
+    put_u64(out + AT_GENERATION, r->generation);
+    memcpy(out + AT_BALLOT, r->ballot, RECORD_BALLOT_LEN);
     unsigned char *at = out + RECORD_HEADER_LEN;
     if (r->key.len)
         memcpy(at, r->key.data, r->key.len);
@@ -137,6 +143,8 @@ int record_read_header(const unsigned char bytes[RECORD_HEADER_LEN], struct reco
         .prev = get_u32(bytes + AT_PREV),
         .batch_index = get_u32(bytes + AT_BATCH),
         .seq = get_u64(bytes + AT_SEQ),
+        .origin = get_u64(bytes + AT_ORIGIN),
+        .generation = get_u64(bytes + AT_GENERATION),
         .body_len = get_u64(bytes + AT_BODY_LEN),
         .size = get_u64(bytes + AT_SIZE),
         .mtime_ms = (int64_t)get_u64(bytes + AT_MTIME),
@@ -148,6 +156,7 @@ int record_read_header(const unsigned char bytes[RECORD_HEADER_LEN], struct reco
         .meta = { NULL, get_u32(bytes + AT_META_LEN) },
     };
     memcpy(r.md5, bytes + AT_MD5, STORE_MD5_LEN);
+    memcpy(r.ballot, bytes + AT_BALLOT, RECORD_BALLOT_LEN);
     if (r.type < RECORD_SEAL || r.type >= RECORD_TYPE_COUNT || r.kind > PLACE_MANIFEST)
         return TARN_EINVAL;
     if (r.key.len > RECORD_KEY_MAX || r.meta.len > STORE_META_LEN_MAX + UPLOAD_ID_RAW_LEN ||

@@ -12,8 +12,9 @@
 #include "server/store/store.h"
 
 enum {
-    RECORD_HEADER_LEN = 88,
+    RECORD_HEADER_LEN = 120,
     RECORD_ALIGN = 8,
+    RECORD_BALLOT_LEN = 16,
     RECORD_BLOCK_LEN = 64 * 1024,   /* bytes under one CRC, in the log and in blobs alike */
     RECORD_KEY_MAX = 1024 + 1 + 16, /* an upload's: key, NUL, id */
     INDEX_KEY_MAX = 5 + RECORD_KEY_MAX,
@@ -56,7 +57,10 @@ struct record {
     uint32_t crc; /* of the front: the `prev` of the next */
     uint32_t prev;
     uint32_t batch_index; /* records before it in the same commit */
-    uint64_t seq;
+    uint64_t seq;         /* its turn in the log */
+    uint64_t origin; /* the seq under which this state was first written; 0 stands for its own */
+    uint64_t generation; /* for stores that are replicas, with the ballot: kept, not read here */
+    unsigned char ballot[RECORD_BALLOT_LEN];
     uint64_t body_len; /* bytes of the body within the record */
     uint64_t size;     /* bytes of the object */
     uint64_t blob;
