@@ -68,7 +68,7 @@ void net_loop_post(struct net_loop *loop, struct net_msg *msg);
 /* Makes a turn happen soon. Any thread, and signal handlers. */
 void net_loop_wake(struct net_loop *loop);
 
-/* Is the caller the thread that runs the loop? */
+/* Is the caller the thread that runs the loop? Only for what the running loop has handed out. */
 bool net_loop_is_here(const struct net_loop *loop);
 
 /* The list must stay as long as the loop. */

@@ -136,13 +136,13 @@ static void exchange(const struct toy *toy, int version)
     char text[128];
     TN_AUTO_BUF body = TN_BUF_INIT(1 << 24);
     TN_AUTO_BUF got = TN_BUF_INIT(1 << 24);
+    for (size_t i = 0; i < 1500000; i++)
+        assert_int_equal(tn_buf_append_char(&body, toy_byte(i)), TARN_OK);
     assert_true(peer_connect(&p, toy, version, "\x02h2\x08http/1.1"));
     const unsigned char *alpn;
     unsigned alpn_len;
     SSL_get0_alpn_selected(p.ssl, &alpn, &alpn_len);
     assert_int_equal(alpn_len, 8);
-    for (size_t i = 0; i < 1500000; i++)
-        assert_int_equal(tn_buf_append_char(&body, toy_byte(i)), TARN_OK);
 
     const char hello[] = "GET /hello HTTP/1.1\r\n" HOST "\r\n";
     peer_send(&p, hello, sizeof hello - 1);
@@ -175,7 +175,7 @@ static const struct http_config *tls_config(void)
     static struct http_config config;
     config = (struct http_config){ .loop_count = 1,
                                    .worker_count = 2,
-                                   .head_timeout_ms = 500,
+                                   .head_timeout_ms = 2000,
                                    .tls_cert = cert_path,
                                    .tls_key = key_path };
     return &config;
