@@ -128,12 +128,35 @@ static void report(struct cp_job *job, const struct cli_address *source,
     cli_report_failure(job->app, place, (struct cli_place){ 0 }, err);
 }
 
+/* The marker of the source directory itself, which has no name below a destination. */
+static bool is_nameless(const struct cp_job *job, const char *name)
+{
+    if (name[0] != '\0' || !job->is_target_dir)
+        return false;
+    return job->kind == CP_DOWNLOAD || job->app->opt.flatten || job->target.name[0] == '\0';
+}
+
+static void drop_nameless(struct cp_job *job, struct cp_item *item)
+{
+    struct tarn_error err = { 0 };
+    if (item->size > 0) {
+        (void)tn_fail(&err, TARN_EDENIED, "refused: no name is left below the destination");
+        cli_report_failure(job->app, (struct cli_place){ item->source_bucket, item->source },
+                           (struct cli_place){ 0 }, &err);
+    }
+    cp_item_free(item);
+}
+
 /* Takes `item` over, whatever happens. `name` is what it is called below the destination. */
 static int submit(struct cp_job *job, struct cp_item *item, const char *name,
                   struct tarn_error *err)
 {
     if (job->app->opt.flatten)
         name = cli_name_last(name);
+    if (is_nameless(job, name)) {
+        drop_nameless(job, item);
+        return TARN_OK;
+    }
     item->target_bucket = job->kind == CP_DOWNLOAD ? NULL : job->target.bucket;
     int rc = TARN_OK;
     if (job->is_unique && name[0])

@@ -11,7 +11,8 @@ struct listing {
     const char *bucket;
     const char *pattern; /* NULL: everything under the prefix */
     size_t hidden_len;   /* of each key, not shown */
-    uint64_t count;      /* over all addresses */
+    uint64_t count;      /* of lines, over all addresses */
+    uint64_t objects;    /* of them */
     uint64_t total_size;
 };
 
@@ -81,7 +82,10 @@ static int show(struct listing *l, const struct tarn_list_entry *entry, struct t
     if (rc < 0)
         return tn_fail(err, rc, "could not write: %s", tarn_status_text(rc));
     l->count++;
-    l->total_size += entry->is_prefix ? 0 : entry->size;
+    if (!entry->is_prefix) {
+        l->objects++;
+        l->total_size += entry->size;
+    }
     return TARN_OK;
 }
 
@@ -179,7 +183,7 @@ static void summarize(struct listing *l, bool is_about_buckets, bool success)
     if (l->app->opt.json) {
         CLI_AUTO_JSON json;
         cli_report_json(l->app, &json, success);
-        cli_json_u64(&json, "count", l->count);
+        cli_json_u64(&json, "count", is_about_buckets ? l->count : l->objects);
         cli_json_u64(&json, "total_size", l->total_size);
         cli_report_json_end(l->app, &json);
         return;
@@ -190,7 +194,7 @@ static void summarize(struct listing *l, bool is_about_buckets, bool success)
     else if (l->count == 0)
         cli_report_note(l->app, "No objects found.");
     else
-        cli_report_note(l->app, "\n%llu objects, %s total", (unsigned long long)l->count, size);
+        cli_report_note(l->app, "\n%llu objects, %s total", (unsigned long long)l->objects, size);
 }
 
 /* All addresses are judged before the first request. */

@@ -85,6 +85,14 @@ static int build_key(struct work *w, struct tarn_error *err)
     return rc < 0 ? tn_fail(err, rc, "could not build the key: %s", tarn_status_text(rc)) : rc;
 }
 
+/* A key that ends in a slash is a directory. */
+static bool is_marker(const struct work *w)
+{
+    size_t len = strlen(w->item->target);
+    return w->job->kind == CP_DOWNLOAD && w->job->is_target_dir && len > 0 &&
+           w->item->target[len - 1] == '/';
+}
+
 static int build_path(struct work *w, struct tarn_error *err)
 {
     const struct cp_job *job = w->job;
@@ -95,6 +103,8 @@ static int build_path(struct work *w, struct tarn_error *err)
     } else {
         /* For the report, should it be refused; then for good. */
         rc = cli_path_join(&w->target, job->target.name, name);
+        if (rc == TARN_OK && is_marker(w) && w->item->size > 0)
+            return tn_fail(err, TARN_EDENIED, "refused: the key ends in a slash, but has content");
         if (rc == TARN_OK && job->app->opt.dry_run)
             return cli_target_check(name, err);
         if (rc == TARN_OK) {
@@ -150,7 +160,8 @@ static bool must_look(const struct work *w)
            (w->job->kind == CP_UPLOAD && w->item->size >= ASK_FIRST_LEN);
 }
 
-/* Sets skip_reason when a condition does not hold. All conditions must. */
+/* Sets skip_reason when a condition does not hold. All conditions must. Times are compared in
+ * seconds: no more of a time survives the way through a header to a file. */
 static int judge_conditions(struct work *w, struct tarn_error *err)
 {
     const struct cli_options *opt = &w->job->app->opt;
@@ -172,7 +183,7 @@ static int judge_conditions(struct work *w, struct tarn_error *err)
         return rc;
     if (opt->if_size_differ && !item->is_stream && source.size == target.size)
         w->skip_reason = "same size";
-    else if (opt->if_source_newer && source.mtime_ms <= target.mtime_ms)
+    else if (opt->if_source_newer && source.mtime_ms / 1000 <= target.mtime_ms / 1000)
         w->skip_reason = "not newer";
     return TARN_OK;
 }
@@ -208,21 +219,13 @@ static int upload(struct work *w, struct tarn_error *err)
                           err);
 }
 
-static bool is_marker(const struct work *w)
-{
-    return w->job->kind == CP_DOWNLOAD && w->job->is_target_dir &&
-           (w->target.len == 0 || w->target.data[w->target.len - 1] == '/');
-}
-
 static int download(struct work *w, struct tarn_error *err)
 {
     const struct cp_item *item = w->item;
     struct cli_app *app = w->job->app;
     struct tarn_transfer_options options = transfer_options(w);
     if (is_marker(w)) /* the directory was made with the path */
-        return item->size == 0 ? TARN_OK
-                               : tn_fail(err, TARN_EDENIED,
-                                         "refused: a key that ends in a slash, but has content");
+        return TARN_OK;
     options.version_id = app->opt.version_id;
     options.has_size_hint = item->has_size;
     options.size_hint = item->size;

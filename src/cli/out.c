@@ -117,6 +117,8 @@ void cli_out_error(struct cli_out *out, struct tn_str line)
     if (tn_buf_append_str(&whole, line) < 0 || tn_buf_append_char(&whole, '\n') < 0)
         return;
     (void)pthread_mutex_lock(&out->shared.lock);
+    if (out->shared.pending.len) /* so that both come in order where they go to one place */
+        (void)flush_locked(out);
     clear_status_locked(out);
     to_stderr(whole.data, whole.len);
     (void)pthread_mutex_unlock(&out->shared.lock);

@@ -5,6 +5,11 @@
 
 #include "base/clock.h"
 
+static bool has_name(struct cli_place place)
+{
+    return place.name && place.name[0];
+}
+
 int cli_place_append(struct tn_buf *b, struct cli_place place)
 {
     int rc = TARN_OK;
@@ -12,7 +17,7 @@ int cli_place_append(struct tn_buf *b, struct cli_place place)
         rc = tn_buf_append_text(b, "s3://");
         if (rc == TARN_OK)
             rc = cli_text_append(b, tn_str_from(place.bucket));
-        if (rc == TARN_OK && place.name && place.bucket[0])
+        if (rc == TARN_OK && has_name(place))
             rc = tn_buf_append_char(b, '/');
     }
     return rc < 0 ? rc : cli_text_append(b, tn_str_from(place.name));
@@ -25,8 +30,8 @@ void cli_place_json(struct cli_json *json, const char *member, struct cli_place 
         cli_json_text(json, member, place.name);
         return;
     }
-    int rc = tn_buf_appendf(&text, "s3://%s%s%s", place.bucket,
-                            place.name && place.bucket[0] ? "/" : "", place.name ? place.name : "");
+    int rc = tn_buf_appendf(&text, "s3://%s%s%s", place.bucket, has_name(place) ? "/" : "",
+                            place.name ? place.name : "");
     if (rc < 0)
         json->rc = rc;
     else
@@ -48,6 +53,22 @@ void cli_report_json_end(struct cli_app *app, struct cli_json *json)
     (void)rc; /* what failed to be written is told by cli_out_flush */
 }
 
+/* The library's messages may end in "(Code, HTTP nnn)": the fields of the record say it better. */
+static struct tn_str message_of(const struct tarn_error *err)
+{
+    char status[24];
+    struct tn_str message = tn_str_from(err->message);
+    if (message.len == 0)
+        return tn_str_from(tarn_status_text(err->status));
+    int len = snprintf(status, sizeof status, "HTTP %d)", err->http_status);
+    if (!tn_str_ends(message, (struct tn_str){ status, (size_t)len }))
+        return message;
+    size_t at = message.len - (size_t)len;
+    while (at > 0 && message.data[at] != '(')
+        at--;
+    return at > 1 && message.data[at - 1] == ' ' ? tn_str_sub(message, 0, at - 1) : message;
+}
+
 static void failure_json(struct cli_app *app, struct cli_place source, struct cli_place target,
                          const struct tarn_error *err)
 {
@@ -55,7 +76,7 @@ static void failure_json(struct cli_app *app, struct cli_place source, struct cl
     cli_report_json(app, &json, false);
     cli_place_json(&json, "source", source);
     cli_place_json(&json, "destination", target);
-    cli_json_text(&json, "error", err->message);
+    cli_json_str(&json, "error", message_of(err));
     cli_json_text(&json, "code", err->s3_code[0] ? err->s3_code : tarn_status_name(err->status));
     if (err->http_status)
         cli_json_u64(&json, "http_status", (uint64_t)err->http_status);
@@ -105,8 +126,7 @@ static int append_failure(struct tn_buf *line, const struct cli_app *app, struct
     if (rc == TARN_OK && name[0])
         rc = tn_buf_append_text(line, ": ");
     if (rc == TARN_OK)
-        rc = cli_message_append(
-            line, tn_str_from(err->message[0] ? err->message : tarn_status_text(err->status)));
+        rc = cli_message_append(line, message_of(err));
     return rc < 0 ? rc : append_details(line, err);
 }
 
@@ -126,6 +146,9 @@ void cli_report_failure(struct cli_app *app, struct cli_place source, struct cli
                         const struct tarn_error *err)
 {
     enum cli_exit code = cli_exit_of(err);
+    /* A key that was refused here says nothing about the others. */
+    if (err->status == TARN_EDENIED && err->http_status == 0)
+        code = CLI_EXIT_PARTIAL;
     atomic_fetch_add(&app->failed, 1);
     if (cli_app_is_over(app))
         return;
@@ -138,6 +161,8 @@ void cli_report_failure(struct cli_app *app, struct cli_place source, struct cli
 
 void cli_report_fatal(struct cli_app *app, struct cli_place place, const struct tarn_error *err)
 {
+    if (cli_exit_of(err) == CLI_EXIT_FATAL)
+        atomic_store(&app->has_fatal, true);
     cli_report_failure(app, place, (struct cli_place){ 0 }, err);
 }
 
