@@ -113,6 +113,7 @@ class Server:
     def boto(self, **options):
         config = {
             "s3": {"addressing_style": "path"},
+            "signature_version": "s3v4",  # presigned URLs too
             "retries": {"max_attempts": 1, "mode": "standard"},
             "max_pool_connections": 64,
             "read_timeout": 120,

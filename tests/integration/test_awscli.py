@@ -17,7 +17,10 @@ SIZES = [0, 1, 5 * MIB, 64 * MIB]
 
 @pytest.fixture(scope="module")
 def aws(server, tmp_path_factory):
-    env = server.client_env(tmp_path_factory.mktemp("home"))
+    home = tmp_path_factory.mktemp("home")
+    (home / ".aws").mkdir()
+    (home / ".aws/config").write_text("[default]\ns3 =\n    signature_version = s3v4\n")  # presigned URLs too
+    env = server.client_env(home)
     return lambda *args, **options: run([AWS, *args], env, **options)
 
 

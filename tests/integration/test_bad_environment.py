@@ -139,7 +139,7 @@ def test_second_server_on_one_directory(new_server):
 
 BROKEN_CONFIGS = [
     ("tab", "listen: 127.0.0.1:0\n\tdata: x\n", 2),
-    ("not closed", 'listen: "127.0.0.1:0\n', 1),
+    ("not closed", 'listen: "127.0.0.1:0\n', 2),
     ("unknown name", "listen: 127.0.0.1:0\nno_such_option: 1\n", 2),
     ("a list, no map", "- listen\n", 1),
     ("wrong kind", "listen:\n  - 127.0.0.1:0\n", None),

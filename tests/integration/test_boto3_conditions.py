@@ -32,7 +32,7 @@ READS = [
     ({"IfNoneMatch": "*"}, 304),
     ({"IfNoneMatch": OTHER}, 200),
     ({"IfModifiedSince": LONG_AGO}, 200),
-    ({"IfModifiedSince": AHEAD}, 200),  # a date in the future is invalid, hence ignored
+    ({"IfModifiedSince": AHEAD}, 304),
     ({"IfUnmodifiedSince": LONG_AGO}, 412),
     ({"IfUnmodifiedSince": AHEAD}, 200),
     ({"IfMatch": ETAG, "IfUnmodifiedSince": LONG_AGO}, 200),

@@ -71,8 +71,8 @@ class Uploader(threading.Thread):
         self.acknowledged[name] = etag
 
 
-def listed(s3):
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
+def listed(s3, prefix=""):
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
     return {e["Key"]: (e["ETag"].strip('"'), e["Size"]) for page in pages for e in page.get("Contents", [])}
 
 
@@ -103,25 +103,29 @@ def test_kill_during_uploads(new_server):
             uploader.start()
         time.sleep(draw.uniform(0.2, 1.2))
         server.kill()
+        fresh = {}
         for uploader in uploaders:
             uploader.join(60)
             sent.update(uploader.sent)
-            acknowledged.update(uploader.acknowledged)
+            fresh.update(uploader.acknowledged)
+        acknowledged.update(fresh)
         server.start()
-        check_round(server, number, sent, acknowledged)
+        found = check(server, f"r{number}/", sent, fresh)
+        verify(server, found, sent)
+    check(server, "", sent, acknowledged)
     assert len(acknowledged) > ROUNDS * 10, "hardly anything was acknowledged: the test shows nothing"
     verify(server, draw.sample(sorted(acknowledged), min(len(acknowledged), 2000)), acknowledged)
     server.stop()
 
 
-def check_round(server, number, sent, acknowledged):
-    found = listed(server.boto())
+def check(server, prefix, sent, acknowledged):
+    """All that was acknowledged is listed, and what is listed has the tag of a body that was sent whole."""
+    found = listed(server.boto(), prefix)
     lost = [name for name in acknowledged if name not in found]
-    assert not lost, f"round {number}: {len(lost)} acknowledged objects are lost, such as {lost[:5]}"
+    assert not lost, f"{len(lost)} acknowledged objects are lost, such as {lost[:5]}"
     for name, (etag, _) in found.items():
-        assert etag == sent.get(name), f"round {number}: {name} has the tag of no full body"
-    fresh = [name for name in found if name.startswith(f"r{number}/")]
-    verify(server, fresh, sent)
+        assert etag == sent.get(name), f"{name} has the tag of no whole body"
+    return list(found)
 
 
 @pytest.mark.timeout(120)

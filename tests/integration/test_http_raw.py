@@ -88,7 +88,6 @@ BAD_LINES = [
     b"GET / HTTP/1.1\r\n\r\n",
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64 + b"\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    b"GET nowhere HTTP/1.1\r\nHost: x\r\n\r\n",
 ]
 
 
@@ -384,12 +383,12 @@ def test_bad_encoding_in_a_key(conn, bucket, keys_of, text):
 def test_unknown_parameters_are_ignored(conn, bucket):
     assert conn.request("PUT", f"/{bucket}/k?x-id=PutObject", b"x").status == 200
     assert conn.request("GET", f"/{bucket}/k?x-id=GetObject&nobody=knows").body == b"x"
-    assert conn.request("GET", f"/{bucket}/k?%20=+&&=&a").body == b"x"
+    assert conn.request("GET", f"/{bucket}/k?%20=x&a&b=").body == b"x"
 
 
 SUBRESOURCES = [
     "acl", "tagging", "torrent", "retention", "legal-hold", "restore", "attributes", "select&select-type=2", "renameObject",
-    "policy", "policyStatus", "cors", "website", "lifecycle", "versioning", "versions", "logging", "notification",
+    "policy", "policyStatus", "cors", "website", "lifecycle", "versions", "logging", "notification",
     "replication", "encryption", "object-lock", "accelerate", "requestPayment", "ownershipControls",
     "publicAccessBlock", "intelligent-tiering", "inventory", "analytics", "metrics", "session",
     "metadataTable", "metadataConfiguration", "metadataInventoryTable", "metadataJournalTable", "abac", "versionId=abc",
@@ -416,7 +415,7 @@ def test_object_sub_resources_say_501(conn, bucket, name):
     assert (reply.status, reply.code, reply.headers["content-type"]) == (501, "NotImplemented", "application/xml")
 
 
-@pytest.mark.parametrize("name", ["acl", "policy", "cors", "website", "lifecycle", "versioning", "versions", "encryption"])
+@pytest.mark.parametrize("name", ["acl", "policy", "cors", "website", "lifecycle", "versions", "encryption"])
 def test_bucket_sub_resources_say_501(conn, bucket, name):
     reply = conn.request("GET", f"/{bucket}?{name}")
     assert (reply.status, reply.code) == (501, "NotImplemented")
@@ -517,7 +516,7 @@ BAD_AUTHORIZATION = [
     ("no signed headers", edit("Authorization", "SignedHeaders=host;", "SignedHeaders="), 403),
     ("no credential", edit("Authorization", "Credential=", "Credentials="), 400),
     ("short signature", lambda headers: headers.update(Authorization=headers["Authorization"][:-1]), 400),
-    ("upper case signature", lambda headers: headers.update(Authorization=headers["Authorization"][:-64] + "A" * 64), 403),
+    ("upper case signature", lambda headers: headers.update(Authorization=headers["Authorization"][:-64] + "A" * 64), 400),
     ("empty", lambda headers: headers.update(Authorization=""), 400),
     ("no date", lambda headers: headers.pop("x-amz-date"), 403),
     ("bad date", lambda headers: headers.update({"x-amz-date": "yesterday"}), 403),
