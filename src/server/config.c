@@ -376,14 +376,22 @@ static int read_map(const struct reader *y, const struct row *rows, const yaml_n
     return TARN_OK;
 }
 
+/* Where the thing began that does not end helps more than where the file ended. */
+static int fail_yaml(const yaml_parser_t *parser, const char *name, struct tarn_error *err)
+{
+    if (parser->error == YAML_MEMORY_ERROR)
+        return tn_fail(err, TARN_ENOMEM, "could not read \"%s\"", name);
+    size_t line = parser->context ? parser->context_mark.line : parser->problem_mark.line;
+    return tn_fail(err, TARN_ECONFIG, "%s:%zu: %s, expected YAML", name, line + 1,
+                   parser->problem ? parser->problem : "malformed text");
+}
+
 static int read_document(struct config *c, const char *name, yaml_parser_t *parser,
                          struct tarn_error *err)
 {
     yaml_document_t document;
     if (!yaml_parser_load(parser, &document))
-        return tn_fail(err, TARN_ECONFIG, "%s:%zu: %s, expected YAML", name,
-                       parser->problem_mark.line + 1,
-                       parser->problem ? parser->problem : "malformed text");
+        return fail_yaml(parser, name, err);
     struct reader y = { c, name, &document, err };
     const yaml_node_t *root = yaml_document_get_root_node(&document);
     int rc = root ? read_map(&y, top_rows, root) : TARN_OK;
