@@ -14,6 +14,7 @@
 #include "client/client_impl.h"
 #include "client/multipart_impl.h"
 #include "client/plan.h"
+#include "client/verify.h"
 #include "client/window.h"
 
 enum {
@@ -247,9 +248,13 @@ struct whole {
 static int take_whole(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct whole *w = arg;
-    struct tarn_part part;
-    int rc = tn_part_take(slot->op, 1, &part, err); /* the same checks as of a part */
-    return rc < 0 ? rc : tn_op_info(slot->op, w->info, err);
+    bool is_verified = false;
+    int rc = tn_verify_upload(slot->op, &is_verified, err);
+    if (rc == TARN_OK)
+        rc = tn_op_info(slot->op, w->info, err);
+    if (rc == TARN_OK && w->info)
+        w->info->was_verified = is_verified;
+    return rc;
 }
 
 static int put_small(struct upload *u, const char *path, struct tarn_object_info *info,
