@@ -60,7 +60,7 @@ void cli_app_disconnect(struct cli_app *app)
 
 bool cli_app_is_over(struct cli_app *app)
 {
-    return cli_interrupt_signal() != 0 || cli_out_is_closed(&app->out);
+    return cli_interrupt_signal() != 0 || (app->is_reader && cli_out_is_closed(&app->out));
 }
 
 struct tarn_request cli_app_request(const struct cli_app *app)
@@ -74,6 +74,7 @@ enum cli_exit cli_exit_of(const struct tarn_error *err)
     case TARN_OK:
         return CLI_EXIT_OK;
     case TARN_EINVAL:
+    case TARN_ETOOBIG:
     case TARN_ECONFIG:
     case TARN_ECREDENTIALS:
     case TARN_EDENIED:

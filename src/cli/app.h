@@ -29,6 +29,8 @@ struct cli_app {
     _Atomic uint64_t failed;
     _Atomic uint64_t skipped;
     _Atomic uint64_t bytes;    /* of what succeeded */
+    bool is_reader;            /* what it writes is all it does: no reader, no work */
+    _Atomic bool is_hopeless;  /* every other item would fail like the one before */
     _Atomic bool has_fatal;    /* a failure that a repetition would not mend */
     _Atomic bool has_mismatch; /* data that did not match */
 };
@@ -37,7 +39,8 @@ struct cli_app {
 TN_MUST_USE int cli_app_connect(struct cli_app *app, struct tarn_error *err);
 void cli_app_disconnect(struct cli_app *app);
 
-/* True when the job should end: a signal came, or the reader of standard output went away. */
+/* True when the job should end: a signal came, or the reader of standard output went away and the
+ * command does nothing but write there. */
 bool cli_app_is_over(struct cli_app *app);
 
 /* The request part of all options. */

@@ -125,6 +125,7 @@ int cli_run_cat(struct cli_app *app)
     struct cat c = { .app = app };
     struct tarn_error err = { 0 };
     struct cli_address address;
+    app->is_reader = true;
     if (app->opt.range && cli_byte_range_parse(app->opt.range, &c.range, &err) < 0)
         return cli_report_usage(app, &err);
     for (int i = 0; i < app->operand_count; i++) {

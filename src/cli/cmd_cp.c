@@ -205,10 +205,17 @@ struct expansion {
     const struct cli_address *source;
 };
 
+static bool must_stop(const struct cp_job *job)
+{
+    return cli_app_is_over(job->app) || atomic_load(&job->app->is_hopeless);
+}
+
 static int on_object(void *arg, const struct tarn_list_entry *entry, const char *name,
                      struct tarn_error *err)
 {
     struct expansion *e = arg;
+    if (must_stop(e->job))
+        return tn_fail(err, TARN_ECANCELLED, "stopped");
     struct cp_item *item = item_new(e->source->bucket, entry->key, entry->etag);
     if (!item)
         return tn_fail(err, TARN_ENOMEM, "out of memory");
@@ -239,7 +246,7 @@ static int submit_file(struct cp_job *job, const char *path, const char *name,
 static int on_file(void *arg, const char *path, const char *name, const struct stat *st)
 {
     struct expansion *e = arg;
-    if (cli_app_is_over(e->job->app))
+    if (must_stop(e->job))
         return TARN_ECANCELLED;
     if (!cli_filter_takes(&e->job->app->opt, name))
         return TARN_OK;
@@ -291,11 +298,11 @@ static int expand_s3(struct cp_job *job, const struct cli_address *source, struc
 
 static void expand_all(struct cp_job *job)
 {
-    for (int i = 0; i < job->source_count && !cli_app_is_over(job->app); i++) {
+    for (int i = 0; i < job->source_count && !must_stop(job); i++) {
         const struct cli_address *source = &job->sources[i];
         struct tarn_error err = { 0 };
         int rc = is_s3(source) ? expand_s3(job, source, &err) : expand_local(job, source, &err);
-        if (rc < 0)
+        if (rc < 0 && rc != TARN_ECANCELLED)
             report(job, source, &err);
     }
     atomic_store(&job->app->progress.is_total_known, true);

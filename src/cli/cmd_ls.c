@@ -215,6 +215,7 @@ int cli_run_ls(struct cli_app *app)
     struct tarn_error err = { 0 };
     struct cli_address address = { 0 };
     int count = app->operand_count ? app->operand_count : 1;
+    app->is_reader = true;
     for (int i = 0; i < count; i++) {
         if (parse(app, i, &address, &err) < 0)
             return cli_report_usage(app, &err);

@@ -358,21 +358,35 @@ static void report_success(struct work *w, struct cli_place source, struct cli_p
         report_text(w, source, target);
 }
 
+/* A missing bucket fails every item alike: it is told once. */
+static void report(struct work *w, int rc, const struct tarn_error *err)
+{
+    struct cli_app *app = w->job->app;
+    struct cli_place source = { w->item->source_bucket, w->item->source };
+    struct cli_place target = { w->item->target_bucket, w->target.len ? w->target.data : NULL };
+    bool is_known = false;
+    if (rc == TARN_ENOBUCKET && w->job->kind != CP_DOWNLOAD)
+        is_known = atomic_exchange(&app->is_hopeless, true);
+    if (rc == TARN_OK)
+        report_success(w, source, target);
+    else if (is_known || rc == TARN_ECANCELLED)
+        atomic_fetch_add(&app->failed, 1);
+    else
+        cli_report_failure(app, source, target, err);
+}
+
 void cp_item_run(void *job, void *arg)
 {
     struct work w = { .job = job, .item = arg };
     struct tarn_error err = { 0 };
+    struct cli_app *app = w.job->app;
     tn_buf_init(&w.target, PATH_LEN_MAX);
     w.shown_total = w.item->has_size ? w.item->size : 0;
-    int rc = cli_app_is_over(w.job->app) ? tn_fail(&err, TARN_ECANCELLED, "interrupted")
-                                         : execute(&w, &err);
-    struct cli_place source = { w.item->source_bucket, w.item->source };
-    struct cli_place target = { w.item->target_bucket, w.target.len ? w.target.data : NULL };
+    int rc = TARN_ECANCELLED;
+    if (!cli_app_is_over(app) && !atomic_load(&app->is_hopeless))
+        rc = execute(&w, &err);
     settle_progress(&w, rc == TARN_OK && !w.skip_reason);
-    if (rc < 0)
-        cli_report_failure(w.job->app, source, target, &err);
-    else
-        report_success(&w, source, target);
+    report(&w, rc, &err);
     tarn_object_info_release(&w.info);
     tn_buf_release(&w.target);
     cp_item_free(w.item);

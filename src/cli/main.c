@@ -105,7 +105,7 @@ static int finish(struct cli_app *app, int code)
         cli_report_fatal(app, (struct cli_place){ 0 }, &err);
         code = CLI_EXIT_PARTIAL;
     }
-    if (cli_out_is_closed(&app->out) && cli_interrupt_signal() == 0)
+    if (app->is_reader && cli_out_is_closed(&app->out) && cli_interrupt_signal() == 0)
         return CLI_EXIT_OK;
     return code;
 }

@@ -30,7 +30,8 @@ static const char *const sections[][2] = {
       "server, not found). 2: usage, configuration, credentials, access denied or no such bucket: "
       "nothing could be done. 3: a checksum, an ETag or a length did not match.\n\n"
       "After SIGINT, SIGTERM or SIGHUP, running uploads are aborted and partial files removed; "
-      "then tarn ends by that signal." },
+      "then tarn ends by that signal. When the reader of standard output goes away, ls and cat end "
+      "with 0; other commands finish their work." },
     { "ERRORS", "Each error is one line: tarn: COMMAND ADDRESS: MESSAGE (CODE, HTTP STATUS, "
                 "request-id ID)." },
     { "FILES", "~/.aws/credentials, ~/.aws/config: profiles." },
