@@ -475,6 +475,8 @@ enum tn_next tn_op_judge(struct tn_op *op, int curl_code, uint64_t *delay_ms)
         return judge_transport(op, curl_code, delay_ms);
     if (op->is_answer_ok)
         return judge_success(op, delay_ms);
+    if (op->http_status < 300) /* the head did not come to its end, which curl lets pass */
+        return judge_transport(op, CURLE_PARTIAL_FILE, delay_ms);
     if (read_problem(op, &problem) < 0)
         problem = (struct problem){ 0 };
     return judge_error(op, &problem, delay_ms);

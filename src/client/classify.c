@@ -100,10 +100,9 @@ struct tn_verdict tn_classify_transport(int curl_code)
     case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
         return (struct tn_verdict){ TARN_ENETWORK, TN_RETRY_NEVER };
     case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
         return (struct tn_verdict){ TARN_ECONFIG, TN_RETRY_NEVER };
-    default:
+    default: /* also CURLE_UNSUPPORTED_PROTOCOL: the peer does not speak HTTP */
         return (struct tn_verdict){ TARN_EPROTOCOL, TN_RETRY_LATER };
     }
 }
