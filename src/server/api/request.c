@@ -479,16 +479,28 @@ static void on_end(void *context, struct http_req *http)
     api_run(http->user, finish_body);
 }
 
+static enum tn_s3_code code_of_broken(const struct api_req *r, int status)
+{
+    switch (status) {
+    case TARN_ETOOBIG:
+        return r->body.kind == API_BODY_XML ? TN_S3_MAX_MESSAGE_LENGTH_EXCEEDED
+                                            : TN_S3_ENTITY_TOO_LARGE;
+    case TARN_ETIMEOUT:
+        return TN_S3_REQUEST_TIMEOUT;
+    case TARN_ENOMEM:
+    case TARN_ECANCELLED:
+        return TN_S3_SERVICE_UNAVAILABLE;
+    default:
+        return TN_S3_INCOMPLETE_BODY;
+    }
+}
+
 static void on_broken(void *context, struct http_req *http, int status)
 {
     (void)context;
     struct api_req *r = http->user;
-    if (status == TARN_ETOOBIG && !r->is_answered) {
-        api_fail(r, r->body.kind == API_BODY_XML ? TN_S3_MAX_MESSAGE_LENGTH_EXCEEDED
-                                                 : TN_S3_ENTITY_TOO_LARGE);
-        return;
-    }
-    (void)snprintf(http->error_code, sizeof http->error_code, "%s", "IncompleteBody");
+    if (!r->is_answered)
+        api_fail(r, code_of_broken(r, status));
 }
 
 static void on_done(void *context, struct http_req *http)

@@ -81,7 +81,6 @@ struct api_req {
     struct tn_query query;
     struct tn_str bucket; /* decoded; empty at service level */
     struct tn_str key;    /* decoded; empty at bucket level */
-    bool is_virtual_host;
     bool is_head;
     bool is_answered;
     struct auth_result who;

@@ -295,7 +295,6 @@ static enum tn_s3_code lower_bucket(struct api_req *r, struct tn_str name)
     for (size_t i = 0; i < name.len; i++)
         copy[i] = tn_to_lower(copy[i]);
     r->bucket = (struct tn_str){ copy, name.len };
-    r->is_virtual_host = true;
     return TN_S3_OK;
 }
 
@@ -381,6 +380,23 @@ static enum tn_s3_code check_header(struct api_req *r, const struct tn_header *h
     return TN_S3_OK;
 }
 
+/* Two values of one header: which one counts would be a guess. Metadata may come twice (object.c).
+ */
+static enum tn_s3_code check_repeated(struct api_req *r, size_t at)
+{
+    const struct tn_header *h = &r->headers[at];
+    struct tn_str meta = TN_STR("x-amz-meta-");
+    if (tn_str_eq_nocase(tn_str_sub(h->name, 0, meta.len), meta))
+        return TN_S3_OK;
+    for (size_t i = 0; i < at; i++) {
+        if (tn_str_eq_nocase(r->headers[i].name, h->name) &&
+            !tn_str_eq(r->headers[i].value, h->value))
+            return api_err(r, TN_S3_INVALID_REQUEST, "The header \"%.*s\" has two values.",
+                           TN_STR_ARG(h->name));
+    }
+    return TN_S3_OK;
+}
+
 static enum tn_s3_code check_owner(struct api_req *r, const char *header)
 {
     if (!api_has_header(r, header))
@@ -398,6 +414,8 @@ enum tn_s3_code api_route_headers(struct api_req *r)
         if (name.len < 6 || !tn_str_eq_nocase(tn_str_sub(name, 0, 6), TN_STR("x-amz-")))
             continue;
         enum tn_s3_code code = check_header(r, &r->headers[i]);
+        if (code == TN_S3_OK)
+            code = check_repeated(r, i);
         if (code)
             return code;
     }
