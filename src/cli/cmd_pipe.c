@@ -113,8 +113,8 @@ int cli_pipe_to(struct cli_app *app, const struct cli_address *address)
     int rc = upload(app, address, &attributes, &err);
     cli_attributes_release(&attributes);
     if (rc < 0)
-        cli_report_failure(app, (struct cli_place){ address->bucket, address->name },
-                           (struct cli_place){ 0 }, &err);
+        cli_report_failure(app, (struct cli_place){ 0 },
+                           (struct cli_place){ address->bucket, address->name }, &err);
     cli_report_stat(app, "Upload", true);
     return (int)cli_app_exit(app);
 }

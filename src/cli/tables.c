@@ -101,9 +101,9 @@ static const struct cli_option attribute_options[] = {
 
 static const struct cli_option filter_options[] = {
     VALUE("include", 0, CLI_LIST, include, "PATTERN",
-          "take names that match; may be given several times"),
+          "take names that match; alone, it leaves out all others; may be given several times"),
     VALUE("exclude", 0, CLI_LIST, exclude, "PATTERN",
-          "leave out names that match no --include but match this; may be given several times"),
+          "leave out names that match this and no --include; may be given several times"),
     FLAG("raw", 0, raw, "take `*`, `?` and backslashes in addresses literally"),
     FLAG("dry-run", 0, dry_run, "say what would be done, do nothing"),
     END,
