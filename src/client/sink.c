@@ -76,28 +76,26 @@ void tn_sink_release(struct tn_sink *s)
     tn_sink_init(s);
 }
 
+/* The room is looked up under the lock: the other side moves start and len, though never their sum. */
 static int write_pipe(struct tn_sink *s, const char *bytes, size_t len)
 {
     tn_waiter_lock(s->waiter);
     bool fits = len <= TN_PIPE_CAP - s->pipe->len;
     s->pipe->is_paused = !fits;
-    tn_waiter_unlock(s->waiter);
-    if (!fits)
-        return TARN_EAGAIN;
-
-    while (len > 0) {
+    while (fits && len > 0) {
         size_t room;
         char *to = tn_pipe_room(s->pipe, &room);
         size_t n = len < room ? len : room;
+        tn_waiter_unlock(s->waiter);
         memcpy(to, bytes, n);
         tn_waiter_lock(s->waiter);
         tn_pipe_added(s->pipe, n);
         tn_waiter_wake(s->waiter);
-        tn_waiter_unlock(s->waiter);
         bytes += n;
         len -= n;
     }
-    return TARN_OK;
+    tn_waiter_unlock(s->waiter);
+    return fits ? TARN_OK : TARN_EAGAIN;
 }
 
 static int write_out(struct tn_sink *s, const char *bytes, size_t len)
