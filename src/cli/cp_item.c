@@ -358,14 +358,31 @@ static void report_success(struct work *w, struct cli_place source, struct cli_p
         report_text(w, source, target);
 }
 
-/* A missing bucket fails every item alike: it is told once. */
+/* What fails every item alike is told once: the bucket of an upload is missing, or nobody believes
+ * who we are. */
+static bool is_hopeless(const struct work *w, int rc, const struct tarn_error *err)
+{
+    static const char *const codes[] = { "InvalidBucketName", "InvalidAccessKeyId",
+                                         "SignatureDoesNotMatch", "ExpiredToken",
+                                         "RequestTimeTooSkewed" };
+    if (rc == TARN_ENOBUCKET)
+        return w->job->kind != CP_DOWNLOAD;
+    if (rc == TARN_ENOSPACE)
+        return w->job->kind == CP_DOWNLOAD && err->http_status == 0;
+    for (size_t i = 0; i < TN_COUNT(codes); i++) {
+        if (strcmp(err->s3_code, codes[i]) == 0)
+            return true;
+    }
+    return rc == TARN_ECREDENTIALS;
+}
+
 static void report(struct work *w, int rc, const struct tarn_error *err)
 {
     struct cli_app *app = w->job->app;
     struct cli_place source = { w->item->source_bucket, w->item->source };
     struct cli_place target = { w->item->target_bucket, w->target.len ? w->target.data : NULL };
     bool is_known = false;
-    if (rc == TARN_ENOBUCKET && w->job->kind != CP_DOWNLOAD)
+    if (rc < 0 && is_hopeless(w, rc, err))
         is_known = atomic_exchange(&app->is_hopeless, true);
     if (rc == TARN_OK)
         report_success(w, source, target);

@@ -10,11 +10,11 @@
 #include "base/mem.h"
 
 static struct tarn_client *_Atomic watched;
-static volatile sig_atomic_t caught;
+static _Atomic int caught;
 
 static void on_signal(int number)
 {
-    caught = number;
+    atomic_store(&caught, number);
     struct tarn_client *client = atomic_load(&watched);
     if (client)
         tarn_client_cancel(client);
@@ -39,11 +39,12 @@ void cli_interrupt_watch(struct tarn_client *client)
 
 int cli_interrupt_signal(void)
 {
-    return (int)caught;
+    return atomic_load(&caught);
 }
 
 void cli_interrupt_raise(void)
 {
-    (void)signal((int)caught, SIG_DFL);
-    (void)raise((int)caught);
+    int number = atomic_load(&caught);
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
 }

@@ -19,6 +19,7 @@ struct cli_bar {
     uint64_t samples[SAMPLES]; /* bytes done at the last ticks: the rate of some 5 s */
     uint64_t times_ns[SAMPLES];
     size_t sample_count;
+    uint64_t started_ns;
     struct {
         pthread_mutex_t lock;
         pthread_cond_t wake;
@@ -137,6 +138,7 @@ struct cli_bar *cli_bar_start(struct cli_progress *progress, struct cli_out *out
         return NULL;
     bar->progress = progress;
     bar->out = out;
+    bar->started_ns = tn_now_ns();
     (void)pthread_mutex_init(&bar->shared.lock, NULL);
     (void)pthread_cond_init(&bar->shared.wake, NULL);
     (void)bar_rate(bar);
@@ -163,7 +165,9 @@ void cli_bar_stop(struct cli_bar *bar, bool keep)
     (void)pthread_join(bar->thread, NULL);
 
     char text[CLI_PROGRESS_LEN];
-    cli_progress_text(bar->progress, bar_rate(bar), terminal_columns(), text);
+    uint64_t elapsed_ns = tn_now_ns() - bar->started_ns;
+    double mean = (double)atomic_load(&bar->progress->bytes_done) * 1e9 / (double)(elapsed_ns + 1);
+    cli_progress_text(bar->progress, (uint64_t)mean, terminal_columns(), text);
     cli_out_status(bar->out, TN_STR_EMPTY);
     if (keep)
         cli_out_error(bar->out, tn_str_from(text));

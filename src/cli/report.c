@@ -136,7 +136,8 @@ static void write_failure(struct cli_app *app, struct cli_place source, struct c
     TN_AUTO_BUF line = TN_BUF_INIT(CLI_LINE_LEN_MAX);
     if (app->opt.json)
         failure_json(app, source, target, err);
-    else if (append_failure(&line, app, source.name ? source : target, err) == TARN_OK)
+    else if (append_failure(&line, app, source.bucket || source.name ? source : target, err) ==
+             TARN_OK)
         cli_out_error(&app->out, tn_buf_str(&line));
     else
         cli_out_error(&app->out, TN_STR("tarn: out of memory"));
