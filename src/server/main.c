@@ -140,7 +140,8 @@ static int read_credentials(struct tarnd *t, const char *path, struct tarn_error
     if (rc == TARN_OK)
         rc = parse_credentials(t, path, tn_buf_str(&text), err);
     tn_wipe(text.data, text.len);
-    tn_log(TN_LOG_INFO, "event=credentials_read path=\"%s\"", path);
+    if (rc == TARN_OK)
+        tn_log(TN_LOG_INFO, "event=credentials_read path=\"%s\"", path);
     return rc;
 }
 
