@@ -49,5 +49,5 @@ static void test_parse(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_parse) };
-    return cmocka_run_group_tests_name("cli_range_option", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("cli_byte_range", tests, NULL, NULL);
 }
