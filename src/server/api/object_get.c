@@ -46,6 +46,9 @@ enum tn_s3_code object_get_check(struct api_req *r)
             return api_err(r, TN_S3_INVALID_REQUEST,
                            "Request specific response headers cannot be used for anonymous GET "
                            "requests.");
+        if (!api_is_header_text(tn_query_value(&r->query, overrides[i].param)))
+            return api_err(r, TN_S3_INVALID_ARGUMENT, "The value of %s is not a header value.",
+                           overrides[i].param);
     }
     return TN_S3_OK;
 }

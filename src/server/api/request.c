@@ -95,6 +95,16 @@ struct tn_str api_header(const struct api_req *r, const char *name)
     return TN_STR_EMPTY;
 }
 
+bool api_is_header_text(struct tn_str value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.data[i];
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
 enum tn_s3_code api_param_u64(struct api_req *r, const char *name, uint64_t low, uint64_t high,
                               uint64_t *out)
 {
@@ -243,6 +253,16 @@ static bool is_hoisted(struct tn_str name)
     return tn_checksum_from_header(name) == TN_CHECKSUM_NONE;
 }
 
+static bool is_header_name(struct tn_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+        if (!tn_is_alpha(c) && !tn_is_digit(c) && !strchr("!#$%&'*+-.^_`|~", c))
+            return false;
+    }
+    return memchr(name.data, '\0', name.len) == NULL;
+}
+
 static enum tn_s3_code gather_headers(struct api_req *r)
 {
     const struct tn_http1_head *head = &r->http->head;
@@ -260,8 +280,12 @@ static enum tn_s3_code gather_headers(struct api_req *r)
     memcpy(all, head->headers, head->header_count * sizeof *all);
     size_t n = head->header_count;
     for (size_t i = 0; i < r->query.count; i++) {
-        if (is_hoisted(r->query.params[i].name))
-            all[n++] = (struct tn_header){ r->query.params[i].name, r->query.params[i].value };
+        if (!is_hoisted(r->query.params[i].name))
+            continue;
+        if (!is_header_name(r->query.params[i].name) ||
+            !api_is_header_text(r->query.params[i].value))
+            return api_err(r, TN_S3_INVALID_ARGUMENT, "A parameter cannot stand for a header.");
+        all[n++] = (struct tn_header){ r->query.params[i].name, r->query.params[i].value };
     }
     r->headers = all;
     r->header_count = count;

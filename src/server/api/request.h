@@ -122,6 +122,9 @@ struct api {
 struct tn_str api_header(const struct api_req *r, const char *name);
 bool api_has_header(const struct api_req *r, const char *name);
 
+/* Can it be a header's value? Parameters that become headers may hold anything. */
+bool api_is_header_text(struct tn_str value);
+
 /* A parameter as a number from `low` to `high`; `out` keeps its value when absent. InvalidArgument.
  */
 TN_MUST_USE enum tn_s3_code api_param_u64(struct api_req *r, const char *name, uint64_t low,
