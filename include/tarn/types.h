@@ -34,7 +34,7 @@ struct tarn_request {
     size_t header_count;
     bool is_requester_pays;     /* x-amz-request-payer: requester */
     const char *expected_owner; /* x-amz-expected-bucket-owner */
-    long timeout_ms;            /* of the whole call with its retries; 0 is none */
+    long timeout_ms;            /* of each request of the call, its retries included; 0 is none */
     const volatile int *cancel; /* non-zero there ends the call with TARN_ECANCELLED within 200 ms;
                                    a signal handler may write it */
     void *reserved[2];
