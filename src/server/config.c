@@ -376,13 +376,12 @@ static int read_map(const struct reader *y, const struct row *rows, const yaml_n
     return TARN_OK;
 }
 
-/* Where the thing began that does not end helps more than where the file ended. */
 static int fail_yaml(const yaml_parser_t *parser, const char *name, struct tarn_error *err)
 {
     if (parser->error == YAML_MEMORY_ERROR)
         return tn_fail(err, TARN_ENOMEM, "could not read \"%s\"", name);
-    size_t line = parser->context ? parser->context_mark.line : parser->problem_mark.line;
-    return tn_fail(err, TARN_ECONFIG, "%s:%zu: %s, expected YAML", name, line + 1,
+    return tn_fail(err, TARN_ECONFIG, "%s:%zu: %s, expected YAML", name,
+                   parser->problem_mark.line + 1,
                    parser->problem ? parser->problem : "malformed text");
 }
 

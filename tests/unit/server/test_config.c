@@ -50,8 +50,8 @@ static const struct {
       "access_keys:\n  - access_key: AKID\n    secret_key: 12345678\n    user: x\n",
       "f:2: bad access key, expected a mapping" },
     { "a key that is a list", "[a]: b\n", "f:1: unknown key" },
-    { "not YAML", "\ndata: [a\n", "f:2: " },
-    { "a tab", "tls:\n\tcert: a\n", "f:" },
+    { "not YAML", "\ndata: [a\n", "f:3: " },
+    { "a tab", "tls:\n\tcert: a\n", "f:2: " },
     { "not UTF-8", "data: \xff\xfe\xfd\n", "f:" },
 };
 
