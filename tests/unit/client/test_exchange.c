@@ -458,7 +458,7 @@ static int64_t read_text(void *arg, void *bytes, size_t cap)
 {
     struct text_source *src = arg;
     size_t n = 5 - src->given < cap ? 5 - src->given : cap;
-    memcpy(bytes, "hello" + src->given, n);
+    memcpy(bytes, &"hello"[src->given], n);
     src->given += n;
     return (int64_t)n;
 }
