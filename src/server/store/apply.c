@@ -64,22 +64,34 @@ static int refer_all(struct log_store *s, struct tn_str manifest, int change, ui
     return rc == TARN_EEOF ? TARN_OK : tn_fail(err, rc, "could not apply a record: bad manifest");
 }
 
-/* The bytes of a row that goes. */
-static int release(struct log_store *s, const struct store_head *old, uint64_t seq,
-                   struct tarn_error *err)
+static bool is_part_key(struct tn_str key)
+{
+    return key.data[4] == SPACE_PART;
+}
+
+static int release_manifest(struct log_store *s, const struct place *p,
+                            const struct store_head *old, uint64_t seq, struct tarn_error *err)
+{
+    TN_AUTO_BUF manifest = TN_BUF_INIT(MANIFEST_LEN_MAX);
+    int rc = object_read_manifest(s, p, old->seq, &manifest, err);
+    if (rc == TARN_ECORRUPT)
+        return TARN_OK; /* its parts stay as unreferenced bytes rather than stop the store */
+    return rc < 0 ? rc : refer_all(s, tn_buf_str(&manifest), -1, seq, err);
+}
+
+/* The bytes of a row that goes. A part in the log is counted by its references alone: its row is
+ * one, each manifest another. */
+static int release(struct log_store *s, struct tn_str key, const struct store_head *old,
+                   uint64_t seq, struct tarn_error *err)
 {
     struct place p = place_unpack(old->place);
+    if (is_part_key(key) && p.kind == PLACE_INLINE)
+        return refer(s, old->seq, NULL, -1, seq, err);
     int rc = index_segment_live(s->index, p.segment, -(int64_t)p.len, err);
     if (rc == TARN_OK && p.kind == PLACE_BLOB)
         rc = refer(s, p.blob, NULL, -1, seq, err);
-    if (rc == TARN_OK && p.kind == PLACE_MANIFEST) {
-        TN_AUTO_BUF manifest = TN_BUF_INIT(MANIFEST_LEN_MAX);
-        rc = object_read_manifest(s, &p, old->seq, &manifest, err);
-        if (rc == TARN_OK)
-            rc = refer_all(s, tn_buf_str(&manifest), -1, seq, err);
-        else if (rc == TARN_ECORRUPT)
-            rc = TARN_OK; /* its parts stay as unreferenced bytes rather than stop the store */
-    }
+    if (rc == TARN_OK && p.kind == PLACE_MANIFEST)
+        rc = release_manifest(s, &p, old, seq, err);
     return rc;
 }
 
@@ -89,45 +101,37 @@ static int release_row(struct log_store *s, struct tn_str key, uint64_t seq, str
     int rc = index_get(s->index, key, &old, err);
     if (rc == TARN_ENOTFOUND)
         return TARN_OK;
-    return rc < 0 ? rc : release(s, &old, seq, err);
+    return rc < 0 ? rc : release(s, key, &old, seq, err);
 }
 
 /* --- Records --- */
 
-struct part_release {
+struct row_release {
     struct log_store *store;
     uint64_t seq;
     struct tarn_error *err;
 };
 
-/* A part's row goes: its bytes stay when the manifest refers to them. */
-static int release_part(void *user, struct tn_str key, const struct store_head *head,
+static int release_each(void *user, struct tn_str key, const struct store_head *head,
                         struct tn_str meta)
 {
-    struct part_release *r = user;
-    struct place p = place_unpack(head->place);
-    (void)key;
+    struct row_release *r = user;
     (void)meta;
-    if (p.kind != PLACE_INLINE)
-        return release(r->store, head, r->seq, r->err);
-    int64_t refs;
-    struct place kept;
-    int rc = index_refer(r->store->index, head->seq, NULL, 0, &refs, &kept, r->err);
-    return rc < 0 || refs > 0 ? rc : release(r->store, head, r->seq, r->err);
+    return release(r->store, key, head, r->seq, r->err);
 }
 
 static int end_upload(struct log_store *s, uint32_t bucket, struct tn_str upload_key,
                       const unsigned char *upload_id, uint64_t seq, struct tarn_error *err)
 {
     struct index_key parts;
-    struct part_release user = { s, seq, err };
+    struct row_release user = { s, seq, err };
     int rc = release_row(s, upload_key, seq, err);
     if (rc == TARN_OK)
         rc = index_delete(s->index, upload_key, err);
     index_key_make(&parts, bucket, SPACE_PART,
                    (struct tn_str){ (const char *)upload_id, UPLOAD_ID_RAW_LEN });
     if (rc == TARN_OK)
-        rc = index_delete_prefix(s->index, index_key_str(&parts), release_part, &user, err);
+        rc = index_delete_prefix(s->index, index_key_str(&parts), release_each, &user, err);
     return rc;
 }
 
@@ -136,7 +140,7 @@ static int put_row(struct log_store *s, const struct record *r, const struct pla
 {
     struct index_key key;
     struct store_head head = {
-        .seq = r->seq,
+        .seq = r->origin ? r->origin : r->seq,
         .size = r->size,
         .mtime_ms = r->mtime_ms,
         .part_count = r->part_count,
@@ -145,9 +149,10 @@ static int put_row(struct log_store *s, const struct record *r, const struct pla
     memcpy(head.md5, r->md5, STORE_MD5_LEN);
     place_pack(place, head.place);
     index_key_of_record(&key, r);
-    /* The new references first, so that bytes shared with the old row are not dropped in between.
-     */
+    /* The new references first: bytes shared with the old row must not be dropped in between. */
     int rc = index_segment_live(s->index, place->segment, place->len, err);
+    if (rc == TARN_OK && r->type == RECORD_PART && place->kind == PLACE_INLINE)
+        rc = refer(s, head.seq, place, 1, r->seq, err);
     if (rc == TARN_OK && place->kind == PLACE_BLOB)
         rc = refer(s, place->blob, NULL, 1, r->seq, err);
     if (rc == TARN_OK && place->kind == PLACE_MANIFEST)
@@ -156,6 +161,55 @@ static int put_row(struct log_store *s, const struct record *r, const struct pla
         rc = release_row(s, index_key_str(&key), r->seq, err);
     struct tn_str meta = r->type == RECORD_PART ? r->meta : TN_STR_EMPTY;
     return rc < 0 ? rc : index_put(s->index, index_key_str(&key), &head, meta, err);
+}
+
+static int move_live(struct log_store *s, const struct place *from, const struct place *to,
+                     struct tarn_error *err)
+{
+    int rc = index_segment_live(s->index, from->segment, -(int64_t)from->len, err);
+    return rc < 0 ? rc : index_segment_live(s->index, to->segment, to->len, err);
+}
+
+/* A row's record has moved: nothing changes but its place. TARN_ENOTFOUND when the row is not of
+ * that record. */
+static int move_row(struct log_store *s, const struct record *r, const struct place *place,
+                    struct tn_str key, struct place *old, struct tarn_error *err)
+{
+    struct store_head head;
+    int rc = index_get(s->index, key, &head, err);
+    if (rc == TARN_OK && head.seq != r->origin)
+        rc = TARN_ENOTFOUND;
+    if (rc < 0)
+        return rc;
+    *old = place_unpack(head.place);
+    place_pack(place, head.place);
+    struct tn_str meta = r->type == RECORD_PART ? r->meta : TN_STR_EMPTY;
+    return index_put(s->index, key, &head, meta, err);
+}
+
+/* A part in the log has a row while its upload is open, and the references that manifests follow.
+ */
+static int move_part(struct log_store *s, const struct record *r, const struct place *place,
+                     struct tn_str key, struct place *old, struct tarn_error *err)
+{
+    int row = move_row(s, r, place, key, old, err);
+    if ((row < 0 && row != TARN_ENOTFOUND) || place->kind != PLACE_INLINE)
+        return row;
+    return index_move(s->index, r->origin, place, old, err);
+}
+
+/* While the index is rebuilt, a moved record may be the first that is left of its state. */
+static int apply_move(struct log_store *s, const struct record *r, const struct place *place,
+                      struct tn_str manifest, struct tarn_error *err)
+{
+    struct index_key key;
+    struct place old;
+    index_key_of_record(&key, r);
+    int rc = r->type == RECORD_PART ? move_part(s, r, place, index_key_str(&key), &old, err)
+                                    : move_row(s, r, place, index_key_str(&key), &old, err);
+    if (rc == TARN_ENOTFOUND)
+        return put_row(s, r, place, manifest, err);
+    return rc < 0 ? rc : move_live(s, &old, place, err);
 }
 
 static int apply_complete(struct log_store *s, const struct record *r, const struct place *place,
@@ -181,10 +235,10 @@ static int apply_bucket(struct log_store *s, const struct record *r, struct tarn
     if (r->type != RECORD_BUCKET_DELETE)
         return index_bucket_put(s->index, r->bucket, &b, err);
     struct index_key all;
-    struct part_release user = { s, r->seq, err };
+    struct row_release user = { s, r->seq, err };
     index_key_make(&all, r->bucket, SPACE_OBJECT, TN_STR_EMPTY);
     all.len--; /* every space of the bucket */
-    int rc = index_delete_prefix(s->index, index_key_str(&all), release_part, &user, err);
+    int rc = index_delete_prefix(s->index, index_key_str(&all), release_each, &user, err);
     return rc < 0 ? rc : index_bucket_delete(s->index, r->bucket, err);
 }
 
@@ -198,7 +252,8 @@ int apply_record(struct log_store *s, const struct record *r, const struct place
     case RECORD_PUT:
     case RECORD_PART:
     case RECORD_UPLOAD_CREATE:
-        return put_row(s, r, place, manifest, err);
+        return r->origin ? apply_move(s, r, place, manifest, err)
+                         : put_row(s, r, place, manifest, err);
     case RECORD_COMPLETE:
         return apply_complete(s, r, place, manifest, err);
     case RECORD_DELETE:
@@ -212,10 +267,72 @@ int apply_record(struct log_store *s, const struct record *r, const struct place
     case RECORD_BUCKET_CONFIG:
     case RECORD_BUCKET_DELETE:
         return apply_bucket(s, r, err);
+    case RECORD_RETIRE:
+        return index_segment_delete(s->index, r->part, err);
     default:
         return tn_fail(err, TARN_ECORRUPT, "could not apply a record: unknown type %d",
                        (int)r->type);
     }
+}
+
+/* --- Orphans --- */
+
+static int by_bytes(const void *a, const void *b)
+{
+    return memcmp(a, b, UPLOAD_ID_RAW_LEN);
+}
+
+/* Collects the last `len` bytes of each key of a bucket's space. */
+static int collect_keys(struct log_store *s, uint32_t bucket, enum index_space space, size_t len,
+                        struct tn_buf *out, struct tarn_error *err)
+{
+    struct index_key from;
+    struct index_key to;
+    struct index_reader *r;
+    index_key_make(&from, bucket, space, TN_STR_EMPTY);
+    index_prefix_end(index_key_str(&from), &to);
+    int rc = index_reader_take(s->index, &r, err);
+    if (rc < 0)
+        return rc;
+    rc = index_scan_begin(r, err);
+    if (rc == TARN_OK)
+        rc = index_scan_seek(r, index_key_str(&from), false, index_key_str(&to), err);
+    while (rc == TARN_OK) {
+        struct tn_str key;
+        struct tn_str meta;
+        struct store_head head;
+        rc = index_scan_next(r, &key, &head, &meta, err);
+        if (rc == TARN_OK)
+            rc = tn_buf_append(out, key.data + key.len - len, len);
+    }
+    index_scan_end(r);
+    index_reader_give(s->index, r);
+    return rc == TARN_EEOF ? TARN_OK : rc;
+}
+
+int apply_drop_orphans(struct log_store *s, uint32_t bucket, struct tarn_error *err)
+{
+    enum { PART_KEY_LEN = UPLOAD_ID_RAW_LEN + 4 };
+    TN_AUTO_BUF uploads = TN_BUF_INIT(SIZE_MAX / 2);
+    TN_AUTO_BUF parts = TN_BUF_INIT(SIZE_MAX / 2);
+    uint64_t seq = atomic_load(&s->committed_seq);
+    int rc = collect_keys(s, bucket, SPACE_UPLOAD, UPLOAD_ID_RAW_LEN, &uploads, err);
+    if (rc == TARN_OK)
+        rc = collect_keys(s, bucket, SPACE_PART, PART_KEY_LEN, &parts, err);
+    if (rc == TARN_OK && uploads.len)
+        qsort(uploads.data, uploads.len / UPLOAD_ID_RAW_LEN, UPLOAD_ID_RAW_LEN, by_bytes);
+    for (size_t at = 0; rc == TARN_OK && at < parts.len; at += PART_KEY_LEN) {
+        struct index_key key;
+        struct tn_str part = { parts.data + at, PART_KEY_LEN };
+        if (bsearch(part.data, uploads.data, uploads.len / UPLOAD_ID_RAW_LEN, UPLOAD_ID_RAW_LEN,
+                    by_bytes))
+            continue;
+        index_key_make(&key, bucket, SPACE_PART, part);
+        rc = release_row(s, index_key_str(&key), seq, err);
+        if (rc == TARN_OK)
+            rc = index_delete(s->index, index_key_str(&key), err);
+    }
+    return rc;
 }
 
 /* --- Garbage --- */
@@ -324,7 +441,7 @@ static void forget(struct log_store *s, struct change **changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct change *c = changes[i];
-        if (c->key.len)
+        if (c->key.len && !c->is_quiet)
             heads_clean(s->heads, c->key, c->record.seq);
         if (c->record.type == RECORD_COMPLETE)
             heads_clean(s->heads, c->upload_key, c->record.seq);

@@ -265,6 +265,28 @@ int change_new(struct log_store *s, struct store_txn *txn, struct change **out)
     return TARN_OK;
 }
 
+int change_move(const struct record *r, enum record_type type, struct tn_str body,
+                struct store_txn *txn, struct change **out)
+{
+    struct draft d = { .r = *r, .own_body = TN_BUF_INIT(UINT32_MAX) };
+    if (!d.r.origin)
+        d.r.origin = r->seq;
+    if (type == RECORD_PUT && r->type == RECORD_COMPLETE)
+        d.r.meta = tn_str_sub(r->meta, UPLOAD_ID_RAW_LEN, r->meta.len);
+    d.r.type = type;
+    if (r->kind == PLACE_BLOB && body.len == sizeof d.blob_id)
+        d.r.blob = get_u64((const unsigned char *)body.data);
+    int rc = tn_buf_append_str(&d.own_body, body);
+    d.body = tn_buf_str(&d.own_body);
+    struct change *c = rc == TARN_OK ? lay_out(&d, txn) : NULL;
+    tn_buf_release(&d.own_body);
+    if (!c)
+        return TARN_ENOMEM;
+    c->txn = txn;
+    *out = c;
+    return TARN_OK;
+}
+
 void change_free(struct change *c)
 {
     if (!c)

@@ -31,9 +31,14 @@ void commit_txn(struct store *base, struct store_txn *txn)
 {
     struct log_store *s = engine(base);
     struct change *c = NULL;
-    txn->next = NULL;
     txn->existed = false;
     txn->status = change_new(s, txn, &c);
+    commit_enqueue(s, txn, c);
+}
+
+void commit_enqueue(struct log_store *s, struct store_txn *txn, struct change *c)
+{
+    txn->next = NULL;
     txn->engine = c;
     (void)pthread_mutex_lock(&s->queue.lock);
     bool was_empty = !s->queue.first;
@@ -87,8 +92,10 @@ static int check_parts(struct log_store *s, const struct store_txn *txn, uint32_
         struct store_head now;
         index_key_part(&key, bucket, id, txn->parts[i].number);
         int rc = find_current(s, index_key_str(&key), &now);
-        if (rc == TARN_ENOTFOUND || (rc == TARN_OK && now.seq != txn->parts[i].head.seq))
-            return TARN_EAGAIN;
+        bool is_same = rc == TARN_OK && now.seq == txn->parts[i].head.seq &&
+                       memcmp(now.place, txn->parts[i].head.place, sizeof now.place) == 0;
+        if (rc == TARN_ENOTFOUND || (rc == TARN_OK && !is_same))
+            return TARN_EAGAIN; /* sent again, or moved by vacuum */
         if (rc < 0)
             return rc;
     }
@@ -135,12 +142,43 @@ static bool is_full(struct log_store *s)
     return is_full;
 }
 
+/* Is the record that vacuum wants to move the newest word on its key still? */
+static int judge_move(struct log_store *s, struct change *c)
+{
+    const struct record *r = &c->record;
+    struct store_head now;
+    struct place place;
+    bool is_referred;
+    int rc = c->key.len ? find_current(s, c->key, &now) : TARN_ENOTFOUND;
+    if (rc < 0 && rc != TARN_ENOTFOUND)
+        return rc;
+    bool is_current = rc == TARN_OK && now.seq == r->origin;
+    switch (r->type) {
+    case RECORD_DELETE:
+        return rc == TARN_ENOTFOUND ? TARN_OK : TARN_ENOTMODIFIED;
+    case RECORD_PART:
+        c->is_quiet = !is_current;
+        if (is_current)
+            return TARN_OK;
+        rc = index_reader_refers(s->commit.reader, r->origin, &is_referred, &place, NULL);
+        return rc < 0 ? rc : is_referred ? TARN_OK : TARN_ENOTMODIFIED;
+    case RECORD_UPLOAD_ABORT:
+    case RECORD_RETIRE:
+        c->is_quiet = true;
+        return TARN_OK;
+    default:
+        return is_current ? TARN_OK : TARN_ENOTMODIFIED;
+    }
+}
+
 /* TARN_OK: the change gets a record. TARN_ENOTMODIFIED: it is done without one. */
 static int judge(struct log_store *s, struct change *c)
 {
     struct store_txn *txn = c->txn;
     struct store_head upload;
     int rc = TARN_OK;
+    if (txn->op == STORE_MOVE)
+        return judge_move(s, c);
     if (buckets_number(s->buckets, txn->bucket) != c->record.bucket)
         return TARN_ENOBUCKET;
     if (c->upload_key.len)
@@ -161,9 +199,11 @@ static int judge(struct log_store *s, struct change *c)
 
 /* --- Bucket changes, each a batch of its own --- */
 
-static bool is_bucket_op(enum store_op op)
+static bool is_bucket_change(const struct store_txn *txn)
 {
-    return op == STORE_BUCKET_CREATE || op == STORE_BUCKET_DELETE || op == STORE_BUCKET_CONFIG;
+    const struct change *c = txn->engine;
+    return c && (c->record.type == RECORD_BUCKET_CREATE || c->record.type == RECORD_BUCKET_DELETE ||
+                 c->record.type == RECORD_BUCKET_CONFIG);
 }
 
 static int check_empty(struct log_store *s, uint32_t bucket)
@@ -188,6 +228,25 @@ static int check_empty(struct log_store *s, uint32_t bucket)
     return rc == TARN_EEOF ? TARN_OK : rc == TARN_OK ? TARN_ENOTEMPTY : rc;
 }
 
+/* A bucket's record moves while it says what the bucket is; its end, while no other has its place.
+ */
+static int judge_bucket_move(struct log_store *s, const struct change *c)
+{
+    struct tn_arena arena;
+    struct store_bucket now;
+    bool is_there = buckets_number(s->buckets, c->record.key) == c->record.bucket;
+    if (c->record.type == RECORD_BUCKET_DELETE)
+        return is_there ? TARN_ENOTMODIFIED : TARN_OK;
+    if (!is_there)
+        return TARN_ENOTMODIFIED;
+    tn_arena_init(&arena, 2 * STORE_META_LEN_MAX);
+    int rc = buckets_get(s->buckets, c->record.key, &arena, &now);
+    if (rc == TARN_OK && !tn_str_eq(now.meta, c->record.meta))
+        rc = TARN_ENOTMODIFIED;
+    tn_arena_release(&arena);
+    return rc;
+}
+
 /* A bucket keeps its time of creation when its metadata is replaced. */
 static int keep_created(struct log_store *s, struct change *c)
 {
@@ -206,6 +265,8 @@ static int judge_bucket(struct log_store *s, struct change *c)
     struct store_txn *txn = c->txn;
     uint32_t number = buckets_number(s->buckets, txn->bucket);
     int rc = TARN_OK;
+    if (txn->op == STORE_MOVE)
+        return judge_bucket_move(s, c);
     if (txn->op == STORE_BUCKET_CREATE) {
         if (number)
             return TARN_EEXISTS;
@@ -262,7 +323,7 @@ static int stage(struct log_store *s, struct change *c)
 {
     struct store_head *head = &c->head;
     *head = (struct store_head){
-        .seq = s->commit.next_seq,
+        .seq = c->record.origin ? c->record.origin : s->commit.next_seq,
         .size = c->record.size,
         .mtime_ms = c->record.mtime_ms,
         .part_count = c->record.part_count,
@@ -270,12 +331,14 @@ static int stage(struct log_store *s, struct change *c)
     };
     memcpy(head->md5, c->record.md5, STORE_MD5_LEN);
     place_pack(&c->place, head->place);
+    if (c->is_quiet)
+        return TARN_OK;
     bool is_gone = c->record.type == RECORD_DELETE || c->record.type == RECORD_UPLOAD_ABORT;
     int rc = TARN_OK;
     if (c->key.len)
-        rc = heads_stage(s->heads, c->key, is_gone ? NULL : head, head->seq);
+        rc = heads_stage(s->heads, c->key, is_gone ? NULL : head, s->commit.next_seq);
     if (rc == TARN_OK && c->record.type == RECORD_COMPLETE)
-        rc = heads_stage(s->heads, c->upload_key, NULL, head->seq);
+        rc = heads_stage(s->heads, c->upload_key, NULL, s->commit.next_seq);
     return rc;
 }
 
@@ -333,9 +396,9 @@ static bool take_in(struct log_store *s, struct batch *b, struct store_txn *txn)
         answer_later(b, txn, txn->status);
         return true;
     }
-    if (is_bucket_op(txn->op) && b->count)
+    if (is_bucket_change(txn) && b->count)
         return false;
-    int rc = is_bucket_op(txn->op) ? judge_bucket(s, c) : judge(s, c);
+    int rc = is_bucket_change(txn) ? judge_bucket(s, c) : judge(s, c);
     int reserved = rc;
     if (rc == TARN_OK)
         reserved = log_reserve(s->log, c->total_len, &c->place.segment, &c->place.offset);
@@ -354,13 +417,20 @@ static bool take_in(struct log_store *s, struct batch *b, struct store_txn *txn)
     return true;
 }
 
+static void publish_one(struct log_store *s, const struct change *c)
+{
+    if (c->is_quiet)
+        return;
+    if (c->key.len)
+        heads_publish(s->heads, c->key, c->record.seq);
+    else if (publish_bucket(s, c) < 0)
+        fatal(s, "out of memory in the middle of a commit");
+}
+
 static void publish(struct log_store *s, struct batch *b)
 {
     for (struct change *c = b->first; c; c = c->next) {
-        if (c->key.len)
-            heads_publish(s->heads, c->key, c->record.seq);
-        else if (publish_bucket(s, c) < 0)
-            fatal(s, "out of memory in the middle of a commit");
+        publish_one(s, c);
         if (c->record.type == RECORD_COMPLETE)
             heads_publish(s->heads, c->upload_key, c->record.seq);
         if (c->txn->body)
@@ -422,7 +492,7 @@ static struct store_txn *fill(struct log_store *s, struct batch *b, struct store
     bool is_open = true;
     while (txn && is_open && b->count < BATCH_COUNT_MAX && b->len < BATCH_LEN_MAX) {
         struct store_txn *next = txn->next;
-        is_open = !is_bucket_op(txn->op);
+        is_open = !is_bucket_change(txn);
         if (!take_in(s, b, txn))
             break;
         txn = next;

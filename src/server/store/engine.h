@@ -28,6 +28,9 @@ enum {
     MANIFEST_LEN_MAX = 32 << 20,
 };
 
+/* The engine's own transaction: a record moves, as it is, from a segment that is being emptied. */
+#define STORE_MOVE ((enum store_op)100)
+
 /* A change on its way from store_commit to the index. One allocation with its key and front. */
 struct change {
     struct change *next;
@@ -43,7 +46,7 @@ struct change {
     size_t front_len;
     uint64_t total_len;
     uint32_t crc;
-    bool is_staged;
+    bool is_quiet; /* changes no head: a part that lives on in a manifest only; a segment's end */
 };
 
 /* Keeps bytes from being removed: whoever looks at the index or reads holds one. In order of `seq`.
@@ -119,8 +122,18 @@ struct log_store {
     } pins;
 
     pthread_t sweeper;
+
+    struct {
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        unsigned in_flight; /* moves that are not answered */
+        uint64_t in_flight_len;
+        _Atomic(uint64_t) moved_len; /* bytes written again since the start */
+        _Atomic(uint64_t) retired;   /* segments */
+    } vacuum;
+    pthread_t vacuumer;
     _Atomic(bool) is_closing;
-    bool has_committer, has_applier, has_sweeper;
+    bool has_committer, has_applier, has_sweeper, has_vacuumer;
 };
 
 static inline struct log_store *engine(struct store *s)
@@ -148,8 +161,13 @@ TN_MUST_USE int change_new(struct log_store *s, struct store_txn *txn, struct ch
 void change_free(struct change *c); /* accepts NULL */
 bool upload_id_decode(const char *text, unsigned char out[UPLOAD_ID_RAW_LEN]);
 
+/* The record again, under its origin. `type` is what it becomes. */
+TN_MUST_USE int change_move(const struct record *r, enum record_type type, struct tn_str body,
+                            struct store_txn *txn, struct change **out);
+
 /* commit.c */
 void commit_txn(struct store *base, struct store_txn *txn);
+void commit_enqueue(struct log_store *s, struct store_txn *txn, struct change *c);
 TN_MUST_USE int commit_start(struct log_store *s, struct tarn_error *err);
 void commit_stop(struct log_store *s); /* commits what is queued */
 
@@ -166,8 +184,16 @@ TN_MUST_USE int apply_wait(struct log_store *s, struct tarn_error *err);
 TN_MUST_USE int apply_record(struct log_store *s, const struct record *r, const struct place *place,
                              struct tn_str manifest, struct tarn_error *err);
 
+/* Drops the rows of parts whose upload is over: a rebuild may meet a moved part whose upload's end
+ * vacuum had no more reason to keep. Between index_begin and index_commit. */
+TN_MUST_USE int apply_drop_orphans(struct log_store *s, uint32_t bucket, struct tarn_error *err);
+
 /* Removes blobs that no reader can see any more. */
 void apply_collect(struct log_store *s);
+
+/* vacuum.c */
+TN_MUST_USE int vacuum_start(struct log_store *s, struct tarn_error *err);
+void vacuum_stop(struct log_store *s);
 
 /* object.c */
 int object_open(struct store *base, struct tn_str bucket, struct tn_str key, bool may_wait,

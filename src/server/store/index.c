@@ -23,6 +23,7 @@ enum {
 
 enum statement {
     SQL_BEGIN,
+    SQL_BEGIN_WRITE,
     SQL_COMMIT,
     SQL_ROLLBACK,
     SQL_GET,
@@ -35,6 +36,9 @@ enum statement {
     SQL_EXTENT_PUT,
     SQL_EXTENT_DELETE,
     SQL_SEGMENT_ADD,
+    SQL_SEGMENT_GET,
+    SQL_SEGMENT_DELETE,
+    SQL_CHECKPOINT,
     SQL_BUCKET_PUT,
     SQL_BUCKET_DELETE,
     SQL_BUCKET_LIST,
@@ -45,6 +49,8 @@ enum statement {
 
 static const char *const statements[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN",
+    [SQL_BEGIN_WRITE] =
+        "BEGIN IMMEDIATE", /* a read that turns into a write does not wait its turn */
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_GET] = "SELECT v FROM entries WHERE k = ?1",
@@ -59,6 +65,9 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_EXTENT_DELETE] = "DELETE FROM extents WHERE id = ?1",
     [SQL_SEGMENT_ADD] = "INSERT INTO segments(number, live) VALUES(?1, ?2)"
                         " ON CONFLICT(number) DO UPDATE SET live = live + ?2",
+    [SQL_SEGMENT_GET] = "SELECT live FROM segments WHERE number = ?1",
+    [SQL_SEGMENT_DELETE] = "DELETE FROM segments WHERE number = ?1",
+    [SQL_CHECKPOINT] = "PRAGMA wal_checkpoint(FULL)",
     [SQL_BUCKET_PUT] = "INSERT OR REPLACE INTO buckets(number, name, created_ms, meta, crc)"
                        " VALUES(?1, ?2, ?3, ?4, ?5)",
     [SQL_BUCKET_DELETE] = "DELETE FROM buckets WHERE number = ?1",
@@ -312,7 +321,7 @@ void index_close(struct index *x)
 
 int index_begin(struct index *x, struct tarn_error *err)
 {
-    return run_plain(&x->writer, SQL_BEGIN, "begin", err);
+    return run_plain(&x->writer, SQL_BEGIN_WRITE, "begin", err);
 }
 
 enum { POSITION_LEN = 24 };
@@ -472,6 +481,21 @@ static int extent_get(struct index_reader *r, uint64_t id, int64_t *refs, struct
     return rc;
 }
 
+static int extent_put(struct index *x, uint64_t id, int64_t refs, const struct place *place,
+                      struct tarn_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = prepared(&x->writer, SQL_EXTENT_PUT, &s, err);
+    if (rc < 0)
+        return rc;
+    unsigned char packed[32];
+    place_pack(place, packed);
+    (void)sqlite3_bind_int64(s, 1, (sqlite3_int64)id);
+    (void)sqlite3_bind_int64(s, 2, refs);
+    bind_blob(s, 3, (struct tn_str){ (const char *)packed, sizeof packed });
+    return run(&x->writer, s, "write the index", err);
+}
+
 int index_refer(struct index *x, uint64_t id, const struct place *place, int change, int64_t *refs,
                 struct place *kept, struct tarn_error *err)
 {
@@ -483,19 +507,69 @@ int index_refer(struct index *x, uint64_t id, const struct place *place, int cha
         before = *place;
     *kept = before;
     *refs += change;
+    if (*refs > 0)
+        return extent_put(x, id, *refs, &before, err);
 
     sqlite3_stmt *s = NULL;
-    rc = prepared(&x->writer, *refs > 0 ? SQL_EXTENT_PUT : SQL_EXTENT_DELETE, &s, err);
+    rc = prepared(&x->writer, SQL_EXTENT_DELETE, &s, err);
     if (rc < 0)
         return rc;
-    unsigned char packed[32];
     (void)sqlite3_bind_int64(s, 1, (sqlite3_int64)id);
-    if (*refs > 0) {
-        place_pack(&before, packed);
-        (void)sqlite3_bind_int64(s, 2, *refs);
-        bind_blob(s, 3, (struct tn_str){ (const char *)packed, sizeof packed });
-    }
     return run(&x->writer, s, "write the index", err);
+}
+
+int index_move(struct index *x, uint64_t id, const struct place *place, struct place *before,
+               struct tarn_error *err)
+{
+    int64_t refs;
+    int rc = extent_get(&x->writer, id, &refs, before, err);
+    if (rc < 0)
+        return rc;
+    if (refs <= 0)
+        return TARN_ENOTFOUND;
+    return extent_put(x, id, refs, place, err);
+}
+
+int index_segment_get(struct index_reader *r, uint32_t segment, int64_t *live,
+                      struct tarn_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = prepared(r, SQL_SEGMENT_GET, &s, err);
+    if (rc < 0)
+        return rc;
+    (void)sqlite3_bind_int64(s, 1, segment);
+    int code = sqlite3_step(s);
+    *live = code == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        rc = fail_sql(r->db, code, "read the index", err);
+    (void)sqlite3_reset(s);
+    return rc;
+}
+
+int index_segment_delete(struct index *x, uint32_t segment, struct tarn_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = prepared(&x->writer, SQL_SEGMENT_DELETE, &s, err);
+    if (rc < 0)
+        return rc;
+    (void)sqlite3_bind_int64(s, 1, segment);
+    return run(&x->writer, s, "write the index", err);
+}
+
+int index_checkpoint(struct index_reader *r, struct tarn_error *err)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = prepared(r, SQL_CHECKPOINT, &s, err);
+    if (rc < 0)
+        return rc;
+    int code = sqlite3_step(s);
+    bool is_busy = code == SQLITE_ROW && sqlite3_column_int(s, 0) != 0;
+    if (code != SQLITE_ROW)
+        rc = fail_sql(r->db, code, "sync the index", err);
+    else if (is_busy)
+        rc = tn_fail(err, TARN_EBUSY, "could not sync the index: it is busy");
+    (void)sqlite3_reset(s);
+    return rc;
 }
 
 int index_segment_live(struct index *x, uint32_t segment, int64_t change, struct tarn_error *err)

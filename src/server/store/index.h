@@ -55,9 +55,22 @@ void index_prefix_end(struct tn_str prefix, struct index_key *end);
 TN_MUST_USE int index_refer(struct index *x, uint64_t id, const struct place *place, int change,
                             int64_t *refs, struct place *kept, struct tarn_error *err);
 
+/* The shared bytes `id` are at `place` now; `before` is where they were. TARN_ENOTFOUND when
+ * nothing refers to them. */
+TN_MUST_USE int index_move(struct index *x, uint64_t id, const struct place *place,
+                           struct place *before, struct tarn_error *err);
+
 /* Adds to the bytes that live in a segment. */
 TN_MUST_USE int index_segment_live(struct index *x, uint32_t segment, int64_t change,
                                    struct tarn_error *err);
+
+/* The bytes that live in a segment, 0 for one that is not known; and forgetting it. */
+TN_MUST_USE int index_segment_get(struct index_reader *r, uint32_t segment, int64_t *live,
+                                  struct tarn_error *err);
+TN_MUST_USE int index_segment_delete(struct index *x, uint32_t segment, struct tarn_error *err);
+
+/* Makes everything committed durable in the index file itself. Any thread; may wait. */
+TN_MUST_USE int index_checkpoint(struct index_reader *r, struct tarn_error *err);
 
 TN_MUST_USE int index_bucket_put(struct index *x, uint32_t number,
                                  const struct store_bucket *bucket, struct tarn_error *err);

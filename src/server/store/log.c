@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log. */
 
-#include "server/store/log.h"
+#include "server/store/log_impl.h"
 
 #include <assert.h>
 #include <dirent.h>
@@ -16,43 +16,10 @@
 static const char segment_magic[8] = "TARNSEG1";
 
 enum {
-    LOG_PATH_MAX = 4096,
-    SEGMENT_HEADER_LEN = 64,
     ZERO_STEP_LEN = 1 << 20,
-    REPLAY_WINDOW_LEN = 1 << 20,
     SEGMENT_NUMBER_MAX = 1 << 28,
+    SEGMENT_LIST_LEN_MAX = 64 << 20,
     RETRY_MS = 1000,
-};
-
-struct log {
-    struct log_config config;
-    char dir[LOG_PATH_MAX];
-
-    /* The committer's alone. */
-    uint32_t number; /* of the active segment */
-    int fd;
-    uint64_t offset;   /* durable up to here */
-    uint64_t reserved; /* and promised up to here */
-    uint64_t len;
-    bool is_fresh; /* its header is not written yet */
-
-    struct {
-        pthread_mutex_t lock;
-        int *fds; /* by segment number; -1 is not open */
-        size_t count;
-    } readers;
-
-    struct {
-        pthread_mutex_t lock;
-        pthread_cond_t changed;
-        uint32_t wanted; /* the segment to make, 0 for none */
-        int fd;          /* of the one that is ready, or -1 */
-        uint64_t len;
-        bool is_full;
-        bool is_closing;
-    } next;
-    pthread_t preparer;
-    bool has_preparer;
 };
 
 static int segment_path(const struct log *l, uint32_t number, char *out, size_t cap)
@@ -71,13 +38,7 @@ static uint64_t segment_len_of(const struct log *l, uint32_t number)
 
 /* --- Segment headers --- */
 
-struct segment_header {
-    uint32_t number;
-    uint32_t prev;
-    uint64_t first_seq;
-};
-
-static void header_write(const struct log *l, const struct segment_header *h, unsigned char *out)
+void log_header_write(const struct log *l, const struct segment_header *h, unsigned char *out)
 {
     memset(out, 0, SEGMENT_HEADER_LEN);
     memcpy(out, segment_magic, sizeof segment_magic);
@@ -85,12 +46,11 @@ static void header_write(const struct log *l, const struct segment_header *h, un
     put_u32(out + 24, h->number);
     put_u32(out + 28, h->prev);
     put_u64(out + 32, h->first_seq);
-    put_u32(out + 40, tn_crc32c(0, out, 40));
+    put_u32(out + 40, h->oldest);
+    put_u32(out + 44, tn_crc32c(0, out, 44));
 }
 
-/* TARN_ENOTFOUND for a segment that was made ready and never begun; TARN_ECORRUPT for one that is
- * not ours. */
-static int header_read(const struct log *l, int fd, uint32_t number, struct segment_header *out)
+int log_header_read(const struct log *l, int fd, uint32_t number, struct segment_header *out)
 {
     unsigned char bytes[SEGMENT_HEADER_LEN];
     static const unsigned char zeros[SEGMENT_HEADER_LEN];
@@ -101,10 +61,11 @@ static int header_read(const struct log *l, int fd, uint32_t number, struct segm
         return TARN_ENOTFOUND;
     bool is_ours = memcmp(bytes, segment_magic, sizeof segment_magic) == 0 &&
                    memcmp(bytes + 8, l->config.identity, LOG_IDENTITY_LEN) == 0 &&
-                   get_u32(bytes + 24) == number && get_u32(bytes + 40) == tn_crc32c(0, bytes, 40);
+                   get_u32(bytes + 24) == number && get_u32(bytes + 44) == tn_crc32c(0, bytes, 44);
     if (!is_ours)
         return TARN_ECORRUPT;
-    *out = (struct segment_header){ number, get_u32(bytes + 28), get_u64(bytes + 32) };
+    *out = (struct segment_header){ number, get_u32(bytes + 28), get_u64(bytes + 32),
+                                    get_u32(bytes + 40) };
     return TARN_OK;
 }
 
@@ -205,15 +166,14 @@ static void drop_fd(struct log *l, uint32_t number)
     (void)pthread_mutex_unlock(&l->readers.lock);
 }
 
-/* The segment `number`, made, or as it was made before the last stop. */
-static int ready_segment(struct log *l, uint32_t number, int *fd, uint64_t *len)
+int log_ready_segment(struct log *l, uint32_t number, int *fd, uint64_t *len)
 {
     struct segment_header h;
     int rc = log_segment_fd(l, number, true, fd);
     if (rc == TARN_OK) {
         *len = segment_len_of(l, number);
         if (l->config.disk->length(*fd) == (off_t)*len &&
-            header_read(l, *fd, number, &h) == TARN_ENOTFOUND)
+            log_header_read(l, *fd, number, &h) == TARN_ENOTFOUND)
             return TARN_OK;
         drop_fd(l, number);
     }
@@ -247,7 +207,7 @@ static void *prepare_segments(void *arg)
         (void)pthread_mutex_unlock(&l->next.lock);
         int fd = -1;
         uint64_t len = 0;
-        int rc = ready_segment(l, number, &fd, &len);
+        int rc = log_ready_segment(l, number, &fd, &len);
         (void)pthread_mutex_lock(&l->next.lock);
         if (rc < 0 && !l->next.is_full)
             tn_log(TN_LOG_WARN, "event=segment_not_made number=%u reason=\"%s\"", number,
@@ -265,21 +225,49 @@ static void *prepare_segments(void *arg)
 
 /* --- Opening and closing --- */
 
-/* Notes the segments that are there; the table's length is the highest number + 1. */
-static int find_segments(struct log *l, struct tarn_error *err)
+static int by_number(const void *a, const void *b)
 {
-    DIR *dir = opendir(l->dir);
+    uint32_t x = *(const uint32_t *)a;
+    uint32_t y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+int log_list(const char *path, struct tn_buf *out, struct tarn_error *err)
+{
+    DIR *dir = opendir(path);
+    int rc = TARN_OK;
     if (!dir)
-        return tn_fail_errno(err, "could not open directory \"%s\"", l->dir);
-    uint32_t highest = 0;
-    for (struct dirent *e = readdir(dir); e; e = readdir(dir)) {
-        unsigned number;
+        return tn_fail_errno(err, "could not open directory \"%s\"", path);
+    for (struct dirent *e = readdir(dir); e && rc == TARN_OK; e = readdir(dir)) {
+        uint32_t number;
         char rest[8];
         if (sscanf(e->d_name, "%8x%7s", &number, rest) == 2 && strcmp(rest, ".seg") == 0 &&
-            number > highest && number < SEGMENT_NUMBER_MAX)
-            highest = number;
+            number && number < SEGMENT_NUMBER_MAX)
+            rc = tn_buf_append(out, &number, sizeof number);
     }
     (void)closedir(dir);
+    if (rc < 0)
+        return tn_fail(err, rc, "could not list the log: out of memory");
+    if (out->len)
+        qsort(out->data, out->len / sizeof(uint32_t), sizeof(uint32_t), by_number);
+    return TARN_OK;
+}
+
+/* Room in the table of descriptors for the segments that are there. */
+static int find_segments(struct log *l, struct tarn_error *err)
+{
+    TN_AUTO_BUF numbers = TN_BUF_INIT(SEGMENT_LIST_LEN_MAX);
+    uint32_t highest = 0;
+    int rc = log_list(l->dir, &numbers, err);
+    if (rc < 0)
+        return rc;
+    if (numbers.len)
+        memcpy(&highest, numbers.data + numbers.len - sizeof highest, sizeof highest);
+    if (numbers.len) {
+        uint32_t lowest;
+        memcpy(&lowest, numbers.data, sizeof lowest);
+        l->oldest = lowest;
+    }
     l->readers.count = (size_t)highest + 1;
     l->readers.fds = tn_realloc(NULL, l->readers.count * sizeof *l->readers.fds);
     if (!l->readers.fds)
@@ -299,6 +287,7 @@ int log_open(const struct log_config *config, struct log **out, struct tarn_erro
     l->next.fd = -1;
     (void)snprintf(l->dir, sizeof l->dir, "%s", config->dir);
     l->config.dir = l->dir;
+    l->oldest = 1;
     (void)pthread_mutex_init(&l->readers.lock, NULL);
     (void)pthread_mutex_init(&l->next.lock, NULL);
     (void)pthread_cond_init(&l->next.changed, NULL);
@@ -333,248 +322,7 @@ void log_close(struct log *l)
     tn_free(l);
 }
 
-/* --- Replay --- */
-
-struct replay {
-    struct log *log;
-    uint32_t segment;
-    int fd;
-    uint64_t file_len;
-    uint64_t offset; /* of the next record */
-    uint64_t seq;    /* that it must have */
-    uint32_t prev;   /* and its predecessor's CRC */
-    struct tn_buf window;
-    uint64_t window_offset;
-};
-
-/* `len` bytes at the replay's offset, or NULL when the segment is shorter. */
-static const unsigned char *look(struct replay *p, uint64_t len, int *rc)
-{
-    uint64_t end = p->window_offset + p->window.len;
-    if (p->offset >= p->window_offset && p->offset + len <= end)
-        return (const unsigned char *)p->window.data + (p->offset - p->window_offset);
-    tn_buf_truncate(&p->window, 0);
-    p->window_offset = p->offset;
-    uint64_t want = len > REPLAY_WINDOW_LEN ? len : REPLAY_WINDOW_LEN;
-    if (p->offset + len > p->file_len)
-        return NULL;
-    *rc = tn_buf_reserve(&p->window, (size_t)want);
-    if (*rc < 0)
-        return NULL;
-    ssize_t n =
-        disk_read(p->log->config.disk, p->fd, p->window.data, (size_t)want, p->offset, true);
-    if (n < 0) {
-        *rc = (int)n;
-        return NULL;
-    }
-    p->window.len = (size_t)n;
-    return (uint64_t)n < len ? NULL : (const unsigned char *)p->window.data;
-}
-
-static bool body_is_valid(const struct record *r, const unsigned char *body)
-{
-    for (uint64_t at = 0, i = 0; at < r->body_len; at += RECORD_BLOCK_LEN, i++) {
-        uint64_t step = r->body_len - at < RECORD_BLOCK_LEN ? r->body_len - at : RECORD_BLOCK_LEN;
-        if (!record_block_is_valid(r->table, (size_t)i, body + at, (size_t)step))
-            return false;
-    }
-    return true;
-}
-
-/* The record at the replay's offset: TARN_EEOF when there is no whole one. */
-static int read_record(struct replay *p, struct record *r, struct tn_str *body, uint64_t *total_len)
-{
-    int rc = TARN_EEOF;
-    size_t front_len;
-    const unsigned char *bytes = look(p, RECORD_HEADER_LEN, &rc);
-    if (!bytes)
-        return rc;
-    if (record_read_header(bytes, r, &front_len, total_len) < 0)
-        return TARN_EEOF;
-    if (p->offset + *total_len > p->file_len)
-        return TARN_EEOF;
-    bytes = look(p, *total_len, &rc);
-    if (!bytes)
-        return rc;
-    if (record_read_front(bytes, front_len, r) < 0 || !body_is_valid(r, bytes + front_len))
-        return TARN_EEOF;
-    *body = (struct tn_str){ (const char *)bytes + front_len, (size_t)r->body_len };
-    return TARN_OK;
-}
-
-/* A record behind the replay's offset whose commit began after the one that is missing there: proof
- * that the missing one had been acknowledged. */
-static int find_later_commit(struct replay *p, bool *found)
-{
-    uint64_t kept = p->offset;
-    int rc = TARN_OK;
-    *found = false;
-    for (p->offset = kept + RECORD_ALIGN; !*found; p->offset += RECORD_ALIGN) {
-        struct record r;
-        struct tn_str body;
-        uint64_t total_len;
-        int missing = TARN_OK;
-        const unsigned char *bytes = look(p, RECORD_HEADER_LEN, &missing);
-        if (missing < 0)
-            rc = missing;
-        if (!bytes)
-            break;
-        size_t front_len;
-        if (record_read_header(bytes, &r, &front_len, &total_len) < 0)
-            continue;
-        if (read_record(p, &r, &body, &total_len) == TARN_OK && r.seq > p->seq &&
-            r.seq - r.batch_index > p->seq)
-            *found = true;
-    }
-    p->offset = kept;
-    return rc;
-}
-
-static int open_segment(struct replay *p, uint32_t number, struct tarn_error *err)
-{
-    int rc = log_segment_fd(p->log, number, true, &p->fd);
-    if (rc < 0)
-        return tn_fail(err, rc, "could not open log segment %08x: %s", number,
-                       tarn_status_text(rc));
-    off_t len = p->log->config.disk->length(p->fd);
-    if (len < 0)
-        return tn_fail_errno(err, "could not look at log segment %08x", number);
-    p->file_len = (uint64_t)len;
-    p->segment = number;
-    p->window.len = 0;
-    p->window_offset = 0;
-    return TARN_OK;
-}
-
-/* The segment behind a seal: TARN_ENOTFOUND when it was not begun. */
-static int follow_seal(struct replay *p, struct tarn_error *err)
-{
-    struct segment_header h;
-    uint32_t number = p->segment + 1;
-    int fd;
-    int rc = log_segment_fd(p->log, number, true, &fd);
-    if (rc == TARN_OK)
-        rc = header_read(p->log, fd, number, &h);
-    if (rc == TARN_ECORRUPT || (rc == TARN_OK && (h.first_seq != p->seq || h.prev != p->prev)))
-        rc = TARN_ENOTFOUND; /* torn before its first record was acknowledged, or stale */
-    if (rc < 0)
-        return rc;
-    rc = open_segment(p, number, err);
-    p->offset = LOG_DATA_OFFSET;
-    return rc;
-}
-
-/* At the end of what is valid: is it the torn tail that a crash leaves, or damage? */
-static int check_tail(struct replay *p, struct tarn_error *err)
-{
-    bool is_damage = false;
-    int rc = find_later_commit(p, &is_damage);
-    if (rc < 0)
-        return tn_fail(err, rc, "could not read log segment %08x: %s", p->segment,
-                       tarn_status_text(rc));
-    struct segment_header h;
-    int fd;
-    for (size_t i = (size_t)p->segment + 1; i < p->log->readers.count && !is_damage; i++) {
-        rc = log_segment_fd(p->log, (uint32_t)i, true, &fd);
-        is_damage = rc == TARN_OK && header_read(p->log, fd, (uint32_t)i, &h) == TARN_OK &&
-                    h.first_seq > p->seq;
-    }
-    if (is_damage)
-        return tn_fail(err, TARN_ECORRUPT,
-                       "could not replay the log: record %llu in segment %08x at offset %llu is"
-                       " damaged, later ones are not; restore this file from a backup",
-                       (unsigned long long)p->seq, p->segment, (unsigned long long)p->offset);
-    return TARN_OK;
-}
-
-/* Clears what a torn commit left, so that the next tail can only hold what the next commits leave.
- */
-static int clear_tail(struct replay *p, struct tarn_error *err)
-{
-    static const char zeros[4096];
-    char bytes[sizeof zeros];
-    bool is_dirty = false;
-    for (uint64_t at = p->offset; at < p->file_len; at += sizeof bytes) {
-        ssize_t n = disk_read(p->log->config.disk, p->fd, bytes, sizeof bytes, at, true);
-        if (n <= 0)
-            break;
-        if (memcmp(bytes, zeros, (size_t)n) == 0)
-            continue;
-        int rc = disk_write(p->log->config.disk, p->fd, zeros, (size_t)n, at);
-        if (rc < 0)
-            return tn_fail(err, rc, "could not clear the log's tail: %s", tarn_status_text(rc));
-        is_dirty = true;
-    }
-    if (is_dirty && p->log->config.disk->fdatasync(p->fd) < 0)
-        return tn_fail_errno(err, "could not clear the log's tail");
-    return TARN_OK;
-}
-
-static int begin_replay(struct replay *p, const struct index_position *from, struct tarn_error *err)
-{
-    uint32_t number = from->segment;
-    struct segment_header h = { 0 };
-    int fd;
-    for (uint32_t i = 1; number == 0 && i < p->log->readers.count; i++) {
-        if (log_segment_fd(p->log, i, true, &fd) == TARN_OK)
-            number = i;
-    }
-    if (number == 0)
-        return TARN_ENOTFOUND;
-    int rc = open_segment(p, number, err);
-    if (rc < 0)
-        return rc;
-    rc = header_read(p->log, p->fd, number, &h);
-    if (rc == TARN_ENOTFOUND && from->segment == 0)
-        h = (struct segment_header){ number, 0, 1 };
-    else if (rc < 0)
-        return tn_fail(err, TARN_ECORRUPT, "could not replay the log: bad header of segment %08x",
-                       number);
-    p->offset = from->segment ? from->offset : LOG_DATA_OFFSET;
-    p->seq = from->segment ? from->seq + 1 : h.first_seq;
-    p->prev = from->segment ? from->crc : h.prev;
-    return TARN_OK;
-}
-
-static int replay_records(struct replay *p, log_record_fn each, void *user, bool *is_sealed,
-                          struct tarn_error *err)
-{
-    *is_sealed = false;
-    for (;;) {
-        struct record r;
-        struct tn_str body;
-        uint64_t total_len;
-        int rc = read_record(p, &r, &body, &total_len);
-        if (rc < 0 && rc != TARN_EEOF)
-            return tn_fail(err, rc, "could not read log segment %08x: %s", p->segment,
-                           tarn_status_text(rc));
-        if (rc == TARN_EEOF || r.seq != p->seq || r.prev != p->prev)
-            return check_tail(p, err);
-        struct place place = {
-            .kind = r.kind,
-            .segment = p->segment,
-            .offset = (uint32_t)p->offset,
-            .len = (uint32_t)total_len,
-        };
-        if (r.kind == PLACE_BLOB)
-            place.blob = get_u64((const unsigned char *)body.data);
-        p->offset += total_len;
-        p->seq++;
-        p->prev = r.crc;
-        if (r.type != RECORD_SEAL) {
-            rc = each(user, &r, &place, r.kind == PLACE_MANIFEST ? body : TN_STR_EMPTY, err);
-            if (rc < 0)
-                return rc;
-            continue;
-        }
-        rc = follow_seal(p, err);
-        *is_sealed = rc == TARN_ENOTFOUND;
-        if (rc < 0)
-            return *is_sealed ? check_tail(p, err) : rc;
-    }
-}
-
-static int start_preparer(struct log *l, uint32_t wanted, struct tarn_error *err)
+int log_start_preparer(struct log *l, uint32_t wanted, struct tarn_error *err)
 {
     l->next.wanted = wanted;
     int code = pthread_create(&l->preparer, NULL, prepare_segments, l);
@@ -584,54 +332,6 @@ static int start_preparer(struct log *l, uint32_t wanted, struct tarn_error *err
     }
     l->has_preparer = true;
     return TARN_OK;
-}
-
-/* The log goes on in segment `number`, of which nothing was acknowledged. */
-static int begin_segment(struct log *l, uint32_t number, struct tarn_error *err)
-{
-    struct replay p = { .log = l };
-    int rc = ready_segment(l, number, &l->fd, &l->len);
-    if (rc < 0)
-        return tn_fail(err, rc, "could not make log segment %08x: %s", number,
-                       tarn_status_text(rc));
-    p.fd = l->fd;
-    p.file_len = l->len;
-    l->number = number;
-    l->offset = l->reserved = LOG_DATA_OFFSET;
-    l->is_fresh = true;
-    return clear_tail(&p, err);
-}
-
-int log_replay(struct log *l, const struct index_position *from, log_record_fn each, void *user,
-               struct index_position *end, struct tarn_error *err)
-{
-    struct replay p = { .log = l, .fd = -1 };
-    tn_buf_init(&p.window, UINT32_MAX);
-    bool is_sealed = false;
-    int rc = begin_replay(&p, from, err);
-    bool is_new = rc == TARN_ENOTFOUND;
-    if (rc == TARN_OK)
-        rc = replay_records(&p, each, user, &is_sealed, err);
-    if (rc == TARN_OK)
-        rc = clear_tail(&p, err);
-    tn_buf_release(&p.window);
-    if (is_new) {
-        p.seq = 1;
-        rc = from->seq == 0 ? begin_segment(l, 1, err)
-                            : tn_fail(err, TARN_ECORRUPT, "could not replay the log: no segments");
-    } else if (rc == TARN_OK && is_sealed) {
-        rc = begin_segment(l, p.segment + 1, err);
-    } else if (rc == TARN_OK) {
-        l->number = p.segment;
-        l->fd = p.fd;
-        l->len = p.file_len;
-        l->offset = l->reserved = p.offset;
-        l->is_fresh = p.offset == LOG_DATA_OFFSET;
-    }
-    if (rc < 0)
-        return rc;
-    *end = (struct index_position){ p.seq - 1, l->number, (uint32_t)l->offset, p.prev, 0 };
-    return start_preparer(l, l->number + 1, err);
 }
 
 /* --- Appending --- */
@@ -662,7 +362,8 @@ int log_write(struct log *l, struct iovec *parts, size_t count, uint64_t first_s
     int rc = TARN_OK;
     if (l->is_fresh) {
         unsigned char header[SEGMENT_HEADER_LEN];
-        header_write(l, &(struct segment_header){ l->number, prev, first_seq }, header);
+        struct segment_header h = { l->number, prev, first_seq, l->oldest };
+        log_header_write(l, &h, header);
         rc = disk_write(d, l->fd, header, sizeof header, 0);
     }
     if (rc == TARN_OK)
@@ -708,4 +409,40 @@ uint64_t log_room(struct log *l, bool *has_next, bool *is_full)
     *is_full = l->next.is_full;
     (void)pthread_mutex_unlock(&l->next.lock);
     return l->len - l->reserved;
+}
+
+/* --- Retiring --- */
+
+uint32_t log_active(const struct log *l)
+{
+    return l->number;
+}
+
+uint32_t log_oldest(const struct log *l)
+{
+    return l->oldest;
+}
+
+int log_retire(struct log *l, uint32_t number, struct tarn_error *err)
+{
+    char path[LOG_PATH_MAX + 16];
+    assert(number < l->number);
+    int rc = segment_path(l, number, path, sizeof path);
+    if (rc < 0)
+        return tn_fail(err, rc, "could not remove log segment %08x: path too long", number);
+    if (l->config.disk->unlink(path) < 0 && errno != ENOENT)
+        return tn_fail_errno(err, "could not remove log segment %08x", number);
+    (void)pthread_mutex_lock(&l->readers.lock);
+    bool is_open = number < l->readers.count && l->readers.fds[number] >= 0;
+    (void)pthread_mutex_unlock(&l->readers.lock);
+    if (is_open)
+        drop_fd(l, number);
+    TN_AUTO_BUF numbers = TN_BUF_INIT(SEGMENT_LIST_LEN_MAX);
+    rc = log_list(l->dir, &numbers, err);
+    if (rc == TARN_OK && numbers.len) {
+        uint32_t lowest;
+        memcpy(&lowest, numbers.data, sizeof lowest);
+        l->oldest = lowest;
+    }
+    return rc;
 }

@@ -27,7 +27,7 @@ struct log_config {
     uint64_t segment_len;
 };
 
-/* A record that was read back, and where. `body` is empty for inline bodies. */
+/* A record that was read back, and where. */
 typedef int (*log_record_fn)(void *user, const struct record *r, const struct place *place,
                              struct tn_str body, struct tarn_error *err);
 
@@ -60,6 +60,24 @@ TN_MUST_USE int log_roll(struct log *l, struct tarn_error *err);
 /* Bytes left in the active segment, and whether the next one is there (false: being made, or no
  * room). */
 uint64_t log_room(struct log *l, bool *has_next, bool *is_full);
+
+/* --- Vacuum's: one thread --- */
+
+/* The numbers of the segments in the directory, ascending, as uint32_t; the one being made ready
+ * included. */
+TN_MUST_USE int log_list(const char *path, struct tn_buf *out, struct tarn_error *err);
+
+uint32_t log_active(const struct log *l); /* any thread: segments before this one are sealed */
+uint32_t log_oldest(const struct log *l);
+
+/* Yields the records of a sealed segment, bodies included, up to its seal. TARN_ECORRUPT where the
+ * chain ends before it. */
+TN_MUST_USE int log_scan(struct log *l, uint32_t number, log_record_fn each, void *user,
+                         struct tarn_error *err);
+
+/* Removes a sealed segment that nobody refers to or reads any more; a RECORD_RETIRE of it is
+ * durable. */
+TN_MUST_USE int log_retire(struct log *l, uint32_t number, struct tarn_error *err);
 
 /* --- Reading: any thread --- */
 

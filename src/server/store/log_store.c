@@ -99,8 +99,9 @@ static int read_format(struct log_store *s, unsigned char identity[LOG_IDENTITY_
     if (rc == TARN_ENOTFOUND) {
         /* A lost format file must not turn a full store into an empty one. */
         char log[ENGINE_PATH_MAX + 32];
-        path_of(s, "log/00000001.seg", log);
-        if (access(log, F_OK) == 0)
+        TN_AUTO_BUF numbers = TN_BUF_INIT(FORMAT_LEN_MAX);
+        path_of(s, "log", log);
+        if (log_list(log, &numbers, NULL) != TARN_OK || numbers.len)
             return tn_fail(err, TARN_ECORRUPT,
                            "could not open \"%s\": it is missing, but a log is there", path);
         return write_format(path, identity, err);
@@ -154,12 +155,39 @@ static int load_bucket(void *user, uint32_t number, const struct store_bucket *b
     return buckets_put(s->buckets, number, bucket);
 }
 
+static int note_bucket(void *user, uint32_t number, const struct store_bucket *bucket)
+{
+    (void)bucket;
+    return tn_buf_append(user, &number, sizeof number);
+}
+
+static int drop_orphans(struct recovery *r, struct tarn_error *err)
+{
+    struct log_store *s = r->store;
+    TN_AUTO_BUF numbers = TN_BUF_INIT(SIZE_MAX / 2);
+    int rc = index_bucket_list(s->index, note_bucket, &numbers, err);
+    if (rc == TARN_OK)
+        rc = index_begin(s->index, err);
+    if (rc < 0)
+        return rc;
+    for (size_t at = 0; rc == TARN_OK && at < numbers.len; at += sizeof(uint32_t)) {
+        uint32_t number;
+        memcpy(&number, numbers.data + at, sizeof number);
+        rc = apply_drop_orphans(s, number, err);
+    }
+    if (rc == TARN_OK)
+        return recovery_commit(r, err);
+    index_rollback(s->index);
+    return rc;
+}
+
 static int recover(struct log_store *s, struct tarn_error *err)
 {
     struct recovery r = { .store = s };
     struct index_position end;
     uint64_t start = tn_now_ns();
     int rc = index_position(s->index, &r.position, err);
+    bool is_rebuild = r.position.seq == 0;
     if (rc == TARN_OK) {
         struct index_position from = r.position;
         rc = log_replay(s->log, &from, recover_record, &r, &end, err);
@@ -168,6 +196,8 @@ static int recover(struct log_store *s, struct tarn_error *err)
         rc = recovery_commit(&r, err);
     else if (r.in_batch)
         index_rollback(s->index);
+    if (rc == TARN_OK && is_rebuild)
+        rc = drop_orphans(&r, err);
     if (rc == TARN_OK)
         rc = index_bucket_list(s->index, load_bucket, s, err);
     if (rc < 0)
@@ -232,6 +262,7 @@ static void log_store_close(struct store *base)
     atomic_store(&s->is_closing, true);
     if (s->has_sweeper)
         (void)pthread_join(s->sweeper, NULL);
+    vacuum_stop(s);
     commit_stop(s);
     apply_stop(s);
     log_close(s->log);
@@ -245,6 +276,8 @@ static void log_store_close(struct store *base)
     (void)pthread_cond_destroy(&s->apply.filled);
     (void)pthread_cond_destroy(&s->apply.drained);
     (void)pthread_mutex_destroy(&s->pins.lock);
+    (void)pthread_mutex_destroy(&s->vacuum.lock);
+    (void)pthread_cond_destroy(&s->vacuum.changed);
     tn_free(s);
 }
 
@@ -362,7 +395,7 @@ static int start_threads(struct log_store *s, struct tarn_error *err)
     int code = pthread_create(&s->sweeper, NULL, sweeper, s);
     s->has_sweeper = code == 0;
     errno = code;
-    return code == 0 ? TARN_OK : tn_fail_errno(err, "could not start a thread");
+    return code == 0 ? vacuum_start(s, err) : tn_fail_errno(err, "could not start a thread");
 }
 
 static void init_locks(struct log_store *s)
@@ -373,6 +406,8 @@ static void init_locks(struct log_store *s)
     (void)pthread_cond_init(&s->apply.filled, NULL);
     (void)pthread_cond_init(&s->apply.drained, NULL);
     (void)pthread_mutex_init(&s->pins.lock, NULL);
+    (void)pthread_mutex_init(&s->vacuum.lock, NULL);
+    (void)pthread_cond_init(&s->vacuum.changed, NULL);
 }
 
 int log_store_open(const struct log_store_config *config, struct store **out,

@@ -126,7 +126,7 @@ int object_read_front(struct log_store *s, const struct place *place, uint64_t s
                       struct tn_buf *bytes, struct record *r, struct tarn_error *err)
 {
     int rc = read_front(s, place, may_wait, bytes, r);
-    if (rc == TARN_OK && (r->origin ? r->origin : r->seq) != seq)
+    if (rc == TARN_OK && record_origin(r) != seq)
         rc = TARN_ECORRUPT;
     if (rc == TARN_ECORRUPT)
         report_damage(s, "record", place, 0);
@@ -178,25 +178,60 @@ static int source_of_blob(struct log_store *s, struct source *src, uint64_t id, 
     return TARN_OK;
 }
 
-/* The bytes of a part, wherever its record was written or has been moved since. */
+/* Where a part's record is: where the manifest says, unless it has been moved since. */
+static int find_part_place(struct log_store *s, const struct manifest_part *part, struct place *out,
+                           struct tarn_error *err)
+{
+    struct index_reader *r;
+    bool is_referred;
+    int rc = apply_wait(s, err);
+    if (rc == TARN_OK)
+        rc = index_reader_take(s->index, &r, err);
+    if (rc < 0)
+        return rc;
+    rc = index_reader_refers(r, part->id, &is_referred, out, err);
+    index_reader_give(s->index, r);
+    if (rc == TARN_OK && (!is_referred || !out->kind))
+        rc = tn_fail(err, TARN_ECORRUPT, "could not read a part: its bytes are not known");
+    return rc;
+}
+
+static int source_of_record_at(struct log_store *s, struct source *src, const struct place *place,
+                               uint64_t id, struct tarn_error *err)
+{
+    struct record r;
+    int fd;
+    struct tn_buf front = TN_BUF_INIT(UINT32_MAX);
+    int rc = read_front(s, place, true, &front, &r);
+    if (rc == TARN_OK && record_origin(&r) != id)
+        rc = TARN_ECORRUPT;
+    if (rc == TARN_OK)
+        rc = log_segment_fd(s->log, place->segment, true, &fd);
+    if (rc < 0) {
+        tn_buf_release(&front);
+        return tn_fail(err, rc, "could not read record %llu: %s", (unsigned long long)id,
+                       tarn_status_text(rc));
+    }
+    source_of_record(src, fd, place, &r);
+    src->front = front;
+    return TARN_OK;
+}
+
 static int source_of_part(struct log_store *s, struct source *src, const struct manifest_part *part,
                           struct tarn_error *err)
 {
     if (part->place.kind == PLACE_BLOB)
         return source_of_blob(s, src, part->id, part->size, err);
-    struct record r;
-    int fd;
-    struct tn_buf front = TN_BUF_INIT(UINT32_MAX);
-    int rc = object_read_front(s, &part->place, part->id, true, &front, &r, err);
-    if (rc == TARN_OK)
-        rc = log_segment_fd(s->log, part->place.segment, true, &fd);
-    if (rc < 0) {
-        tn_buf_release(&front);
+    int rc = source_of_record_at(s, src, &part->place, part->id, err);
+    if (rc != TARN_ECORRUPT)
         return rc;
-    }
-    source_of_record(src, fd, &part->place, &r);
-    src->front = front;
-    return TARN_OK;
+    struct place place;
+    rc = find_part_place(s, part, &place, err);
+    if (rc == TARN_OK)
+        rc = source_of_record_at(s, src, &place, part->id, err);
+    if (rc == TARN_ECORRUPT)
+        report_damage(s, "part", &place, 0);
+    return rc;
 }
 
 static int load_extents(struct store_object *o, struct tarn_error *err)

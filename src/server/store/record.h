@@ -33,6 +33,7 @@ enum record_type {
     RECORD_BUCKET_CREATE, /* key: the name; bucket: its number */
     RECORD_BUCKET_CONFIG, /* likewise */
     RECORD_BUCKET_DELETE, /* likewise */
+    RECORD_RETIRE,        /* part: the number of a segment that vacuum has emptied */
     RECORD_TYPE_COUNT,
 };
 
@@ -74,6 +75,11 @@ struct record {
     struct tn_str meta;
     const unsigned char *table; /* the blocks' CRCs, record_block_count(body_len) of four bytes */
 };
+
+static inline uint64_t record_origin(const struct record *r)
+{
+    return r->origin ? r->origin : r->seq;
+}
 
 static inline size_t record_block_count(uint64_t len)
 {

@@ -2,181 +2,15 @@
 /* The engine as its users see it: what is acknowledged is there, also after a crash; what is
  * damaged is said. */
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "unit/t.h"
+#include "unit/server/store_fixture.h"
 
-#include "base/clock.h"
 #include "base/file.h"
-#include "base/rand.h"
-#include "server/store/log_store.h"
-
-enum { SMALL_INLINE = 64 * 1024, SMALL_SEGMENT = 256 * 1024 };
-
-struct fixture {
-    char dir[64];
-    struct store *store;
-};
-
-static void on_fatal(void *context, const char *reason)
-{
-    (void)context;
-    (void)fprintf(stderr, "fatal: %s\n", reason);
-    abort();
-}
-
-static int open_store(struct fixture *f, struct tarn_error *err)
-{
-    struct log_store_config config = {
-        .dir = f->dir,
-        .inline_max = SMALL_INLINE,
-        .segment_len = SMALL_SEGMENT,
-        .cache_max = 4096,
-        .on_fatal = on_fatal,
-    };
-    return log_store_open(&config, &f->store, err);
-}
-
-static void reopen(struct fixture *f)
-{
-    struct tarn_error err = { 0 };
-    if (f->store)
-        f->store->ops->close(f->store);
-    f->store = NULL;
-    if (open_store(f, &err) != TARN_OK)
-        fail_msg("%s", err.message);
-}
-
-static int setup(void **state)
-{
-    struct fixture *f = tn_calloc(1, sizeof *f);
-    assert_non_null(f);
-    (void)snprintf(f->dir, sizeof f->dir, "/tmp/tarn-store-XXXXXX");
-    assert_non_null(mkdtemp(f->dir));
-    *state = f;
-    reopen(f);
-    return 0;
-}
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where)
-{
-    (void)info;
-    (void)type;
-    (void)where;
-    return remove(path);
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    if (f->store)
-        f->store->ops->close(f->store);
-    (void)nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-    tn_free(f);
-    return 0;
-}
-
-/* --- A commit that waits --- */
-
-struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t done;
-    bool is_done;
-};
-
-static void on_done(struct store_txn *txn)
-{
-    struct waiter *w = txn->user;
-    (void)pthread_mutex_lock(&w->lock);
-    w->is_done = true;
-    (void)pthread_cond_signal(&w->done);
-    (void)pthread_mutex_unlock(&w->lock);
-}
-
-static int commit(struct store *s, struct store_txn *txn)
-{
-    struct waiter w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
-    txn->user = &w;
-    txn->done = on_done;
-    s->ops->commit(s, txn);
-    (void)pthread_mutex_lock(&w.lock);
-    while (!w.is_done)
-        (void)pthread_cond_wait(&w.done, &w.lock);
-    (void)pthread_mutex_unlock(&w.lock);
-    return txn->status;
-}
-
-static int make_bucket(struct store *s, const char *name)
-{
-    struct store_txn txn = { .op = STORE_BUCKET_CREATE, .bucket = tn_str_from(name) };
-    return commit(s, &txn);
-}
-
-static int put(struct store *s, const char *key, struct tn_str bytes)
-{
-    struct store_txn txn = {
-        .op = STORE_PUT, .bucket = TN_STR("b"), .key = tn_str_from(key), .meta = TN_STR("meta")
-    };
-    struct tarn_error err = { 0 };
-    assert_int_equal(s->ops->body_new(s, bytes.len, &txn.body, &err), TARN_OK);
-    assert_int_equal(s->ops->body_append(txn.body, bytes.data, bytes.len, &err), TARN_OK);
-    assert_int_equal(s->ops->body_seal(txn.body, &err), TARN_OK);
-    return commit(s, &txn);
-}
-
-static int delete_key(struct store *s, const char *key, bool *existed)
-{
-    struct store_txn txn = { .op = STORE_DELETE, .bucket = TN_STR("b"), .key = tn_str_from(key) };
-    int rc = commit(s, &txn);
-    if (existed)
-        *existed = txn.existed;
-    return rc;
-}
-
-/* Bytes that differ from place to place and from seed to seed. */
-static struct tn_str pattern(size_t len, unsigned seed, struct tn_buf *b)
-{
-    tn_buf_release(b);
-    b->max = len + 1;
-    assert_int_equal(tn_buf_reserve(b, len), TARN_OK);
-    uint32_t x = seed * 2654435761u + 1;
-    for (size_t i = 0; i < len; i++) {
-        x = x * 1664525u + 1013904223u;
-        b->data[i] = (char)(x >> 24);
-    }
-    b->len = len;
-    return tn_buf_str(b);
-}
-
-/* Reads with steps of `step` bytes from `offset` and compares with `want`. */
-static int check(struct store *s, const char *key, struct tn_str want, uint64_t offset, size_t step)
-{
-    struct store_object *o;
-    struct tarn_error err = { 0 };
-    int rc = s->ops->object_open(s, TN_STR("b"), tn_str_from(key), true, &o, &err);
-    if (rc < 0)
-        return rc;
-    assert_int_equal(s->ops->object_head(o)->size, want.len);
-    TN_AUTO_FREE char *bytes = tn_realloc(NULL, step);
-    while (offset < want.len) {
-        ssize_t n = s->ops->object_read(o, offset, bytes, step, true, &err);
-        if (n <= 0) {
-            s->ops->object_close(o);
-            return n < 0 ? (int)n : TARN_EEOF;
-        }
-        assert_memory_equal(bytes, want.data + offset, (size_t)n);
-        offset += (uint64_t)n;
-    }
-    assert_int_equal(s->ops->object_read(o, want.len, bytes, step, true, &err), 0);
-    s->ops->object_close(o);
-    return TARN_OK;
-}
 
 /* --- Tests --- */
 
@@ -187,19 +21,19 @@ static void test_sizes(void **state)
 {
     struct fixture *f = *state;
     TN_AUTO_BUF b = TN_BUF_INIT(0);
-    assert_int_equal(make_bucket(f->store, "b"), TARN_OK);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < TN_COUNT(sizes); i++) {
             char key[32];
             (void)snprintf(key, sizeof key, "size/%zu", sizes[i]);
-            struct tn_str want = pattern(sizes[i], (unsigned)i, &b);
+            struct tn_str want = fixture_pattern(sizes[i], (unsigned)i, &b);
             if (round == 0)
-                assert_int_equal(put(f->store, key, want), TARN_OK);
-            assert_int_equal(check(f->store, key, want, 0, 1 << 18), TARN_OK);
-            assert_int_equal(check(f->store, key, want, 0, 1000), TARN_OK);
-            assert_int_equal(check(f->store, key, want, sizes[i] / 3, 77777), TARN_OK);
+                assert_int_equal(fixture_put(f->store, key, want), TARN_OK);
+            assert_int_equal(fixture_check(f->store, key, want, 0, 1 << 18), TARN_OK);
+            assert_int_equal(fixture_check(f->store, key, want, 0, 1000), TARN_OK);
+            assert_int_equal(fixture_check(f->store, key, want, sizes[i] / 3, 77777), TARN_OK);
         }
-        reopen(f);
+        fixture_reopen(f);
     }
 }
 
@@ -207,28 +41,28 @@ static void test_keys_and_buckets(void **state)
 {
     struct fixture *f = *state;
     struct store *s = f->store;
-    assert_int_equal(put(s, "k", TN_STR("x")), TARN_ENOBUCKET);
-    assert_int_equal(make_bucket(s, "b"), TARN_OK);
-    assert_int_equal(make_bucket(s, "b"), TARN_EEXISTS);
-    assert_int_equal(check(s, "k", TN_STR("x"), 0, 10), TARN_ENOTFOUND);
-    assert_int_equal(put(s, "k", TN_STR("one")), TARN_OK);
-    assert_int_equal(put(s, "k", TN_STR("second")), TARN_OK);
-    assert_int_equal(check(s, "k", TN_STR("second"), 0, 10), TARN_OK);
+    assert_int_equal(fixture_put(s, "k", TN_STR("x")), TARN_ENOBUCKET);
+    assert_int_equal(fixture_make_bucket(s, "b"), TARN_OK);
+    assert_int_equal(fixture_make_bucket(s, "b"), TARN_EEXISTS);
+    assert_int_equal(fixture_check(s, "k", TN_STR("x"), 0, 10), TARN_ENOTFOUND);
+    assert_int_equal(fixture_put(s, "k", TN_STR("one")), TARN_OK);
+    assert_int_equal(fixture_put(s, "k", TN_STR("second")), TARN_OK);
+    assert_int_equal(fixture_check(s, "k", TN_STR("second"), 0, 10), TARN_OK);
 
     struct store_txn drop = { .op = STORE_BUCKET_DELETE, .bucket = TN_STR("b") };
-    assert_int_equal(commit(s, &drop), TARN_ENOTEMPTY);
+    assert_int_equal(fixture_commit(s, &drop), TARN_ENOTEMPTY);
     bool existed;
-    assert_int_equal(delete_key(s, "k", &existed), TARN_OK);
+    assert_int_equal(fixture_delete_key(s, "k", &existed), TARN_OK);
     assert_true(existed);
-    assert_int_equal(delete_key(s, "k", &existed), TARN_OK);
+    assert_int_equal(fixture_delete_key(s, "k", &existed), TARN_OK);
     assert_false(existed);
-    assert_int_equal(check(s, "k", TN_STR("second"), 0, 10), TARN_ENOTFOUND);
-    assert_int_equal(commit(s, &drop), TARN_OK);
-    assert_int_equal(commit(s, &drop), TARN_ENOBUCKET);
-    reopen(f);
-    assert_int_equal(put(f->store, "k", TN_STR("x")), TARN_ENOBUCKET);
-    assert_int_equal(make_bucket(f->store, "b"), TARN_OK);
-    assert_int_equal(check(f->store, "k", TN_STR("second"), 0, 10), TARN_ENOTFOUND);
+    assert_int_equal(fixture_check(s, "k", TN_STR("second"), 0, 10), TARN_ENOTFOUND);
+    assert_int_equal(fixture_commit(s, &drop), TARN_OK);
+    assert_int_equal(fixture_commit(s, &drop), TARN_ENOBUCKET);
+    fixture_reopen(f);
+    assert_int_equal(fixture_put(f->store, "k", TN_STR("x")), TARN_ENOBUCKET);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    assert_int_equal(fixture_check(f->store, "k", TN_STR("second"), 0, 10), TARN_ENOTFOUND);
 }
 
 static int must_be_absent(struct store_txn *txn, const struct store_head *current)
@@ -250,14 +84,14 @@ static void *race(void *arg)
                              .key = TN_STR("contended"),
                              .bytes = TN_STR("winner"),
                              .judge = must_be_absent };
-    r->status = commit(r->store, &txn);
+    r->status = fixture_commit(r->store, &txn);
     return NULL;
 }
 
 static void test_one_winner(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(make_bucket(f->store, "b"), TARN_OK);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
     for (int round = 0; round < 50; round++) {
         pthread_t threads[16];
         struct racer racers[16];
@@ -273,7 +107,7 @@ static void test_one_winner(void **state)
                 assert_int_equal(racers[i].status, TARN_EPRECOND);
         }
         assert_int_equal(winners, 1);
-        assert_int_equal(delete_key(f->store, "contended", NULL), TARN_OK);
+        assert_int_equal(fixture_delete_key(f->store, "contended", NULL), TARN_OK);
     }
 }
 
@@ -318,10 +152,10 @@ static void test_listing(void **state)
         { "after behind the prefix", "a", "", "b", 100, "", false },
         { "nothing there", "nope", "/", "", 100, "", false },
     };
-    assert_int_equal(make_bucket(f->store, "b"), TARN_OK);
-    assert_int_equal(make_bucket(f->store, "c"), TARN_OK);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    assert_int_equal(fixture_make_bucket(f->store, "c"), TARN_OK);
     for (size_t i = 0; i < TN_COUNT(keys); i++)
-        assert_int_equal(put(f->store, keys[i], TN_STR("x")), TARN_OK);
+        assert_int_equal(fixture_put(f->store, keys[i], TN_STR("x")), TARN_OK);
     for (size_t i = 0; i < TN_COUNT(rows); i++) {
         struct store_list q = {
             .bucket = TN_STR("b"),
@@ -354,7 +188,7 @@ static int put_part(struct store *s, const char *id, uint32_t number, struct tn_
     assert_int_equal(s->ops->body_new(s, UINT64_MAX, &txn.body, &err), TARN_OK);
     assert_int_equal(s->ops->body_append(txn.body, bytes.data, bytes.len, &err), TARN_OK);
     assert_int_equal(s->ops->body_seal(txn.body, &err), TARN_OK);
-    return commit(s, &txn);
+    return fixture_commit(s, &txn);
 }
 
 struct parts {
@@ -371,28 +205,13 @@ static int note_part(void *user, const struct store_part *part)
     return TARN_OK;
 }
 
-static size_t count_blobs(const struct fixture *f)
-{
-    size_t count = 0;
-    for (unsigned i = 0; i < 256; i++) {
-        char path[128];
-        (void)snprintf(path, sizeof path, "%s/blob/%02x", f->dir, i);
-        DIR *d = opendir(path);
-        assert_non_null(d);
-        for (struct dirent *e = readdir(d); e; e = readdir(d))
-            count += e->d_name[0] != '.';
-        (void)closedir(d);
-    }
-    return count;
-}
-
 static void begin_upload(struct store *s, char id[STORE_UPLOAD_ID_LEN + 1])
 {
     struct store_txn txn = { .op = STORE_UPLOAD_CREATE,
                              .bucket = TN_STR("b"),
                              .key = TN_STR("multi"),
                              .meta = TN_STR("upload-meta") };
-    assert_int_equal(commit(s, &txn), TARN_OK);
+    assert_int_equal(fixture_commit(s, &txn), TARN_OK);
     memcpy(id, txn.upload_id, STORE_UPLOAD_ID_LEN + 1);
 }
 
@@ -406,7 +225,7 @@ static int complete(struct store *s, const char *id, const struct parts *parts)
                              .part_count = parts->count };
     txn.head.part_count = (uint32_t)parts->count;
     memcpy(txn.upload_id, id, sizeof txn.upload_id);
-    return commit(s, &txn);
+    return fixture_commit(s, &txn);
 }
 
 static int list_parts(struct store *s, const char *id, struct parts *out)
@@ -423,13 +242,13 @@ static void put_parts(struct store *s, const char *id, struct tn_buf *whole)
     TN_AUTO_BUF b = TN_BUF_INIT(0);
     tn_buf_release(whole);
     whole->max = 1 << 24;
-    assert_int_equal(put_part(s, id, 7, pattern(100, 99, &b)), TARN_OK);
+    assert_int_equal(put_part(s, id, 7, fixture_pattern(100, 99, &b)), TARN_OK);
     static const struct {
         uint32_t number;
         size_t len;
     } rows[] = { { 1, 50000 }, { 2, 300000 }, { 5, 0 }, { 7, 150000 }, { 9, 17 } };
     for (size_t i = 0; i < TN_COUNT(rows); i++) {
-        struct tn_str bytes = pattern(rows[i].len, (unsigned)i + 10, &b);
+        struct tn_str bytes = fixture_pattern(rows[i].len, (unsigned)i + 10, &b);
         assert_int_equal(put_part(s, id, rows[i].number, bytes), TARN_OK);
         assert_int_equal(tn_buf_append_str(whole, bytes), TARN_OK);
     }
@@ -441,10 +260,10 @@ static void test_multipart(void **state)
     TN_AUTO_BUF whole = TN_BUF_INIT(0);
     char id[STORE_UPLOAD_ID_LEN + 1];
     struct parts parts;
-    assert_int_equal(make_bucket(f->store, "b"), TARN_OK);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
     begin_upload(f->store, id);
     put_parts(f->store, id, &whole);
-    reopen(f);
+    fixture_reopen(f);
     struct store *s = f->store;
 
     assert_int_equal(list_parts(s, id, &parts), TARN_OK);
@@ -452,15 +271,16 @@ static void test_multipart(void **state)
     struct parts stale = parts;
     stale.items[0].head.seq--;
     assert_int_equal(complete(s, id, &stale), TARN_EAGAIN);
-    assert_int_equal(check(s, "multi", tn_buf_str(&whole), 0, 1000), TARN_ENOTFOUND);
+    assert_int_equal(fixture_check(s, "multi", tn_buf_str(&whole), 0, 1000), TARN_ENOTFOUND);
     assert_int_equal(complete(s, id, &parts), TARN_OK);
     assert_int_equal(complete(s, id, &parts), TARN_ENOTFOUND);
     assert_int_equal(put_part(s, id, 1, TN_STR("late")), TARN_ENOTFOUND);
     assert_int_equal(list_parts(s, id, &parts), TARN_ENOTFOUND);
     for (int round = 0; round < 2; round++) {
-        assert_int_equal(check(f->store, "multi", tn_buf_str(&whole), 0, 1 << 18), TARN_OK);
-        assert_int_equal(check(f->store, "multi", tn_buf_str(&whole), 49999, 4096), TARN_OK);
-        reopen(f);
+        assert_int_equal(fixture_check(f->store, "multi", tn_buf_str(&whole), 0, 1 << 18), TARN_OK);
+        assert_int_equal(fixture_check(f->store, "multi", tn_buf_str(&whole), 49999, 4096),
+                         TARN_OK);
+        fixture_reopen(f);
     }
     struct store_object *o;
     uint64_t offset;
@@ -475,15 +295,7 @@ static void test_multipart(void **state)
     assert_str_equal(meta, "part-meta");
     assert_int_equal(s->ops->object_part(o, 3, &offset, &len, &meta, NULL), TARN_ERANGE);
     s->ops->object_close(o);
-    assert_int_equal(count_blobs(f), 2);
-}
-
-/* Waits for the applier: a listing holds all that was committed. Its clean-up comes just after. */
-static void settle(struct fixture *f, size_t blobs)
-{
-    for (int i = 0; i < 1000 && count_blobs(f) != blobs; i++)
-        (void)usleep(10000);
-    assert_int_equal(count_blobs(f), blobs);
+    assert_int_equal(fixture_count_blobs(f), 2);
 }
 
 static void test_copies_share_and_nothing_leaks(void **state)
@@ -494,15 +306,15 @@ static void test_copies_share_and_nothing_leaks(void **state)
     TN_AUTO_BUF b = TN_BUF_INIT(0);
     char id[STORE_UPLOAD_ID_LEN + 1];
     struct parts parts;
-    assert_int_equal(make_bucket(s, "b"), TARN_OK);
+    assert_int_equal(fixture_make_bucket(s, "b"), TARN_OK);
     begin_upload(s, id);
     put_parts(s, id, &whole);
     assert_int_equal(list_parts(s, id, &parts), TARN_OK);
     assert_int_equal(complete(s, id, &parts), TARN_OK);
-    struct tn_str large = pattern(200000, 3, &b);
-    assert_int_equal(put(s, "large", large), TARN_OK);
-    assert_int_equal(put(s, "small", TN_STR("tiny")), TARN_OK);
-    settle(f, 3);
+    struct tn_str large = fixture_pattern(200000, 3, &b);
+    assert_int_equal(fixture_put(s, "large", large), TARN_OK);
+    assert_int_equal(fixture_put(s, "small", TN_STR("tiny")), TARN_OK);
+    fixture_settle(f, 3);
 
     static const char *const names[] = { "multi", "large", "small" };
     struct tn_str wants[] = { tn_buf_str(&whole), large, TN_STR("tiny") };
@@ -515,24 +327,24 @@ static void test_copies_share_and_nothing_leaks(void **state)
             s->ops->object_open(s, TN_STR("b"), tn_str_from(names[i]), true, &txn.source, NULL),
             TARN_OK);
         txn.head = *s->ops->object_head(txn.source);
-        assert_int_equal(commit(s, &txn), TARN_OK);
+        assert_int_equal(fixture_commit(s, &txn), TARN_OK);
         s->ops->object_close(txn.source);
-        assert_int_equal(delete_key(s, names[i], NULL), TARN_OK);
-        assert_int_equal(check(s, key, wants[i], 0, 1 << 18), TARN_OK);
+        assert_int_equal(fixture_delete_key(s, names[i], NULL), TARN_OK);
+        assert_int_equal(fixture_check(s, key, wants[i], 0, 1 << 18), TARN_OK);
     }
-    reopen(f);
+    fixture_reopen(f);
     s = f->store;
-    assert_int_equal(check(s, "copy-of-multi", wants[0], 0, 1 << 18), TARN_OK);
-    assert_int_equal(check(s, "copy-of-large", wants[1], 0, 1 << 18), TARN_OK);
-    settle(f, 3);
+    assert_int_equal(fixture_check(s, "copy-of-multi", wants[0], 0, 1 << 18), TARN_OK);
+    assert_int_equal(fixture_check(s, "copy-of-large", wants[1], 0, 1 << 18), TARN_OK);
+    fixture_settle(f, 3);
 
     /* An object that is being read keeps its bytes when its key goes. */
     struct store_object *o;
     TN_AUTO_FREE char *bytes = tn_realloc(NULL, large.len);
     assert_int_equal(s->ops->object_open(s, TN_STR("b"), TN_STR("copy-of-large"), true, &o, NULL),
                      TARN_OK);
-    assert_int_equal(delete_key(s, "copy-of-large", NULL), TARN_OK);
-    assert_int_equal(put(s, "copy-of-large", TN_STR("other")), TARN_OK);
+    assert_int_equal(fixture_delete_key(s, "copy-of-large", NULL), TARN_OK);
+    assert_int_equal(fixture_put(s, "copy-of-large", TN_STR("other")), TARN_OK);
     size_t got = 0;
     while (got < large.len) {
         ssize_t n = s->ops->object_read(o, got, bytes + got, large.len - got, true, NULL);
@@ -541,8 +353,8 @@ static void test_copies_share_and_nothing_leaks(void **state)
     }
     assert_memory_equal(bytes, large.data, large.len);
     s->ops->object_close(o);
-    assert_int_equal(delete_key(s, "copy-of-multi", NULL), TARN_OK);
-    settle(f, 0);
+    assert_int_equal(fixture_delete_key(s, "copy-of-multi", NULL), TARN_OK);
+    fixture_settle(f, 0);
 }
 
 static int note_upload(void *user, struct tn_str key, const char *upload_id,
@@ -562,7 +374,7 @@ static void test_uploads_are_listed_and_aborted(void **state)
     TN_AUTO_BUF whole = TN_BUF_INIT(0);
     char first[STORE_UPLOAD_ID_LEN + 1];
     char second[STORE_UPLOAD_ID_LEN + 1];
-    assert_int_equal(make_bucket(s, "b"), TARN_OK);
+    assert_int_equal(fixture_make_bucket(s, "b"), TARN_OK);
     begin_upload(s, first);
     begin_upload(s, second);
     put_parts(s, first, &whole);
@@ -593,12 +405,12 @@ static void test_uploads_are_listed_and_aborted(void **state)
                              .bucket = TN_STR("b"),
                              .key = TN_STR("multi") };
     memcpy(txn.upload_id, first, sizeof first);
-    assert_int_equal(commit(s, &txn), TARN_OK);
-    assert_int_equal(commit(s, &txn), TARN_ENOTFOUND);
-    settle(f, 0);
+    assert_int_equal(fixture_commit(s, &txn), TARN_OK);
+    assert_int_equal(fixture_commit(s, &txn), TARN_ENOTFOUND);
+    fixture_settle(f, 0);
     struct store_txn drop = { .op = STORE_BUCKET_DELETE, .bucket = TN_STR("b") };
-    assert_int_equal(commit(s, &drop), TARN_OK);
-    reopen(f);
+    assert_int_equal(fixture_commit(s, &drop), TARN_OK);
+    fixture_reopen(f);
 }
 
 /* --- Crashes and damage --- */
@@ -614,12 +426,12 @@ static void test_kill_keeps_what_was_acknowledged(void **state)
         if (child == 0) {
             TN_AUTO_BUF b = TN_BUF_INIT(0);
             struct store_body *lost;
-            bool ok =
-                open_store(f, NULL) == TARN_OK && (round > 0 || make_bucket(f->store, "b") == 0);
+            bool ok = fixture_open_store(f, NULL) == TARN_OK &&
+                      (round > 0 || fixture_make_bucket(f->store, "b") == 0);
             for (unsigned i = 0; i < COUNT && ok; i++) {
                 char key[32];
                 (void)snprintf(key, sizeof key, "%u-%u", round, i);
-                ok = put(f->store, key, pattern(i * 331, i, &b)) == TARN_OK;
+                ok = fixture_put(f->store, key, fixture_pattern(i * 331, i, &b)) == TARN_OK;
             }
             /* A body that never gets its record. */
             ok = ok && f->store->ops->body_new(f->store, UINT64_MAX, &lost, NULL) == TARN_OK &&
@@ -633,19 +445,19 @@ static void test_kill_keeps_what_was_acknowledged(void **state)
         assert_int_equal(waitpid(child, &status, 0), child);
         assert_true(WIFSIGNALED(status));
     }
-    reopen(f);
+    fixture_reopen(f);
     TN_AUTO_BUF b = TN_BUF_INIT(0);
     size_t blobs = 0;
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned i = 0; i < COUNT; i++) {
             char key[32];
             (void)snprintf(key, sizeof key, "%u-%u", round, i);
-            struct tn_str want = pattern(i * 331, i, &b);
-            assert_int_equal(check(f->store, key, want, 0, 1 << 18), TARN_OK);
+            struct tn_str want = fixture_pattern(i * 331, i, &b);
+            assert_int_equal(fixture_check(f->store, key, want, 0, 1 << 18), TARN_OK);
             blobs += want.len > SMALL_INLINE;
         }
     }
-    settle(f, blobs);
+    fixture_settle(f, blobs);
 }
 
 static void path_in(const struct fixture *f, const char *name, char out[128])
@@ -661,11 +473,11 @@ static void test_index_is_rebuilt(void **state)
     TN_AUTO_BUF whole = TN_BUF_INIT(0);
     char id[STORE_UPLOAD_ID_LEN + 1];
     struct parts parts;
-    assert_int_equal(make_bucket(f->store, "b"), TARN_OK);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
     for (unsigned i = 0; i < 40; i++) {
         char key[32];
         (void)snprintf(key, sizeof key, "%u", i % 20);
-        assert_int_equal(put(f->store, key, pattern(i * 4001, i, &b)), TARN_OK);
+        assert_int_equal(fixture_put(f->store, key, fixture_pattern(i * 4001, i, &b)), TARN_OK);
     }
     begin_upload(f->store, id);
     put_parts(f->store, id, &whole);
@@ -681,16 +493,19 @@ static void test_index_is_rebuilt(void **state)
         if (way == 0)
             assert_int_equal(unlink(path), 0);
         else
-            assert_int_equal(
-                tn_file_replace(path, way == 1 ? pattern(9000, 1, &b) : TN_STR(""), 0600, NULL),
-                TARN_OK);
-        reopen(f);
+            assert_int_equal(tn_file_replace(path,
+                                             way == 1 ? fixture_pattern(9000, 1, &b) : TN_STR(""),
+                                             0600, NULL),
+                             TARN_OK);
+        fixture_reopen(f);
         for (unsigned i = 20; i < 40; i++) {
             char key[32];
             (void)snprintf(key, sizeof key, "%u", i % 20);
-            assert_int_equal(check(f->store, key, pattern(i * 4001, i, &b), 0, 1 << 18), TARN_OK);
+            assert_int_equal(
+                fixture_check(f->store, key, fixture_pattern(i * 4001, i, &b), 0, 1 << 18),
+                TARN_OK);
         }
-        assert_int_equal(check(f->store, "multi", tn_buf_str(&whole), 0, 1 << 18), TARN_OK);
+        assert_int_equal(fixture_check(f->store, "multi", tn_buf_str(&whole), 0, 1 << 18), TARN_OK);
     }
 }
 
@@ -709,20 +524,20 @@ static void test_flipped_bits_are_never_served(void **state)
 {
     struct fixture *f = *state;
     TN_AUTO_BUF b = TN_BUF_INIT(0);
-    struct tn_str want = pattern(3000, 5, &b);
+    struct tn_str want = fixture_pattern(3000, 5, &b);
     char segment[128];
     path_in(f, "log/00000001.seg", segment);
-    assert_int_equal(make_bucket(f->store, "b"), TARN_OK);
-    assert_int_equal(put(f->store, "k", want), TARN_OK);
-    assert_int_equal(put(f->store, "next", want), TARN_OK);
-    reopen(f); /* the index has both: no replay will look at the damage */
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    assert_int_equal(fixture_put(f->store, "k", want), TARN_OK);
+    assert_int_equal(fixture_put(f->store, "next", want), TARN_OK);
+    fixture_reopen(f); /* the index has both: no replay will look at the damage */
     /* Behind the segment's header come the bucket's record, then this one. */
     for (off_t at = 4096 + 128; at < 4096 + 128 + 120 + 1 + 4 + 4 + 3000; at += 13) {
         flip(segment, at);
-        assert_int_equal(check(f->store, "k", want, 0, 5000), TARN_ECORRUPT);
+        assert_int_equal(fixture_check(f->store, "k", want, 0, 5000), TARN_ECORRUPT);
         flip(segment, at);
     }
-    assert_int_equal(check(f->store, "k", want, 0, 5000), TARN_OK);
+    assert_int_equal(fixture_check(f->store, "k", want, 0, 5000), TARN_OK);
 }
 
 static void test_damage_is_told_from_a_torn_tail(void **state)
@@ -734,30 +549,30 @@ static void test_damage_is_told_from_a_torn_tail(void **state)
     struct tarn_error err = { 0 };
     path_in(f, "log/00000001.seg", segment);
     path_in(f, "index.sqlite", path);
-    assert_int_equal(make_bucket(f->store, "b"), TARN_OK);
-    struct tn_str bytes = pattern(3000, 5, &b);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    struct tn_str bytes = fixture_pattern(3000, 5, &b);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(put(f->store, i == 0 ? "x" : i == 1 ? "y" : "z", bytes), TARN_OK);
+        assert_int_equal(fixture_put(f->store, i == 0 ? "x" : i == 1 ? "y" : "z", bytes), TARN_OK);
     f->store->ops->close(TN_TAKE(f->store));
     off_t one = 4096 + 128 + 200; /* in the body of x: y and z were acknowledged behind it */
     assert_int_equal(unlink(path), 0);
     flip(segment, one);
-    assert_int_equal(open_store(f, &err), TARN_ECORRUPT);
+    assert_int_equal(fixture_open_store(f, &err), TARN_ECORRUPT);
     assert_non_null(strstr(err.message, "damaged"));
     flip(segment, one);
-    reopen(f);
-    assert_int_equal(check(f->store, "x", bytes, 0, 5000), TARN_OK);
+    fixture_reopen(f);
+    assert_int_equal(fixture_check(f->store, "x", bytes, 0, 5000), TARN_OK);
 
     /* The last record torn: as a crash leaves it before its answer went out. */
     f->store->ops->close(TN_TAKE(f->store));
     assert_int_equal(unlink(path), 0);
     flip(segment, 4096 + 128 + 2 * 3136 + 200);
-    reopen(f);
-    assert_int_equal(check(f->store, "y", bytes, 0, 5000), TARN_OK);
-    assert_int_equal(check(f->store, "z", bytes, 0, 5000), TARN_ENOTFOUND);
-    assert_int_equal(put(f->store, "z", bytes), TARN_OK);
-    reopen(f);
-    assert_int_equal(check(f->store, "z", bytes, 0, 5000), TARN_OK);
+    fixture_reopen(f);
+    assert_int_equal(fixture_check(f->store, "y", bytes, 0, 5000), TARN_OK);
+    assert_int_equal(fixture_check(f->store, "z", bytes, 0, 5000), TARN_ENOTFOUND);
+    assert_int_equal(fixture_put(f->store, "z", bytes), TARN_OK);
+    fixture_reopen(f);
+    assert_int_equal(fixture_check(f->store, "z", bytes, 0, 5000), TARN_OK);
 }
 
 static void test_one_process_a_directory(void **state)
@@ -765,7 +580,7 @@ static void test_one_process_a_directory(void **state)
     struct fixture *f = *state;
     struct fixture second = *f;
     struct tarn_error err = { 0 };
-    assert_int_equal(open_store(&second, &err), TARN_EBUSY);
+    assert_int_equal(fixture_open_store(&second, &err), TARN_EBUSY);
     assert_non_null(strstr(err.message, "another process"));
 }
 
@@ -783,12 +598,12 @@ static void *work(void *arg)
     for (unsigned i = 0; i < 150; i++) {
         char key[32];
         (void)snprintf(key, sizeof key, "%u/%u", w->seed, i % 10);
-        struct tn_str want = pattern((i * 977) % 90000, i, &b);
-        assert_int_equal(put(w->store, key, want), TARN_OK);
-        assert_int_equal(check(w->store, key, want, 0, 1 << 17), TARN_OK);
+        struct tn_str want = fixture_pattern((i * 977) % 90000, i, &b);
+        assert_int_equal(fixture_put(w->store, key, want), TARN_OK);
+        assert_int_equal(fixture_check(w->store, key, want, 0, 1 << 17), TARN_OK);
         if (i % 7 == 0) {
-            assert_int_equal(delete_key(w->store, key, NULL), TARN_OK);
-            assert_int_equal(check(w->store, key, want, 0, 1 << 17), TARN_ENOTFOUND);
+            assert_int_equal(fixture_delete_key(w->store, key, NULL), TARN_OK);
+            assert_int_equal(fixture_check(w->store, key, want, 0, 1 << 17), TARN_ENOTFOUND);
         }
     }
     return NULL;
@@ -799,7 +614,7 @@ static void test_each_thread_sees_its_own_writes(void **state)
     struct fixture *f = *state;
     pthread_t threads[8];
     struct worker workers[8];
-    assert_int_equal(make_bucket(f->store, "b"), TARN_OK);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
     for (unsigned i = 0; i < TN_COUNT(threads); i++) {
         workers[i] = (struct worker){ f->store, i };
         assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
@@ -814,7 +629,7 @@ static void test_each_thread_sees_its_own_writes(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         T(test_sizes),
         T(test_keys_and_buckets),
         T(test_one_winner),

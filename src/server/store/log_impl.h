@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log's inside, shared by its files. */
+
+#ifndef SERVER_STORE_LOG_IMPL_H
+#define SERVER_STORE_LOG_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "server/store/log.h"
+
+enum { LOG_PATH_MAX = 4096, SEGMENT_HEADER_LEN = 64 };
+
+struct log {
+    struct log_config config;
+    char dir[LOG_PATH_MAX];
+
+    /* The committer's alone. */
+    int fd;
+    uint64_t offset;   /* durable up to here */
+    uint64_t reserved; /* and promised up to here */
+    uint64_t len;
+    bool is_fresh; /* its header is not written yet */
+
+    _Atomic(uint32_t) number; /* of the active segment; the committer changes it */
+    _Atomic(uint32_t) oldest; /* no segment before this one is there any more */
+
+    struct {
+        pthread_mutex_t lock;
+        int *fds; /* by segment number; -1 is not open */
+        size_t count;
+    } readers;
+
+    struct {
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        uint32_t wanted; /* the segment to make, 0 for none */
+        int fd;          /* of the one that is ready, or -1 */
+        uint64_t len;
+        bool is_full;
+        bool is_closing;
+    } next;
+    pthread_t preparer;
+    bool has_preparer;
+};
+
+struct segment_header {
+    uint32_t number;
+    uint32_t prev;
+    uint64_t first_seq;
+    uint32_t oldest; /* when this segment was begun */
+};
+
+void log_header_write(const struct log *l, const struct segment_header *h, unsigned char *out);
+
+/* TARN_ENOTFOUND for a segment that was made ready and never begun; TARN_ECORRUPT for one that is
+ * not ours. */
+TN_MUST_USE int log_header_read(const struct log *l, int fd, uint32_t number,
+                                struct segment_header *out);
+
+/* The segment `number`, made, or as it was made before the last stop. */
+TN_MUST_USE int log_ready_segment(struct log *l, uint32_t number, int *fd, uint64_t *len);
+
+TN_MUST_USE int log_start_preparer(struct log *l, uint32_t wanted, struct tarn_error *err);
+
+#endif
