@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 
 import {
@@ -69,7 +68,9 @@ async function sizes(Bucket) {
 }
 
 async function list(Bucket) {
-    assert.deepEqual(await keysOf(Bucket), JSON.parse(readFileSync(0, "utf8")));
+    let expected = "";
+    for await (const piece of process.stdin.setEncoding("utf8")) expected += piece;
+    assert.deepEqual(await keysOf(Bucket), JSON.parse(expected));
 }
 
 async function empty(Bucket) {
