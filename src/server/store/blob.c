@@ -4,7 +4,6 @@
 #include "server/store/blob.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -159,28 +158,28 @@ void blob_unlink(const struct disk_ops *d, const char *dir, uint64_t id)
         tn_log(TN_LOG_WARN, "event=blob_not_removed path=\"%s\" errno=%d", path, errno);
 }
 
-static int list_one(const char *path, blob_id_fn each, void *user)
+struct blob_list {
+    blob_id_fn each;
+    void *user;
+};
+
+static int list_one(void *user, const char *name)
 {
-    DIR *dir = opendir(path);
-    if (!dir)
-        return tn_status_from_errno(errno);
-    int rc = TARN_OK;
-    for (struct dirent *e = readdir(dir); e && rc == TARN_OK; e = readdir(dir)) {
-        unsigned long long id;
-        char rest[2];
-        if (strlen(e->d_name) == 16 && sscanf(e->d_name, "%16llx%1s", &id, rest) == 1)
-            rc = each(user, id);
-    }
-    (void)closedir(dir);
-    return rc;
+    const struct blob_list *list = user;
+    unsigned long long id;
+    char rest[2];
+    if (strlen(name) == 16 && sscanf(name, "%16llx%1s", &id, rest) == 1)
+        return list->each(list->user, id);
+    return TARN_OK;
 }
 
-int blob_list(const char *dir, blob_id_fn each, void *user)
+int blob_list(const struct disk_ops *d, const char *dir, blob_id_fn each, void *user)
 {
+    struct blob_list list = { each, user };
     for (unsigned i = 0; i < BLOB_DIR_COUNT; i++) {
         char path[BLOB_PATH_MAX];
         dir_path(dir, i, path, sizeof path);
-        int rc = list_one(path, each, user);
+        int rc = disk_list(d, path, list_one, &list);
         if (rc < 0)
             return rc;
     }

@@ -44,6 +44,6 @@ void blob_unlink(const struct disk_ops *d, const char *dir, uint64_t id);
 
 /* Yields the id of every file. */
 typedef int (*blob_id_fn)(void *user, uint64_t id);
-TN_MUST_USE int blob_list(const char *dir, blob_id_fn each, void *user);
+TN_MUST_USE int blob_list(const struct disk_ops *d, const char *dir, blob_id_fn each, void *user);
 
 #endif

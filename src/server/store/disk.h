@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The system calls that the engine makes on its log and blobs, as a table, so that a test can fail
- * any of them, tear a write or cut the power. Each behaves as the call of its name, errno included.
+/* The system calls that the engine makes on its directory, as a table, so that a test can fail any
+ * of them, tear a write or cut the power. Each behaves as the call of its name, errno included.
  */
 
 #ifndef SERVER_STORE_DISK_H
@@ -10,7 +10,11 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include "base/buf.h"
 #include "base/fail.h"
+
+/* A name in a directory, "." and ".." left out. A negative status ends the listing. */
+typedef int (*disk_name_fn)(void *user, const char *name);
 
 struct disk_ops {
     int (*open)(const char *path, int flags, mode_t mode);
@@ -25,6 +29,16 @@ struct disk_ops {
     int (*mkdir)(const char *path, mode_t mode);
     int (*statvfs)(const char *path, struct statvfs *out);
     off_t (*length)(int fd);
+
+    /* The lock of a directory: a descriptor that keeps the file `path` locked until it is closed.
+     * EWOULDBLOCK when another process has it. */
+    int (*lock)(const char *path);
+
+    /* Yields every name of a directory. 0, or -1 with errno, or what `each` ended it with in
+     * `status`. */
+    int (*list)(const char *path, disk_name_fn each, void *user, int *status);
+
+    const char *sqlite_vfs; /* where SQLite keeps the index's files; NULL: its own default */
 };
 
 extern const struct disk_ops disk_real;
@@ -39,6 +53,23 @@ TN_MUST_USE int disk_writev(const struct disk_ops *d, int fd, struct iovec *part
                             uint64_t offset);
 TN_MUST_USE int disk_write(const struct disk_ops *d, int fd, const void *bytes, size_t len,
                            uint64_t offset);
+
+/* mkdir of `path` and of the directories above it, each made durable in the one above; those that
+ * are there already are fine. */
+TN_MUST_USE int disk_dir_make(const struct disk_ops *d, const char *path, mode_t mode,
+                              struct tarn_error *err);
+
+/* Names of the directory `path`: TARN_OK, what `each` said, or the status of what failed. */
+TN_MUST_USE int disk_list(const struct disk_ops *d, const char *path, disk_name_fn each,
+                          void *user);
+
+/* A whole small file, at most out->max bytes. `out` is unchanged on failure. */
+TN_MUST_USE int disk_file_read(const struct disk_ops *d, const char *path, struct tn_buf *out,
+                               struct tarn_error *err);
+
+/* Replaces `path` so that after a crash the old or the new content is there. */
+TN_MUST_USE int disk_file_replace(const struct disk_ops *d, const char *path, struct tn_str content,
+                                  mode_t mode, struct tarn_error *err);
 
 /* fsync of the directory `path`. */
 TN_MUST_USE int disk_sync_dir(const struct disk_ops *d, const char *path, struct tarn_error *err);

@@ -5,9 +5,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sqlite3.h>
-#include <unistd.h>
 
 #include "base/crc.h"
 #include "base/log.h"
@@ -93,6 +93,7 @@ struct index_reader {
 
 struct index {
     struct index_reader writer; /* the same shape: a connection with its statements */
+    const struct disk_ops *disk;
     char path[INDEX_PATH_MAX];
     pthread_mutex_t lock;
     struct index_reader *pool; /* under lock */
@@ -177,12 +178,12 @@ static void close_connection(struct index_reader *r)
     r->db = NULL;
 }
 
-static int open_connection(const char *path, bool is_writer, struct index_reader *r,
+static int open_connection(const struct index *x, bool is_writer, struct index_reader *r,
                            struct tarn_error *err)
 {
     int flags = SQLITE_OPEN_NOMUTEX |
                 (is_writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE);
-    int code = sqlite3_open_v2(path, &r->db, flags, NULL);
+    int code = sqlite3_open_v2(x->path, &r->db, flags, x->disk->sqlite_vfs);
     if (code == SQLITE_OK) {
         char pragmas[256];
         (void)snprintf(pragmas, sizeof pragmas,
@@ -259,7 +260,15 @@ static int check_identity(struct index *x, struct tn_str identity, struct tarn_e
     return index_position(x, &position, err);
 }
 
-static void move_aside(const char *path)
+static bool is_there(const struct disk_ops *d, const char *path)
+{
+    int fd = d->open(path, O_RDONLY, 0);
+    if (fd >= 0)
+        (void)d->close(fd);
+    return fd >= 0;
+}
+
+static void move_aside(const struct disk_ops *d, const char *path)
 {
     static const char *const suffixes[] = { "", "-wal", "-shm" };
     for (size_t i = 0; i < TN_COUNT(suffixes); i++) {
@@ -267,30 +276,31 @@ static void move_aside(const char *path)
         char to[INDEX_PATH_MAX + 16];
         (void)snprintf(from, sizeof from, "%s%s", path, suffixes[i]);
         (void)snprintf(to, sizeof to, "%s.bad%s", path, suffixes[i]);
-        if (rename(from, to) < 0 && errno != ENOENT)
+        if (d->rename(from, to) < 0 && errno != ENOENT)
             tn_log(TN_LOG_WARN, "event=index_not_moved path=\"%s\" errno=%d", from, errno);
     }
 }
 
-int index_open(const char *path, struct tn_str identity, struct index **out, bool *was_rebuilt,
-               struct tarn_error *err)
+int index_open(const struct disk_ops *d, const char *path, struct tn_str identity,
+               struct index **out, bool *was_rebuilt, struct tarn_error *err)
 {
     struct index *x = tn_calloc(1, sizeof *x);
     if (!x)
         return tn_fail(err, TARN_ENOMEM, "could not open the index: out of memory");
     (void)pthread_mutex_init(&x->lock, NULL);
     (void)snprintf(x->path, sizeof x->path, "%s", path);
-    *was_rebuilt = access(path, F_OK) != 0;
+    x->disk = d;
+    *was_rebuilt = !is_there(d, path);
 
-    int rc = open_connection(path, true, &x->writer, err);
+    int rc = open_connection(x, true, &x->writer, err);
     if (rc == TARN_OK)
         rc = check_identity(x, identity, err);
     if (rc == TARN_ECORRUPT) {
         tn_log(TN_LOG_WARN, "event=index_rebuild reason=\"%s\"", err ? err->message : "damaged");
         close_connection(&x->writer);
-        move_aside(path);
+        move_aside(d, path);
         *was_rebuilt = true;
-        rc = open_connection(path, true, &x->writer, err);
+        rc = open_connection(x, true, &x->writer, err);
         if (rc == TARN_OK)
             rc = check_identity(x, identity, err);
     }
@@ -658,7 +668,7 @@ int index_reader_take(struct index *x, struct index_reader **out, struct tarn_er
     r = tn_calloc(1, sizeof *r);
     if (!r)
         return tn_fail(err, TARN_ENOMEM, "could not read the index: out of memory");
-    int rc = open_connection(x->path, false, r, err);
+    int rc = open_connection(x, false, r, err);
     if (rc < 0) {
         tn_free(r);
         return rc;

@@ -5,6 +5,7 @@
 #ifndef SERVER_STORE_INDEX_H
 #define SERVER_STORE_INDEX_H
 
+#include "server/store/disk.h"
 #include "server/store/record.h"
 
 struct index;
@@ -22,8 +23,8 @@ struct index_position {
 /* Opens or creates `path`. `identity` is the store's: an index of another store, or one that is
  * damaged or of another format, is moved aside (`path`.bad) and begun anew, which `was_rebuilt`
  * tells. */
-TN_MUST_USE int index_open(const char *path, struct tn_str identity, struct index **out,
-                           bool *was_rebuilt, struct tarn_error *err);
+TN_MUST_USE int index_open(const struct disk_ops *d, const char *path, struct tn_str identity,
+                           struct index **out, bool *was_rebuilt, struct tarn_error *err);
 void index_close(struct index *x); /* accepts NULL */
 
 /* --- Writing: one thread. Between begin and commit nothing is seen by readers. --- */

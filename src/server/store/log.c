@@ -4,7 +4,6 @@
 #include "server/store/log_impl.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -232,22 +231,22 @@ static int by_number(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-int log_list(const char *path, struct tn_buf *out, struct tarn_error *err)
+static int note_segment(void *user, const char *name)
 {
-    DIR *dir = opendir(path);
-    int rc = TARN_OK;
-    if (!dir)
-        return tn_fail_errno(err, "could not open directory \"%s\"", path);
-    for (struct dirent *e = readdir(dir); e && rc == TARN_OK; e = readdir(dir)) {
-        uint32_t number;
-        char rest[8];
-        if (sscanf(e->d_name, "%8x%7s", &number, rest) == 2 && strcmp(rest, ".seg") == 0 &&
-            number && number < SEGMENT_NUMBER_MAX)
-            rc = tn_buf_append(out, &number, sizeof number);
-    }
-    (void)closedir(dir);
+    uint32_t number;
+    char rest[8];
+    if (sscanf(name, "%8x%7s", &number, rest) == 2 && strcmp(rest, ".seg") == 0 && number &&
+        number < SEGMENT_NUMBER_MAX)
+        return tn_buf_append(user, &number, sizeof number);
+    return TARN_OK;
+}
+
+int log_numbers(const struct disk_ops *d, const char *path, struct tn_buf *out,
+                struct tarn_error *err)
+{
+    int rc = disk_list(d, path, note_segment, out);
     if (rc < 0)
-        return tn_fail(err, rc, "could not list the log: out of memory");
+        return tn_fail(err, rc, "could not list directory \"%s\": %s", path, tarn_status_text(rc));
     if (out->len)
         qsort(out->data, out->len / sizeof(uint32_t), sizeof(uint32_t), by_number);
     return TARN_OK;
@@ -258,7 +257,7 @@ static int find_segments(struct log *l, struct tarn_error *err)
 {
     TN_AUTO_BUF numbers = TN_BUF_INIT(SEGMENT_LIST_LEN_MAX);
     uint32_t highest = 0;
-    int rc = log_list(l->dir, &numbers, err);
+    int rc = log_numbers(l->config.disk, l->dir, &numbers, err);
     if (rc < 0)
         return rc;
     if (numbers.len)
@@ -438,7 +437,7 @@ int log_retire(struct log *l, uint32_t number, struct tarn_error *err)
     if (is_open)
         drop_fd(l, number);
     TN_AUTO_BUF numbers = TN_BUF_INIT(SEGMENT_LIST_LEN_MAX);
-    rc = log_list(l->dir, &numbers, err);
+    rc = log_numbers(l->config.disk, l->dir, &numbers, err);
     if (rc == TARN_OK && numbers.len) {
         uint32_t lowest;
         memcpy(&lowest, numbers.data, sizeof lowest);

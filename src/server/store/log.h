@@ -65,7 +65,14 @@ uint64_t log_room(struct log *l, bool *has_next, bool *is_full);
 
 /* The numbers of the segments in the directory, ascending, as uint32_t; the one being made ready
  * included. */
-TN_MUST_USE int log_list(const char *path, struct tn_buf *out, struct tarn_error *err);
+TN_MUST_USE int log_numbers(const struct disk_ops *d, const char *path, struct tn_buf *out,
+                            struct tarn_error *err);
+
+/* The same on the real disk. */
+static inline int log_list(const char *path, struct tn_buf *out, struct tarn_error *err)
+{
+    return log_numbers(&disk_real, path, out, err);
+}
 
 uint32_t log_active(const struct log *l); /* any thread: segments before this one are sealed */
 uint32_t log_oldest(const struct log *l);

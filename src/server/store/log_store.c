@@ -4,15 +4,10 @@
 #include "server/store/log_store.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "server/store/engine.h"
@@ -35,32 +30,30 @@ static void path_of(const struct log_store *s, const char *name, char out[ENGINE
 static int make_dirs(struct log_store *s, struct tarn_error *err)
 {
     char path[ENGINE_PATH_MAX + 32];
-    int rc = tn_dir_make(s->dir, 0700, err);
+    int rc = disk_dir_make(s->disk, s->dir, 0700, err);
     path_of(s, "log", path);
     if (rc == TARN_OK)
-        rc = tn_dir_make(path, 0700, err);
+        rc = disk_dir_make(s->disk, path, 0700, err);
     if (rc == TARN_OK)
-        rc = tn_dir_make(s->blob_dir, 0700, err);
+        rc = disk_dir_make(s->disk, s->blob_dir, 0700, err);
     if (rc == TARN_OK)
         rc = blob_dirs_make(s->disk, s->blob_dir, err);
-    return rc < 0 ? rc : tn_dir_sync(s->dir, err);
+    return rc < 0 ? rc : disk_sync_dir(s->disk, s->dir, err);
 }
 
 static int take_lock(struct log_store *s, struct tarn_error *err)
 {
     char path[ENGINE_PATH_MAX + 32];
     path_of(s, "lock", path);
-    s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock_fd < 0)
-        return tn_fail_errno(err, "could not open lock file \"%s\"", path);
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+    s->lock_fd = s->disk->lock(path);
+    if (s->lock_fd < 0 && errno == EWOULDBLOCK)
         return tn_fail(err, TARN_EBUSY,
                        "could not lock \"%s\": another process uses this directory", s->dir);
-    return TARN_OK;
+    return s->lock_fd < 0 ? tn_fail_errno(err, "could not open lock file \"%s\"", path) : TARN_OK;
 }
 
-static int write_format(const char *path, unsigned char identity[LOG_IDENTITY_LEN],
-                        struct tarn_error *err)
+static int write_format(const struct disk_ops *d, const char *path,
+                        unsigned char identity[LOG_IDENTITY_LEN], struct tarn_error *err)
 {
     char hex[2 * LOG_IDENTITY_LEN + 1];
     char text[128];
@@ -68,7 +61,7 @@ static int write_format(const char *path, unsigned char identity[LOG_IDENTITY_LE
     tn_hex_encode(identity, LOG_IDENTITY_LEN, hex);
     (void)snprintf(text, sizeof text, "{\"format\": %d, \"identity\": \"%s\"}\n", FORMAT_VERSION,
                    hex);
-    return tn_file_replace(path, tn_str_from(text), 0600, err);
+    return disk_file_replace(d, path, tn_str_from(text), 0600, err);
 }
 
 static int parse_format(const char *path, struct tn_str text,
@@ -95,16 +88,16 @@ static int read_format(struct log_store *s, unsigned char identity[LOG_IDENTITY_
     char path[ENGINE_PATH_MAX + 32];
     TN_AUTO_BUF text = TN_BUF_INIT(FORMAT_LEN_MAX);
     path_of(s, "format.json", path);
-    int rc = tn_file_read(path, &text, err);
+    int rc = disk_file_read(s->disk, path, &text, err);
     if (rc == TARN_ENOTFOUND) {
         /* A lost format file must not turn a full store into an empty one. */
         char log[ENGINE_PATH_MAX + 32];
         TN_AUTO_BUF numbers = TN_BUF_INIT(FORMAT_LEN_MAX);
         path_of(s, "log", log);
-        if (log_list(log, &numbers, NULL) != TARN_OK || numbers.len)
+        if (log_numbers(s->disk, log, &numbers, NULL) != TARN_OK || numbers.len)
             return tn_fail(err, TARN_ECORRUPT,
                            "could not open \"%s\": it is missing, but a log is there", path);
-        return write_format(path, identity, err);
+        return write_format(s->disk, path, identity, err);
     }
     return rc < 0 ? rc : parse_format(path, tn_buf_str(&text), identity, err);
 }
@@ -245,7 +238,7 @@ static void *sweeper(void *arg)
     struct tarn_error err = { 0 };
     int rc = index_reader_take(w.store->index, &w.reader, &err);
     if (rc == TARN_OK) {
-        rc = blob_list(w.store->blob_dir, sweep_blob, &w);
+        rc = blob_list(w.store->disk, w.store->blob_dir, sweep_blob, &w);
         index_reader_give(w.store->index, w.reader);
     }
     if (w.removed || (rc < 0 && rc != TARN_ECANCELLED))
@@ -269,7 +262,8 @@ static void log_store_close(struct store *base)
     index_close(s->index);
     heads_free(s->heads);
     buckets_free(s->buckets);
-    tn_fd_close(&s->lock_fd);
+    if (s->lock_fd >= 0)
+        (void)s->disk->close(s->lock_fd);
     (void)pthread_mutex_destroy(&s->queue.lock);
     (void)pthread_cond_destroy(&s->queue.filled);
     (void)pthread_mutex_destroy(&s->apply.lock);
@@ -378,7 +372,7 @@ static int open_parts(struct log_store *s, struct tarn_error *err)
     if (!s->heads || !s->buckets)
         return tn_fail(err, TARN_ENOMEM, "could not open the store: out of memory");
     path_of(s, "index.sqlite", path);
-    rc = index_open(path, tn_str_from(identity), &s->index, &was_rebuilt, err);
+    rc = index_open(s->disk, path, tn_str_from(identity), &s->index, &was_rebuilt, err);
     if (rc < 0)
         return rc;
     path_of(s, "log", path);

@@ -205,7 +205,7 @@ static int choose(struct log_store *s, struct index_reader *r, uint32_t *number,
     double best = 2;
     char path[ENGINE_PATH_MAX + 8];
     (void)snprintf(path, sizeof path, "%s/log", s->dir);
-    int rc = log_list(path, &numbers, err);
+    int rc = log_numbers(s->disk, path, &numbers, err);
     for (size_t at = 0; rc == TARN_OK && at < numbers.len; at += sizeof(uint32_t)) {
         uint32_t n;
         int fd;
