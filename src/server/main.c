@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/rand.h"
 #include "server/api/api.h"
+#include "server/care.h"
 #include "server/config.h"
 #include "server/store/log_store.h"
 
@@ -268,6 +269,8 @@ int main(int argc, char **argv)
 {
     struct tarnd t = { 0 };
     struct tarn_error err = { 0 };
+    if (argc > 1 && care_has(argv[1]))
+        return care_run(argc, argv);
     config_init(&t.config);
     int rc = config_read(&t.config, argc, argv, &err);
     if (rc < 0) {

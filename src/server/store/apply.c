@@ -341,6 +341,8 @@ void apply_collect(struct log_store *s)
 {
     uint64_t lowest = pin_lowest(s);
     size_t kept = 0;
+    if (!s->garbage.count || !hold_try_alone(s->hold_fd))
+        return;
     for (size_t i = 0; i < s->garbage.count; i++) {
         struct garbage g = s->garbage.items[i];
         if (g.death_seq <= lowest)
@@ -349,6 +351,7 @@ void apply_collect(struct log_store *s)
             s->garbage.items[kept++] = g;
     }
     s->garbage.count = kept;
+    hold_drop(s->hold_fd);
 }
 
 /* --- The thread --- */

@@ -69,6 +69,8 @@ struct log_store {
     char dir[ENGINE_PATH_MAX];
     char blob_dir[ENGINE_PATH_MAX + 8];
     int lock_fd;
+    int hold_fd; /* the applier's: a backup holds it shared; whoever removes what was committed
+                    holds it alone */
     uint64_t reserve_len; /* free bytes below which new data is refused */
 
     struct log *log;
@@ -130,10 +132,12 @@ struct log_store {
         uint64_t in_flight_len;
         _Atomic(uint64_t) moved_len; /* bytes written again since the start */
         _Atomic(uint64_t) retired;   /* segments */
+        int hold_fd;                 /* of its own: a lock belongs to the open file */
     } vacuum;
     pthread_t vacuumer;
+    pthread_t scrubber;
     _Atomic(bool) is_closing;
-    bool has_committer, has_applier, has_sweeper, has_vacuumer;
+    bool has_committer, has_applier, has_sweeper, has_vacuumer, has_scrubber;
 };
 
 static inline struct log_store *engine(struct store *s)
@@ -188,12 +192,26 @@ TN_MUST_USE int apply_record(struct log_store *s, const struct record *r, const 
  * vacuum had no more reason to keep. Between index_begin and index_commit. */
 TN_MUST_USE int apply_drop_orphans(struct log_store *s, uint32_t bucket, struct tarn_error *err);
 
-/* Removes blobs that no reader can see any more. */
+/* Removes blobs that no reader can see any more; none while a backup runs. */
 void apply_collect(struct log_store *s);
+
+/* log_store.c */
+TN_MUST_USE int store_exists(const char *dir, struct tarn_error *err);
+
+/* hold.c */
+TN_MUST_USE int hold_open(const char *dir, int *fd, struct tarn_error *err);
+bool hold_try_alone(int fd);
+TN_MUST_USE int hold_share(int fd, struct tarn_error *err); /* waits */
+void hold_drop(int fd);
+
+/* scrub.c */
+TN_MUST_USE int scrub_start(struct log_store *s, struct tarn_error *err);
+void scrub_stop(struct log_store *s);
 
 /* vacuum.c */
 TN_MUST_USE int vacuum_start(struct log_store *s, struct tarn_error *err);
 void vacuum_stop(struct log_store *s);
+void vacuum_sleep(struct log_store *s, uint64_t ms); /* ends early when the store closes */
 
 /* object.c */
 int object_open(struct store *base, struct tn_str bucket, struct tn_str key, bool may_wait,

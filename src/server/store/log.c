@@ -49,6 +49,17 @@ void log_header_write(const struct log *l, const struct segment_header *h, unsig
     put_u32(out + 44, tn_crc32c(0, out, 44));
 }
 
+int log_header_adopt(struct log *l, int fd)
+{
+    unsigned char bytes[SEGMENT_HEADER_LEN];
+    ssize_t n = disk_read(l->config.disk, fd, bytes, sizeof bytes, 0, true);
+    if (n < 0)
+        return (int)n;
+    if ((size_t)n == sizeof bytes)
+        memcpy(l->config.identity, bytes + 8, LOG_IDENTITY_LEN);
+    return TARN_OK;
+}
+
 int log_header_read(const struct log *l, int fd, uint32_t number, struct segment_header *out)
 {
     unsigned char bytes[SEGMENT_HEADER_LEN];

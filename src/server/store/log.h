@@ -74,6 +74,12 @@ static inline int log_list(const char *path, struct tn_buf *out, struct tarn_err
     return log_numbers(&disk_real, path, out, err);
 }
 
+/* Looks at a segment of a log that may be in use elsewhere: `len` bytes are header and whole,
+ * chained records (0: not begun), `seq` is the last one's, unchanged when there is none.
+ * TARN_ECORRUPT for damage. */
+TN_MUST_USE int log_extent(const char *dir, uint32_t number, uint64_t *len, bool *is_sealed,
+                           uint64_t *seq, struct tarn_error *err);
+
 uint32_t log_active(const struct log *l); /* any thread: segments before this one are sealed */
 uint32_t log_oldest(const struct log *l);
 

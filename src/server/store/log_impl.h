@@ -58,6 +58,9 @@ void log_header_write(const struct log *l, const struct segment_header *h, unsig
 TN_MUST_USE int log_header_read(const struct log *l, int fd, uint32_t number,
                                 struct segment_header *out);
 
+/* Takes the store's identity from a segment, for those who only look. */
+TN_MUST_USE int log_header_adopt(struct log *l, int fd);
+
 /* The segment `number`, made, or as it was made before the last stop. */
 TN_MUST_USE int log_ready_segment(struct log *l, uint32_t number, int *fd, uint64_t *len);
 

@@ -373,39 +373,86 @@ int log_replay(struct log *l, const struct index_position *from, log_record_fn e
     return log_start_preparer(l, l->number + 1, err);
 }
 
-int log_scan(struct log *l, uint32_t number, log_record_fn each, void *user, struct tarn_error *err)
+/* Reads a segment's chain from its first record: TARN_OK behind the seal, TARN_EEOF where it ends
+ * before. */
+static int walk_segment(struct replay *p, uint32_t number, log_record_fn each, void *user,
+                        struct tarn_error *err)
 {
-    struct replay p = { .log = l, .fd = -1 };
     struct segment_header h;
-    replay_init(&p);
-    int rc = open_segment(&p, number, err);
-    if (rc == TARN_OK)
-        rc = log_header_read(l, p.fd, number, &h);
-    if (rc == TARN_OK) {
-        p.offset = LOG_DATA_OFFSET;
-        p.seq = h.first_seq;
-        p.prev = h.prev;
-    }
-    bool is_sealed = false;
-    while (rc == TARN_OK && !is_sealed) {
+    int rc = log_header_read(p->log, p->fd, number, &h);
+    if (rc < 0)
+        return rc;
+    p->offset = LOG_DATA_OFFSET;
+    p->seq = h.first_seq;
+    p->prev = h.prev;
+    for (;;) {
         struct record r;
         struct tn_str body;
         uint64_t total_len;
-        rc = read_record(&p, &r, &body, &total_len);
-        if (rc == TARN_EEOF || (rc == TARN_OK && (r.seq != p.seq || r.prev != p.prev)))
-            rc = tn_fail(err, TARN_ECORRUPT,
-                         "could not read log segment %08x: record %llu at offset %llu is damaged",
-                         number, (unsigned long long)p.seq, (unsigned long long)p.offset);
+        rc = read_record(p, &r, &body, &total_len);
+        if (rc == TARN_OK && (r.seq != p->seq || r.prev != p->prev))
+            rc = TARN_EEOF;
         if (rc < 0)
-            break;
-        is_sealed = r.type == RECORD_SEAL;
-        struct place place = place_of(&p, &r, body, total_len);
-        p.offset += total_len;
-        p.seq++;
-        p.prev = r.crc;
-        if (!is_sealed)
-            rc = each(user, &r, &place, body, err);
+            return rc;
+        struct place place = place_of(p, &r, body, total_len);
+        p->offset += total_len;
+        p->seq++;
+        p->prev = r.crc;
+        if (r.type == RECORD_SEAL)
+            return TARN_OK;
+        rc = each(user, &r, &place, body, err);
+        if (rc < 0)
+            return rc;
     }
+}
+
+int log_scan(struct log *l, uint32_t number, log_record_fn each, void *user, struct tarn_error *err)
+{
+    struct replay p = { .log = l, .fd = -1 };
+    replay_init(&p);
+    int rc = open_segment(&p, number, err);
+    if (rc == TARN_OK)
+        rc = walk_segment(&p, number, each, user, err);
+    if (rc == TARN_EEOF)
+        rc = tn_fail(err, TARN_ECORRUPT,
+                     "could not read log segment %08x: record %llu at offset %llu is damaged",
+                     number, (unsigned long long)p.seq, (unsigned long long)p.offset);
     replay_release(&p);
     return rc;
+}
+
+static int skip_record(void *user, const struct record *r, const struct place *place,
+                       struct tn_str body, struct tarn_error *err)
+{
+    uint64_t *seq = user;
+    (void)place;
+    (void)body;
+    (void)err;
+    *seq = r->seq;
+    return TARN_OK;
+}
+
+int log_extent(const char *dir, uint32_t number, uint64_t *len, bool *is_sealed, uint64_t *seq,
+               struct tarn_error *err)
+{
+    struct log *l;
+    struct log_config config = { .disk = &disk_real, .dir = dir };
+    int rc = log_open(&config, &l, err);
+    if (rc < 0)
+        return rc;
+    struct replay p = { .log = l, .fd = -1 };
+    replay_init(&p);
+    rc = open_segment(&p, number, err);
+    if (rc == TARN_OK)
+        rc = log_header_adopt(l, p.fd);
+    if (rc == TARN_OK)
+        rc = walk_segment(&p, number, skip_record, seq, err);
+    *is_sealed = rc == TARN_OK;
+    *len = rc == TARN_ENOTFOUND ? 0 : p.offset;
+    bool is_end = rc == TARN_EEOF || rc == TARN_ENOTFOUND;
+    replay_release(&p);
+    log_close(l);
+    return rc == TARN_OK || is_end ? TARN_OK
+                                   : tn_fail(err, rc, "could not read log segment %08x: %s", number,
+                                             tarn_status_text(rc));
 }

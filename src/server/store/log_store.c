@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/rand.h"
 #include "server/store/engine.h"
@@ -100,6 +102,15 @@ static int read_format(struct log_store *s, unsigned char identity[LOG_IDENTITY_
         return write_format(s->disk, path, identity, err);
     }
     return rc < 0 ? rc : parse_format(path, tn_buf_str(&text), identity, err);
+}
+
+/* Care of a directory must not make a store where there is none. */
+int store_exists(const char *dir, struct tarn_error *err)
+{
+    char path[ENGINE_PATH_MAX + 32];
+    (void)snprintf(path, sizeof path, "%s/format.json", dir);
+    return access(path, R_OK) < 0 ? tn_fail_errno(err, "could not find a store in \"%s\"", dir)
+                                  : TARN_OK;
 }
 
 /* --- Recovery --- */
@@ -256,12 +267,15 @@ static void log_store_close(struct store *base)
     if (s->has_sweeper)
         (void)pthread_join(s->sweeper, NULL);
     vacuum_stop(s);
+    scrub_stop(s);
     commit_stop(s);
     apply_stop(s);
     log_close(s->log);
     index_close(s->index);
     heads_free(s->heads);
     buckets_free(s->buckets);
+    tn_fd_close(&s->hold_fd);
+    tn_fd_close(&s->vacuum.hold_fd);
     if (s->lock_fd >= 0)
         (void)s->disk->close(s->lock_fd);
     (void)pthread_mutex_destroy(&s->queue.lock);
@@ -389,7 +403,8 @@ static int start_threads(struct log_store *s, struct tarn_error *err)
     int code = pthread_create(&s->sweeper, NULL, sweeper, s);
     s->has_sweeper = code == 0;
     errno = code;
-    return code == 0 ? vacuum_start(s, err) : tn_fail_errno(err, "could not start a thread");
+    rc = code == 0 ? vacuum_start(s, err) : tn_fail_errno(err, "could not start a thread");
+    return rc < 0 ? rc : scrub_start(s, err);
 }
 
 static void init_locks(struct log_store *s)
@@ -412,13 +427,17 @@ int log_store_open(const struct log_store_config *config, struct store **out,
         return tn_fail(err, TARN_ENOMEM, "could not open the store: out of memory");
     s->base.ops = &log_store_ops;
     s->disk = config->disk ? config->disk : &disk_real;
-    s->lock_fd = -1;
+    s->lock_fd = s->hold_fd = s->vacuum.hold_fd = -1;
     init_locks(s);
     int rc = configure(s, config, err);
     if (rc == TARN_OK)
         rc = make_dirs(s, err);
     if (rc == TARN_OK)
         rc = take_lock(s, err);
+    if (rc == TARN_OK)
+        rc = hold_open(s->dir, &s->hold_fd, err);
+    if (rc == TARN_OK)
+        rc = hold_open(s->dir, &s->vacuum.hold_fd, err);
     if (rc == TARN_OK)
         rc = open_parts(s, err);
     if (rc == TARN_OK) {
@@ -435,4 +454,27 @@ int log_store_open(const struct log_store_config *config, struct store **out,
     }
     *out = &s->base;
     return TARN_OK;
+}
+
+int log_store_rebuild_index(const struct log_store_config *config, struct tarn_error *err)
+{
+    static const char *const names[] = { "index.sqlite", "index.sqlite-wal", "index.sqlite-shm" };
+    struct store *s;
+    struct log_store probe = { .disk = config->disk ? config->disk : &disk_real, .lock_fd = -1 };
+    int rc = store_exists(config->dir, err);
+    (void)snprintf(probe.dir, sizeof probe.dir, "%s", config->dir);
+    if (rc == TARN_OK)
+        rc = take_lock(&probe, err);
+    for (size_t i = 0; i < TN_COUNT(names) && rc == TARN_OK; i++) {
+        char path[ENGINE_PATH_MAX + 32];
+        path_of(&probe, names[i], path);
+        if (probe.disk->unlink(path) < 0 && errno != ENOENT)
+            rc = tn_fail_errno(err, "could not remove \"%s\"", path);
+    }
+    tn_fd_close(&probe.lock_fd);
+    if (rc == TARN_OK)
+        rc = log_store_open(config, &s, err);
+    if (rc == TARN_OK)
+        s->ops->close(s);
+    return rc;
 }

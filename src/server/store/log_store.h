@@ -15,6 +15,8 @@ struct log_store_config {
     uint64_t segment_len; /* bytes of a full-grown segment; 0: 64 MiB */
     uint64_t cache_max;   /* bytes of hot heads kept in memory; 0: 8 MiB */
 
+    uint64_t scrub_interval_s;   /* between two full readings; 0: a week */
+    uint64_t scrub_bytes_per_s;  /* their pace; 0: 20 MB */
     const struct disk_ops *disk; /* NULL: the real one */
 
     /* The store can promise nothing any more (a failed fsync): say why and end the process. On any
@@ -28,5 +30,42 @@ struct log_store_config {
  * file and offset. */
 TN_MUST_USE int log_store_open(const struct log_store_config *config, struct store **out,
                                struct tarn_error *err);
+
+/* --- Care of a directory: no server may run on it, but for the backup --- */
+
+/* What a check has found. */
+struct log_store_report {
+    uint64_t records; /* verified, with their bytes */
+    uint64_t objects;
+    uint64_t blobs;
+    uint64_t bytes;
+    uint64_t problems; /* each told to the caller in a line of its own */
+};
+typedef void (*log_store_problem_fn)(void *user, const char *line);
+
+/* Reads everything: each record, each row of the index, each byte of each object. TARN_OK also when
+ * there are problems; an error when it could not look. */
+TN_MUST_USE int log_store_check(const struct log_store_config *config, log_store_problem_fn each,
+                                void *user, struct log_store_report *out, struct tarn_error *err);
+
+/* Drops the index and builds it anew from the log. */
+TN_MUST_USE int log_store_rebuild_index(const struct log_store_config *config,
+                                        struct tarn_error *err);
+
+struct log_store_backup {
+    uint64_t segments, blobs; /* in the backup */
+    uint64_t copied_bytes;    /* this time */
+    uint64_t seq;             /* of the last record in it */
+};
+
+/* Copies the store in `dir`, which may be serving, to `dest`: a consistent state, only what `dest`
+ * does not have yet. A backup that was cut off is known as incomplete and completed by the next. */
+TN_MUST_USE int log_store_backup(const char *dir, const char *dest, struct log_store_backup *out,
+                                 struct tarn_error *err);
+
+/* Makes a store in `dir`, which must be empty or missing, from a complete backup, and verifies it.
+ */
+TN_MUST_USE int log_store_restore(const char *backup, const struct log_store_config *config,
+                                  struct log_store_backup *out, struct tarn_error *err);
 
 #endif

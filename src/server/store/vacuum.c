@@ -56,7 +56,7 @@ static void on_moved(struct store_txn *txn)
     tn_free(m);
 }
 
-static void sleep_ms(struct log_store *s, uint64_t ms)
+void vacuum_sleep(struct log_store *s, uint64_t ms)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_REALTIME, &until);
@@ -120,7 +120,7 @@ static void keep_pace(const struct victim *v)
     uint64_t due_ms = v->moved_len / MOVE_BYTES_PER_MS;
     uint64_t spent_ms = (tn_now_ns() - v->started_ns) / 1000000;
     if (due_ms > spent_ms)
-        sleep_ms(v->store, due_ms - spent_ms);
+        vacuum_sleep(v->store, due_ms - spent_ms);
 }
 
 /* A first look, so that dead records are not queued; the committer has the last word. */
@@ -237,14 +237,15 @@ static int commit_retire(struct victim *v)
     return rc < 0 ? rc : wait_for_moves(v, 0, 0);
 }
 
-/* Readers that began before the moves were published may still look into the segment. */
+/* Readers that began before the moves were published may still look into the segment; a backup may
+ * be copying it. With TARN_OK the hold is taken. */
 static int wait_for_readers(struct log_store *s)
 {
     uint64_t seq = atomic_load(&s->committed_seq);
-    while (pin_lowest(s) < seq) {
+    while (pin_lowest(s) < seq || !hold_try_alone(s->vacuum.hold_fd)) {
         if (atomic_load(&s->is_closing))
             return TARN_ECANCELLED;
-        sleep_ms(s, PIN_CHECK_MS);
+        vacuum_sleep(s, PIN_CHECK_MS);
     }
     return TARN_OK;
 }
@@ -265,7 +266,11 @@ static int empty(struct victim *v, struct tarn_error *err)
         rc = index_checkpoint(v->reader, err);
     if (rc == TARN_OK)
         rc = wait_for_readers(s);
-    return rc < 0 ? rc : log_retire(s->log, v->number, err);
+    if (rc < 0)
+        return rc;
+    rc = log_retire(s->log, v->number, err);
+    hold_drop(s->vacuum.hold_fd);
+    return rc;
 }
 
 /* True when a segment went. */
@@ -299,7 +304,7 @@ static void *vacuumer(void *arg)
     struct log_store *s = arg;
     while (!atomic_load(&s->is_closing)) {
         if (!vacuum_once(s))
-            sleep_ms(s, VACUUM_INTERVAL_MS);
+            vacuum_sleep(s, VACUUM_INTERVAL_MS);
     }
     return NULL;
 }
