@@ -21,6 +21,7 @@ enum {
     ENGINE_PATH_MAX = 4096,
     INLINE_MAX_DEFAULT = 1 << 20,
     CACHE_MAX_DEFAULT = 8 << 20,
+    BODY_MEMORY_MAX_DEFAULT = 24 << 20,
     BATCH_COUNT_MAX = 1024,        /* changes in one commit */
     BATCH_LEN_MAX = 16 << 20,      /* bytes in one commit */
     BACKLOG_MAX = 16384,           /* changes that the index may lag behind */
@@ -82,6 +83,7 @@ struct log_store {
     _Atomic(uint64_t) blob_next;
     uint64_t blob_first; /* blobs with smaller ids are of an earlier process */
     _Atomic(bool) is_full;
+    _Atomic(uint64_t) body_memory; /* bytes of bodies on their way in */
 
     struct {
         pthread_mutex_t lock;

@@ -349,6 +349,8 @@ static int configure(struct log_store *s, const struct log_store_config *config,
         s->config.segment_len = LOG_SEGMENT_LEN_DEFAULT;
     if (!s->config.cache_max)
         s->config.cache_max = CACHE_MAX_DEFAULT;
+    if (!s->config.body_memory_max)
+        s->config.body_memory_max = BODY_MEMORY_MAX_DEFAULT;
     if (strlen(config->dir) >= ENGINE_PATH_MAX - 64)
         return tn_fail(err, TARN_EINVAL, "could not open the store: path too long");
     if (s->config.inline_max > s->config.segment_len / 2 ||

@@ -145,7 +145,8 @@ struct store_ops {
         struct store *s); /* commits what is queued first; no other call may run or follow */
     void (*commit)(struct store *s, struct store_txn *txn); /* never waits */
 
-    /* A body of `len` bytes (UINT64_MAX: not known). Small ones stay in memory and never wait. */
+    /* A body of `len` bytes (UINT64_MAX: not known). Up to 64 KiB it stays in memory and never waits;
+     * TARN_ETHROTTLED when too many do at present. */
     int (*body_new)(struct store *s, uint64_t len, struct store_body **out, struct tarn_error *err);
     int (*body_append)(struct store_body *b, const void *bytes, size_t len, struct tarn_error *err);
     int (*body_seal)(struct store_body *b,

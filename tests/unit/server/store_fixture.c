@@ -22,6 +22,7 @@ int fixture_open_store(struct fixture *f, struct tarn_error *err)
         .inline_max = SMALL_INLINE,
         .segment_len = SMALL_SEGMENT,
         .cache_max = 4096,
+        .body_memory_max = f->body_memory_max,
         .on_fatal = on_fatal,
     };
     return log_store_open(&config, &f->store, err);

@@ -15,6 +15,7 @@ enum { SMALL_INLINE = 64 * 1024, SMALL_SEGMENT = 256 * 1024 };
 struct fixture {
     char dir[64];
     struct store *store;
+    uint64_t body_memory_max; /* for the next open */
 };
 
 /* For cmocka: *state is the fixture, its store open. */

@@ -37,6 +37,38 @@ static void test_sizes(void **state)
     }
 }
 
+/* With the memory for bodies used up, small ones are refused for now and large ones go to files. */
+static void test_memory_for_bodies_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    TN_AUTO_BUF b = TN_BUF_INIT(0);
+    struct store_body *held[64];
+    struct store_body *more;
+    size_t count = 0;
+    f->store->ops->close(TN_TAKE(f->store));
+    f->body_memory_max = 1 << 20;
+    fixture_reopen(f);
+    struct store *s = f->store;
+    assert_int_equal(fixture_make_bucket(s, "b"), TARN_OK);
+    int rc = TARN_OK;
+    while (count < TN_COUNT(held) && rc == TARN_OK) {
+        rc = s->ops->body_new(s, 60000, &held[count], NULL);
+        count += rc == TARN_OK;
+    }
+    assert_int_equal(rc, TARN_ETHROTTLED);
+    assert_int_equal(count, (1 << 20) / 60000);
+    struct tn_str want = fixture_pattern(60000, 1, &b);
+    assert_int_equal(s->ops->body_new(s, UINT64_MAX, &more, NULL), TARN_OK);
+    assert_int_equal(s->ops->body_append(more, want.data, want.len, NULL), TARN_OK);
+    assert_int_equal(fixture_count_blobs(f), 1);
+    s->ops->body_free(more);
+    while (count)
+        s->ops->body_free(held[--count]);
+    assert_int_equal(fixture_count_blobs(f), 0);
+    assert_int_equal(fixture_put(s, "k", want), TARN_OK);
+    assert_int_equal(fixture_count_blobs(f), 0);
+}
+
 static void test_keys_and_buckets(void **state)
 {
     struct fixture *f = *state;
@@ -631,6 +663,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         T(test_sizes),
+        T(test_memory_for_bodies_is_bounded),
         T(test_keys_and_buckets),
         T(test_one_winner),
         T(test_listing),
