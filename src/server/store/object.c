@@ -525,16 +525,14 @@ int object_part(struct store_object *o, uint32_t number, uint64_t *offset, uint6
     int rc = load_extents(o, err);
     if (rc < 0)
         return rc;
-    for (size_t i = 0; i < o->extent_count; i++) {
-        const struct extent *e = &o->extents[i];
-        if (number != e->part.number)
-            continue;
-        *offset = e->first;
-        *len = e->part.size;
-        *meta = e->part.meta;
-        return TARN_OK;
-    }
-    return tn_fail(err, TARN_ERANGE, "could not read part %u: there is none", number);
+    if (number < 1 || number > o->extent_count)
+        return tn_fail(err, TARN_ERANGE, "could not read part %u: there are %zu", number,
+                       o->extent_count);
+    const struct extent *e = &o->extents[number - 1];
+    *offset = e->first;
+    *len = e->part.size;
+    *meta = e->part.meta;
+    return TARN_OK;
 }
 
 int object_read_manifest(struct log_store *s, const struct place *place, uint64_t seq,

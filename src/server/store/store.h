@@ -145,8 +145,8 @@ struct store_ops {
         struct store *s); /* commits what is queued first; no other call may run or follow */
     void (*commit)(struct store *s, struct store_txn *txn); /* never waits */
 
-    /* A body of `len` bytes (UINT64_MAX: not known). Up to 64 KiB it stays in memory and never waits;
-     * TARN_ETHROTTLED when too many do at present. */
+    /* A body of `len` bytes (UINT64_MAX: not known). Up to 64 KiB it stays in memory and never
+     * waits; TARN_ETHROTTLED when too many do at present. */
     int (*body_new)(struct store *s, uint64_t len, struct store_body **out, struct tarn_error *err);
     int (*body_append)(struct store_body *b, const void *bytes, size_t len, struct tarn_error *err);
     int (*body_seal)(struct store_body *b,
@@ -167,9 +167,9 @@ struct store_ops {
     ssize_t (*object_read)(struct store_object *o, uint64_t offset, void *out, size_t cap,
                            bool may_wait, struct tarn_error *err);
 
-    /* The bounds of part `number` (1 to part_count) within the object and that part's own meta
-     * (valid until close). TARN_ERANGE when there is none; an object without parts has one. May
-     * wait. */
+    /* The bounds of part `number` (1 to part_count, in their order, whatever they were uploaded as)
+     * within the object and that part's own meta (valid until close). TARN_ERANGE when there is
+     * none; an object without parts has one. May wait. */
     int (*object_part)(struct store_object *o, uint32_t number, uint64_t *offset, uint64_t *len,
                        struct tn_str *meta, struct tarn_error *err);
 

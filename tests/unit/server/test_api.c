@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* S3 as a peer sees it: the real HTTP server and API on an engine in memory, scripts of requests in
+/* S3 as a peer sees it: the real HTTP server and API on either engine, scripts of requests in
  * order. */
 
 #include "server/api/api.h"
 
+#include <ftw.h>
 #include <unistd.h>
 
+#include "server/store/log_store.h"
 #include "server/store/mem/mem_store.h"
 #include "unit/server/test_http_toy.h"
 
@@ -27,13 +29,12 @@ static void *run_server(void *arg)
     return NULL;
 }
 
-static void start(struct fixture *f, const struct mem_store_config *store, const char *region)
+static void start_on(struct fixture *f, struct store *store, const char *region)
 {
     struct auth_config auth = { .is_off = true };
     struct http_config http = { .listen = "127.0.0.1:0", .loop_count = 2, .worker_count = 2 };
     const char *domains[] = { "s3.test" };
-    *f = (struct fixture){ 0 };
-    assert_int_equal(mem_store_open(store, &f->store, NULL), TARN_OK);
+    *f = (struct fixture){ .store = store };
     f->auth = auth_new(&auth, NULL);
     assert_non_null(f->auth);
     struct api_config api = { .store = f->store,
@@ -52,6 +53,13 @@ static void start(struct fixture *f, const struct mem_store_config *store, const
     assert_int_equal(tn_str_to_u64(address, &port), TARN_OK);
     f->client.port = (int)port;
     assert_int_equal(pthread_create(&f->thread, NULL, run_server, f->http), 0);
+}
+
+static void start(struct fixture *f, const struct mem_store_config *config, const char *region)
+{
+    struct store *store;
+    assert_int_equal(mem_store_open(config, &store, NULL), TARN_OK);
+    start_on(f, store, region);
 }
 
 static void stop(struct fixture *f)
@@ -371,14 +379,50 @@ static const struct row upload_rows[] = {
 static const struct mem_store_config warm = { 0 };
 static const struct mem_store_config cold = { .is_cold = true };
 
+static void play_on(struct fixture *f)
+{
+    PLAY(f, object_rows);
+    PLAY(f, list_rows);
+    PLAY(f, upload_rows);
+    stop(f);
+}
+
 static void play_all(const struct mem_store_config *store)
 {
     struct fixture f;
     start(&f, store, NULL);
-    PLAY(&f, object_rows);
-    PLAY(&f, list_rows);
-    PLAY(&f, upload_rows);
-    stop(&f);
+    play_on(&f);
+}
+
+static void on_fatal(void *context, const char *reason)
+{
+    (void)context;
+    (void)fprintf(stderr, "fatal: %s\n", reason);
+    abort();
+}
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where)
+{
+    (void)info;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+static void test_durable(void **state)
+{
+    struct fixture f;
+    struct store *store;
+    struct tarn_error err = { 0 };
+    char dir[] = "/tmp/tarn-api-XXXXXX";
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    struct log_store_config config = { .dir = dir, .on_fatal = on_fatal };
+    if (log_store_open(&config, &store, &err) < 0)
+        fail_msg("%s", err.message);
+    start_on(&f, store, NULL);
+    play_on(&f);
+    (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static void test_warm(void **state)
@@ -543,9 +587,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_warm),   cmocka_unit_test(test_cold),
-        cmocka_unit_test(test_full),   cmocka_unit_test(test_region),
-        cmocka_unit_test(test_bodies), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_warm),      cmocka_unit_test(test_cold),
+        cmocka_unit_test(test_durable),   cmocka_unit_test(test_full),
+        cmocka_unit_test(test_region),    cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
