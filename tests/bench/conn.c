@@ -130,8 +130,9 @@ static void choose(struct conn *c)
     enum bench_mode mode = o->mode;
     if (mode == BENCH_MIXED)
         mode = load_random_below(l, 100) < o->get_percent ? BENCH_GET : BENCH_PUT;
-    uint64_t key = mode == BENCH_PUT && o->mode == BENCH_PUT ? (l->started - 1) % o->key_count
-                                                             : load_random_below(l, o->key_count);
+    uint64_t key = o->mode == BENCH_PUT || o->mode == BENCH_DELETE
+                       ? (l->started - 1) % o->key_count
+                       : load_random_below(l, o->key_count);
     c->request = (struct request){ .mode = mode, .key = key, .token = tn_buf_str(&c->token) };
 }
 

@@ -6,7 +6,7 @@
 #include "base/str.h"
 
 const char bench_usage[] =
-    "usage: tarn-bench --mode put|get|list|mixed --port N [options]\n"
+    "usage: tarn-bench --mode put|get|list|delete|mixed --port N [options]\n"
     "       tarn-bench --mode files --directory DIR [options]\n"
     "  --host ADDRESS      server (127.0.0.1)       --bucket NAME   bucket (bench)\n"
     "  --prefix TEXT       keys begin so (k/)       --size SIZE     bytes of a body (4096)\n"
@@ -44,8 +44,8 @@ static const struct option_row {
 };
 
 static const char *const modes[] = {
-    [BENCH_PUT] = "put",     [BENCH_GET] = "get",     [BENCH_LIST] = "list",
-    [BENCH_MIXED] = "mixed", [BENCH_FILES] = "files",
+    [BENCH_PUT] = "put",       [BENCH_GET] = "get",     [BENCH_LIST] = "list",
+    [BENCH_DELETE] = "delete", [BENCH_MIXED] = "mixed", [BENCH_FILES] = "files",
 };
 
 static const struct option_row *find_row(const char *name)

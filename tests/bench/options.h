@@ -6,7 +6,7 @@
 
 #include "base/fail.h"
 
-enum bench_mode { BENCH_PUT, BENCH_GET, BENCH_LIST, BENCH_MIXED, BENCH_FILES };
+enum bench_mode { BENCH_PUT, BENCH_GET, BENCH_LIST, BENCH_DELETE, BENCH_MIXED, BENCH_FILES };
 
 enum { BENCH_CONNECTIONS_MAX = 4096 };
 

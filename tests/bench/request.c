@@ -6,6 +6,11 @@
 #include "base/clock.h"
 #include "bench/noise.h"
 
+static const char *method_of(const struct request *r)
+{
+    return r->mode == BENCH_PUT ? "PUT" : r->mode == BENCH_DELETE ? "DELETE" : "GET";
+}
+
 static int write_target(struct load *l, const struct request *r)
 {
     const struct bench_options *o = l->options;
@@ -43,7 +48,7 @@ static int append_signature(struct load *l, const struct request *r, struct tn_s
     };
     struct tn_str query = tn_buf_str(&l->target);
     struct tn_sigv4_signing signing = {
-        .request = { .method = r->mode == BENCH_PUT ? TN_STR("PUT") : TN_STR("GET"),
+        .request = { .method = tn_str_from(method_of(r)),
                      .path = tn_str_split(&query, '?'),
                      .headers = headers,
                      .header_count = TN_COUNT(headers) },
@@ -73,8 +78,8 @@ int request_head(struct load *l, const struct request *r, struct tn_buf *head)
     tn_buf_truncate(head, 0);
     int rc = write_target(l, r);
     if (rc == TARN_OK)
-        rc = tn_buf_appendf(head, "%s %s HTTP/1.1\r\nHost: %s\r\n",
-                            r->mode == BENCH_PUT ? "PUT" : "GET", l->target.data, host);
+        rc = tn_buf_appendf(head, "%s %s HTTP/1.1\r\nHost: %s\r\n", method_of(r), l->target.data,
+                            host);
     if (rc == TARN_OK && r->mode == BENCH_PUT)
         rc = tn_buf_appendf(head, "Content-Length: %llu\r\n", (unsigned long long)o->size);
     if (rc == TARN_OK && !o->is_unsigned)

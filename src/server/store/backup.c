@@ -282,7 +282,7 @@ static int prepare_dest(struct backup *b, struct tarn_error *err)
 
 static int copy_store(struct backup *b, struct tarn_error *err)
 {
-    uint32_t active;
+    uint32_t active = 0;
     char path[ENGINE_PATH_MAX + 64];
     int rc = prepare_dest(b, err);
     if (rc == TARN_OK)
@@ -342,7 +342,7 @@ int log_store_restore(const char *backup, const struct log_store_config *config,
     struct log_store_backup described = { 0 };
     struct backup b = { .from = backup, .to = config->dir, .out = out };
     struct store *s;
-    uint32_t active;
+    uint32_t active = 0;
     *out = (struct log_store_backup){ 0 };
     if (strlen(backup) >= ENGINE_PATH_MAX - 64 || strlen(config->dir) >= ENGINE_PATH_MAX - 64)
         return tn_fail(err, TARN_EINVAL, "could not restore: path too long");

@@ -124,7 +124,16 @@ int log_segment_fd(struct log *l, uint32_t number, bool may_wait, int *fd)
 
 /* --- The preparer: makes the next segment before it is needed --- */
 
-static int fill_with_zeros(const struct log *l, int fd, uint64_t len)
+static bool is_closing(struct log *l)
+{
+    (void)pthread_mutex_lock(&l->next.lock);
+    bool closing = l->next.is_closing;
+    (void)pthread_mutex_unlock(&l->next.lock);
+    return closing;
+}
+
+/* A busy disk may take its time over a segment: the end does not wait for it. */
+static int fill_with_zeros(struct log *l, int fd, uint64_t len)
 {
     TN_AUTO_FREE char *zeros = tn_calloc(1, ZERO_STEP_LEN);
     if (!zeros)
@@ -133,7 +142,7 @@ static int fill_with_zeros(const struct log *l, int fd, uint64_t len)
         return tn_status_from_errno(errno);
     for (uint64_t at = 0; at < len; at += ZERO_STEP_LEN) {
         size_t step = len - at < ZERO_STEP_LEN ? (size_t)(len - at) : ZERO_STEP_LEN;
-        int rc = disk_write(l->config.disk, fd, zeros, step, at);
+        int rc = is_closing(l) ? TARN_ECANCELLED : disk_write(l->config.disk, fd, zeros, step, at);
         if (rc < 0)
             return rc;
     }
@@ -219,14 +228,14 @@ static void *prepare_segments(void *arg)
         uint64_t len = 0;
         int rc = log_ready_segment(l, number, &fd, &len);
         (void)pthread_mutex_lock(&l->next.lock);
-        if (rc < 0 && !l->next.is_full)
+        if (rc < 0 && !l->next.is_full && !l->next.is_closing)
             tn_log(TN_LOG_WARN, "event=segment_not_made number=%u reason=\"%s\"", number,
                    tarn_status_text(rc));
         l->next.is_full = rc < 0;
         l->next.fd = rc < 0 ? -1 : fd;
         l->next.len = len;
         (void)pthread_cond_broadcast(&l->next.changed);
-        if (rc < 0)
+        if (rc < 0 && !l->next.is_closing)
             wait_a_while(&l->next.changed, &l->next.lock);
     }
     (void)pthread_mutex_unlock(&l->next.lock);
