@@ -3,12 +3,14 @@
 
 #include "unit/server/test_http_toy.h"
 
+#include <netdb.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 
 #define HOST "Host: h\r\n"
 
@@ -313,21 +315,35 @@ static const struct {
     const char *listen;
     int rc;
     const char *message;
+    const char *needs; /* a host name that a bare machine may not know */
 } places[] = {
-    { "127.0.0.1:0", TARN_OK, "" },
-    { "[::1]:0", TARN_OK, "" },
-    { ":0", TARN_OK, "" },
-    { "localhost:0", TARN_OK, "" },
-    { "", TARN_ECONFIG, "the port is missing" },
-    { "127.0.0.1", TARN_ECONFIG, "the port is missing" },
-    { "127.0.0.1:", TARN_ECONFIG, "the port is not a number" },
-    { "127.0.0.1:x", TARN_ECONFIG, "the port is not a number" },
-    { "127.0.0.1:65536", TARN_ECONFIG, "the port is not a number" },
-    { "127.0.0.1:-1", TARN_ECONFIG, "the port is not a number" },
-    { "::1:9000", TARN_ECONFIG, "needs brackets" },
-    { "192.0.2.1:0", TARN_ECONFIG, "no such address" },
-    { "256.1.1.1:0", TARN_ECONFIG, "could not listen on \"256.1.1.1:0\"" },
+    { "127.0.0.1:0", TARN_OK, "", NULL },
+    { "[::1]:0", TARN_OK, "", "::1" },
+    { ":0", TARN_OK, "", NULL },
+    { "localhost:0", TARN_OK, "", "localhost" },
+    { "", TARN_ECONFIG, "the port is missing", NULL },
+    { "127.0.0.1", TARN_ECONFIG, "the port is missing", NULL },
+    { "127.0.0.1:", TARN_ECONFIG, "the port is not a number", NULL },
+    { "127.0.0.1:x", TARN_ECONFIG, "the port is not a number", NULL },
+    { "127.0.0.1:65536", TARN_ECONFIG, "the port is not a number", NULL },
+    { "127.0.0.1:-1", TARN_ECONFIG, "the port is not a number", NULL },
+    { "::1:9000", TARN_ECONFIG, "needs brackets", NULL },
+    { "192.0.2.1:0", TARN_ECONFIG, "no such address", NULL },
+    { "256.1.1.1:0", TARN_ECONFIG, "could not listen on \"256.1.1.1:0\"", NULL },
 };
+
+/* Can one bind to this host here? There are machines without IPv6 and without /etc/hosts. */
+static bool has_host(const char *host)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(host, NULL, &hints, &found) != 0)
+        return false;
+    TN_AUTO_FD fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_there = fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0;
+    freeaddrinfo(found);
+    return is_there;
+}
 
 static void test_places(void **state)
 {
@@ -336,6 +352,8 @@ static void test_places(void **state)
         struct http_server *s = NULL;
         struct tarn_error err = { 0 };
         const struct http_config config = { .listen = places[i].listen, .loop_count = 3 };
+        if (places[i].needs && !has_host(places[i].needs))
+            continue;
         int rc = http_server_new(&config, &s, &err);
         if (rc != places[i].rc || !strstr(err.message, places[i].message))
             fail_msg("\"%s\": %s", places[i].listen, err.message);
