@@ -69,7 +69,7 @@ void tn_lane_final(struct tn_lane *l, unsigned char *out)
 typedef uint32_t vec __attribute__((vector_size(64)));
 typedef uint32_t half __attribute__((vector_size(32)));
 
-#define WITH_AVX512 __attribute__((target("avx512f")))
+#define WITH_AVX512 __attribute__((target("avx512f,avx512vl")))
 #define WITH_AVX2 __attribute__((target("avx2")))
 
 /* Macros, because vectors as arguments would need one calling convention for all processors. */
@@ -245,29 +245,55 @@ static const uint32_t sha256_roots[64] = {
 
 #define SHA256_STEP(a, b, c, d, e, f, g, h, word, root)                                            \
     do {                                                                                           \
-        vec sum1 = ROTATE(e, 26) ^ ROTATE(e, 21) ^ ROTATE(e, 7);                                   \
-        vec sum0 = ROTATE(a, 30) ^ ROTATE(a, 19) ^ ROTATE(a, 10);                                  \
+        __typeof__(e) sum1 = ROTATE(e, 26) ^ ROTATE(e, 21) ^ ROTATE(e, 7);                         \
+        __typeof__(a) sum0 = ROTATE(a, 30) ^ ROTATE(a, 19) ^ ROTATE(a, 10);                        \
         (h) += (word) + (root) + sum1 + ((g) ^ ((e) & ((f) ^ (g))));                               \
         (d) += (h);                                                                                \
         (h) += sum0 + (((a) & (b)) | ((c) & ((a) | (b))));                                         \
     } while (0)
 
 /* The words of the next sixteen steps, each in place of the one that it is made from. */
-WITH_AVX512 static inline void sha256_extend(vec w[16])
-{
-    for (size_t i = 0; i < 16; i++) {
-        vec near = w[(i + 14) % 16];
-        vec far = w[(i + 1) % 16];
-        w[i] += w[(i + 9) % 16] + (ROTATE(near, 15) ^ ROTATE(near, 13) ^ (near >> 10)) +
-                (ROTATE(far, 25) ^ ROTATE(far, 14) ^ (far >> 3));
+#define SHA256_EXTEND                                                                              \
+    for (size_t at = 0; at < 16; at++) {                                                           \
+        SHA256_WORD(w[at], w[(at + 1) % 16], w[(at + 9) % 16], w[(at + 14) % 16]);                 \
     }
-}
 
-WITH_AVX512 static void sha256_avx512(uint32_t state[][TN_LANE_COUNT],
-                                      const unsigned char *const *bytes, size_t lane_count,
-                                      size_t block_count)
+#define SHA256_WORD(word, far, middle, near)                                                       \
+    (word) += (middle) + (ROTATE(near, 15) ^ ROTATE(near, 13) ^ ((near) >> 10)) +                  \
+              (ROTATE(far, 25) ^ ROTATE(far, 14) ^ ((far) >> 3))
+
+#define SWAP_BYTES(x) ((ROTATE(x, 8) & 0x00ff00ff) | (ROTATE(x, 24) & 0xff00ff00))
+
+#define SHA256_ROUNDS                                                                              \
+    for (size_t i = 0; i < 16; i++)                                                                \
+        w[i] = SWAP_BYTES(w[i]);                                                                   \
+    for (size_t i = 0; i < 64; i += 8) {                                                           \
+        const uint32_t *k = sha256_roots + i;                                                      \
+        if (i && i % 16 == 0)                                                                      \
+            SHA256_EXTEND                                                                          \
+        SHA256_STEP(a, b, c, d, e, f, g, h, w[i % 16 + 0], k[0]);                                  \
+        SHA256_STEP(h, a, b, c, d, e, f, g, w[i % 16 + 1], k[1]);                                  \
+        SHA256_STEP(g, h, a, b, c, d, e, f, w[i % 16 + 2], k[2]);                                  \
+        SHA256_STEP(f, g, h, a, b, c, d, e, w[i % 16 + 3], k[3]);                                  \
+        SHA256_STEP(e, f, g, h, a, b, c, d, w[i % 16 + 4], k[4]);                                  \
+        SHA256_STEP(d, e, f, g, h, a, b, c, w[i % 16 + 5], k[5]);                                  \
+        SHA256_STEP(c, d, e, f, g, h, a, b, w[i % 16 + 6], k[6]);                                  \
+        SHA256_STEP(b, c, d, e, f, g, h, a, w[i % 16 + 7], k[7]);                                  \
+    }
+
+#define SHA256_SUM                                                                                 \
+    sum[0] += a;                                                                                   \
+    sum[1] += b;                                                                                   \
+    sum[2] += c;                                                                                   \
+    sum[3] += d;                                                                                   \
+    sum[4] += e;                                                                                   \
+    sum[5] += f;                                                                                   \
+    sum[6] += g;                                                                                   \
+    sum[7] += h;
+
+WITH_AVX512 static void sha256_of_16(uint32_t state[][TN_LANE_COUNT],
+                                     const unsigned char *const *bytes, size_t block_count)
 {
-    (void)lane_count;
     vec sum[8];
     memcpy(sum, state, sizeof sum);
     for (size_t block = 0; block < block_count; block++) {
@@ -275,27 +301,40 @@ WITH_AVX512 static void sha256_avx512(uint32_t state[][TN_LANE_COUNT],
         vec a = sum[0], b = sum[1], c = sum[2], d = sum[3];
         vec e = sum[4], f = sum[5], g = sum[6], h = sum[7];
         load_words(bytes, block * BLOCK_LEN, w);
-        for (size_t i = 0; i < 16; i++) /* big-endian */
-            w[i] = (ROTATE(w[i], 8) & 0x00ff00ff) | (ROTATE(w[i], 24) & 0xff00ff00);
-        for (size_t i = 0; i < 64; i += 8) {
-            const uint32_t *k = sha256_roots + i;
-            const vec *word = w + i % 16;
-            if (i && i % 16 == 0)
-                sha256_extend(w);
-            SHA256_STEP(a, b, c, d, e, f, g, h, word[0], k[0]);
-            SHA256_STEP(h, a, b, c, d, e, f, g, word[1], k[1]);
-            SHA256_STEP(g, h, a, b, c, d, e, f, word[2], k[2]);
-            SHA256_STEP(f, g, h, a, b, c, d, e, word[3], k[3]);
-            SHA256_STEP(e, f, g, h, a, b, c, d, word[4], k[4]);
-            SHA256_STEP(d, e, f, g, h, a, b, c, word[5], k[5]);
-            SHA256_STEP(c, d, e, f, g, h, a, b, word[6], k[6]);
-            SHA256_STEP(b, c, d, e, f, g, h, a, word[7], k[7]);
-        }
-        const vec done[8] = { a, b, c, d, e, f, g, h };
-        for (size_t i = 0; i < 8; i++)
-            sum[i] += done[i];
+        SHA256_ROUNDS
+        SHA256_SUM
     }
     memcpy(state, sum, sizeof sum);
+}
+
+/* Half the width goes through more of the processor's units: 1.6 times as fast for half the lanes.
+ */
+WITH_AVX512 static void sha256_of_8(uint32_t state[][TN_LANE_COUNT],
+                                    const unsigned char *const *bytes, size_t block_count)
+{
+    half sum[8];
+    for (size_t i = 0; i < 8; i++)
+        memcpy(&sum[i], state[i], sizeof sum[i]);
+    for (size_t block = 0; block < block_count; block++) {
+        half w[16];
+        half a = sum[0], b = sum[1], c = sum[2], d = sum[3];
+        half e = sum[4], f = sum[5], g = sum[6], h = sum[7];
+        load_half_words(bytes, block * BLOCK_LEN, w);
+        load_half_words(bytes, block * BLOCK_LEN + sizeof(half), w + 8);
+        SHA256_ROUNDS
+        SHA256_SUM
+    }
+    for (size_t i = 0; i < 8; i++)
+        memcpy(state[i], &sum[i], sizeof sum[i]);
+}
+
+static void sha256_avx512(uint32_t state[][TN_LANE_COUNT], const unsigned char *const *bytes,
+                          size_t lane_count, size_t block_count)
+{
+    if (lane_count <= TN_LANE_COUNT / 2)
+        sha256_of_8(state, bytes, block_count);
+    else
+        sha256_of_16(state, bytes, block_count);
 }
 
 static bool has_sha256_instructions(void)
@@ -308,16 +347,17 @@ static bool has_sha256_instructions(void)
 /* NULL: one by one. */
 static const struct kernel *find_kernel(enum tn_hash_kind kind, enum tn_lanes_level highest)
 {
-    static const struct kernel md5_of_16 = { md5_avx512, 4, 2 };
-    static const struct kernel md5_of_8 = { md5_avx2, 4, 2 };
-    static const struct kernel sha256_of_16 = { sha256_avx512, 8, 3 };
-    bool has_avx512 = highest >= TN_LANES_AVX512 && __builtin_cpu_supports("avx512f");
+    static const struct kernel md5_wide = { md5_avx512, 4, 2 };
+    static const struct kernel md5_half = { md5_avx2, 4, 2 };
+    static const struct kernel sha256_wide = { sha256_avx512, 8, 2 };
+    bool has_avx512 = highest >= TN_LANES_AVX512 && __builtin_cpu_supports("avx512f") &&
+                      __builtin_cpu_supports("avx512vl");
     if (kind == TN_HASH_SHA256)
-        return has_avx512 && !has_sha256_instructions() ? &sha256_of_16 : NULL;
+        return has_avx512 && !has_sha256_instructions() ? &sha256_wide : NULL;
     if (has_avx512)
-        return &md5_of_16;
+        return &md5_wide;
     bool has_avx2 = highest >= TN_LANES_AVX2 && __builtin_cpu_supports("avx2");
-    return has_avx2 ? &md5_of_8 : NULL;
+    return has_avx2 ? &md5_half : NULL;
 }
 
 #else

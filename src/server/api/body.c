@@ -169,15 +169,11 @@ static int start_decoder(struct api_req *r)
 static int start_digests(struct api_req *r)
 {
     struct api_body *b = &r->body;
-    int rc = TARN_OK;
     if (b->kind == API_BODY_OBJECT || b->has_md5)
-        rc = tn_hash_init(&b->md5, TN_HASH_MD5);
-    b->has_sha256 = r->who.payload == TN_SIGV4_PAYLOAD_HASH && r->who.payload_hash[0];
-    if (rc == TARN_OK && b->has_sha256)
-        rc = tn_hash_init(&b->sha256, TN_HASH_SHA256);
-    if (rc == TARN_OK)
-        rc = tn_checksum_init(&b->checksum, b->checksum_kind);
-    return rc;
+        digest_add_md5(&b->digest);
+    if (r->who.payload == TN_SIGV4_PAYLOAD_HASH && r->who.payload_hash[0])
+        digest_add_sha256(&b->digest);
+    return tn_checksum_init(&b->checksum, b->checksum_kind);
 }
 
 enum tn_s3_code api_body_accept(struct api_req *r)
@@ -192,12 +188,15 @@ enum tn_s3_code api_body_accept(struct api_req *r)
         return api_from_status(r, rc, NULL);
 
     b->xml = TN_BUF_INIT(API_XML_LEN_MAX);
-    bool is_small = b->declared_len <= API_SMALL_BODY_LEN_MAX &&
+    b->is_on_loop = b->declared_len <= API_SMALL_BODY_LEN_MAX &&
                     r->http->body_len <= 2 * API_SMALL_BODY_LEN_MAX;
     uint64_t max = b->kind == API_BODY_XML ? API_XML_LEN_MAX : API_PUT_LEN_MAX;
     if (b->decoder)
         max += BODY_OVERHEAD(max);
-    http_body_accept(r->http, is_small ? HTTP_ON_LOOP : HTTP_ON_WORKER, max);
+    if (!b->is_on_loop)
+        digest_pool_enter(&r->api->digests);
+    b->is_taken = true;
+    http_body_accept(r->http, b->is_on_loop ? HTTP_ON_LOOP : HTTP_ON_WORKER, max);
     return TN_S3_OK;
 }
 
@@ -236,10 +235,10 @@ enum tn_s3_code api_body_take(struct api_req *r, char *bytes, size_t len)
     if (len > max - b->len)
         return b->kind == API_BODY_XML ? TN_S3_MAX_MESSAGE_LENGTH_EXCEEDED : TN_S3_ENTITY_TOO_LARGE;
     b->len += len;
-    if (b->md5.ctx)
-        tn_hash_update(&b->md5, bytes, len);
-    if (b->has_sha256)
-        tn_hash_update(&b->sha256, bytes, len);
+    if (b->is_on_loop)
+        digest_update(&b->digest, bytes, len);
+    else
+        digest_update_together(&r->api->digests, &b->digest, bytes, len);
     tn_checksum_update(&b->checksum, bytes, len);
     int rc = keep_bytes(r, bytes, len, &err);
     return api_from_status(r, rc, &err);
@@ -274,9 +273,9 @@ static enum tn_s3_code compare_sha256(struct api_req *r)
 {
     unsigned char found[TN_SHA256_LEN];
     char text[2 * TN_SHA256_LEN + 1];
-    if (!r->body.has_sha256)
+    if (!r->body.digest.has_sha256)
         return TN_S3_OK;
-    tn_hash_final(&r->body.sha256, found);
+    tn_lane_final(&r->body.digest.sha256, found);
     tn_hex_encode(found, sizeof found, text);
     return tn_str_eq(tn_str_from(text), tn_str_from(r->who.payload_hash))
                ? TN_S3_OK
@@ -286,9 +285,9 @@ static enum tn_s3_code compare_sha256(struct api_req *r)
 static enum tn_s3_code compare_md5(struct api_req *r)
 {
     struct api_body *b = &r->body;
-    if (!b->md5.ctx)
+    if (!b->digest.has_md5)
         return TN_S3_OK;
-    tn_hash_final(&b->md5, b->md5_found);
+    tn_lane_final(&b->digest.md5, b->md5_found);
     if (b->has_md5 && memcmp(b->md5_found, b->md5_expected, TN_MD5_LEN) != 0)
         return api_err(r, TN_S3_BAD_DIGEST,
                        "The Content-MD5 you specified did not match what we received.");
@@ -333,15 +332,17 @@ enum tn_s3_code api_body_finish(struct api_req *r)
     return TN_S3_OK;
 }
 
-void api_body_release(struct api_body *b, struct store *s)
+void api_body_release(struct api_req *r)
 {
+    struct api_body *b = &r->body;
+    struct store *s = r->api->store;
+    if (b->is_taken && !b->is_on_loop)
+        digest_pool_leave(&r->api->digests);
     if (b->store)
         s->ops->body_free(b->store);
     b->store = NULL;
     if (b->decoder)
         tn_aws_chunked_release(b->decoder);
-    tn_hash_release(&b->md5);
-    tn_hash_release(&b->sha256);
     tn_checksum_release(&b->checksum);
     if (b->xml.data)
         tn_buf_release(&b->xml);

@@ -5,10 +5,10 @@
 #define SERVER_API_BODY_H
 
 #include "base/buf.h"
-#include "base/hash.h"
 #include "proto/aws_chunked.h"
 #include "proto/checksum.h"
 #include "proto/s3_error.h"
+#include "server/api/digest.h"
 #include "server/store/store.h"
 
 struct api_req;
@@ -23,17 +23,17 @@ enum api_body_kind {
 struct api_body {
     enum api_body_kind kind;
     bool has_md5;              /* Content-MD5 was sent */
-    bool has_sha256;           /* the signature covers the payload's hash */
     bool has_checksum;         /* its value was sent in a header */
     bool has_trailer_checksum; /* its value comes behind the body */
+    bool is_taken;             /* accepted */
+    bool is_on_loop;           /* where it is taken: must not wait */
     uint64_t declared_len;     /* of the payload; UINT64_MAX: not known */
     uint64_t len;              /* so far */
     enum tn_checksum_kind checksum_kind;
     unsigned char md5_expected[TN_MD5_LEN];
     struct tn_checksum_value checksum_expected;
     struct tn_aws_chunked *decoder; /* NULL when the body is plain */
-    struct tn_hash md5;
-    struct tn_hash sha256;
+    struct digest digest;           /* SHA-256 when the signature covers the payload's hash */
     struct tn_checksum checksum;
     struct store_body *store;
     struct tn_buf xml;
@@ -56,6 +56,6 @@ TN_MUST_USE enum tn_s3_code api_body_take(struct api_req *r, char *bytes, size_t
 /* Behind the last: compares all digests. */
 TN_MUST_USE enum tn_s3_code api_body_finish(struct api_req *r);
 
-void api_body_release(struct api_body *b, struct store *s);
+void api_body_release(struct api_req *r);
 
 #endif

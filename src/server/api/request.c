@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -533,7 +534,7 @@ static void on_done(void *context, struct http_req *http)
     struct api_req *r = http->user;
     if (!r)
         return;
-    api_body_release(&r->body, r->api->store);
+    api_body_release(r);
     if (r->object)
         r->api->store->ops->object_close(r->object);
     auth_result_wipe(&r->who);
@@ -573,6 +574,14 @@ static bool add_domain(struct api *api, const char *domain)
     return true;
 }
 
+static size_t core_count(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) < 0)
+        return 1;
+    return (size_t)CPU_COUNT(&set);
+}
+
 struct api *api_new(const struct api_config *config)
 {
     struct api *api = tn_calloc(1, sizeof *api);
@@ -589,7 +598,8 @@ struct api *api_new(const struct api_config *config)
         is_fine = is_fine && add_domain(api, config->domains[i]);
     is_fine = is_fine && add_domain(api, "localhost");
     api->scratch = scratch_pool_new();
-    if (is_fine && api->scratch)
+    api->has_digests = digest_pool_init(&api->digests, core_count()) == TARN_OK;
+    if (is_fine && api->scratch && api->has_digests)
         return api;
     api_free(api);
     return NULL;
@@ -600,6 +610,8 @@ void api_free(struct api *api)
     if (!api)
         return;
     scratch_pool_free(api->scratch);
+    if (api->has_digests)
+        digest_pool_release(&api->digests);
     tn_free(api);
 }
 

@@ -28,7 +28,7 @@ enum {
     API_OUT_LEN_MAX = 16 * 1024 * 1024, /* 1,000 entries of 1,024 bytes, each byte escaped */
     API_XML_LEN_MAX = 4 * 1024 * 1024,  /* 10,000 parts with their checksums */
     API_TREE_LEN_MAX = 32 * 1024 * 1024,
-    API_SMALL_BODY_LEN_MAX = 64 * 1024, /* taken on the loop, kept in memory */
+    API_SMALL_BODY_LEN_MAX = 16 * 1024, /* taken on the loop: digested in 30 us */
     API_LIST_COUNT_MAX = 1000,
     API_DELETE_COUNT_MAX = 1000,
     API_RETRY_COUNT_MAX = 64, /* when what a change was based on keeps changing */
@@ -114,6 +114,8 @@ struct api {
     char domains[API_DOMAIN_COUNT_MAX][256];
     size_t domain_count;
     struct api_scratch_pool *scratch;
+    struct digest_pool digests;
+    bool has_digests;
 };
 
 /* --- Reading the request --- */

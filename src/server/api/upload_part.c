@@ -128,7 +128,7 @@ static int copy_bytes(struct api_req *r, const struct copy_state *state, char *w
         ssize_t n = ops->object_read(r->object, state->range.first + done, window, cap, true, err);
         if (n <= 0)
             return n < 0 ? (int)n : TARN_ECORRUPT;
-        tn_hash_update(&b->md5, window, (size_t)n);
+        digest_update_together(&r->api->digests, &b->digest, window, (size_t)n);
         tn_checksum_update(&b->checksum, window, (size_t)n);
         int rc = ops->body_append(b->store, window, (size_t)n, err);
         if (rc < 0)
@@ -144,7 +144,8 @@ static enum tn_s3_code copy_body(struct api_req *r, const struct copy_state *sta
     struct api_body *b = &r->body;
     struct tarn_error err = { 0 };
     TN_AUTO_FREE char *window = tn_realloc(NULL, API_COPY_WINDOW_LEN);
-    int rc = window ? tn_hash_init(&b->md5, TN_HASH_MD5) : TARN_ENOMEM;
+    int rc = window ? TARN_OK : TARN_ENOMEM;
+    digest_add_md5(&b->digest);
     if (rc == TARN_OK)
         rc = tn_checksum_init(&b->checksum, b->checksum_kind);
     if (rc == TARN_OK)
@@ -153,7 +154,7 @@ static enum tn_s3_code copy_body(struct api_req *r, const struct copy_state *sta
         rc = copy_bytes(r, state, window, &err);
     if (rc < 0)
         return api_from_status(r, rc, &err);
-    tn_hash_final(&b->md5, b->md5_found);
+    tn_lane_final(&b->digest.md5, b->md5_found);
     tn_checksum_final(&b->checksum, &b->checksum_found);
     return TN_S3_OK;
 }

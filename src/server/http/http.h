@@ -111,7 +111,7 @@ struct http_config {
     const char *tls_cert; /* PEM files; both or none */
     const char *tls_key;
     unsigned loop_count;                                        /* 0: one per core */
-    unsigned worker_count;                                      /* 0: four per core, at least 8 */
+    unsigned worker_count;                                      /* 0: four per core, at least 16 */
     unsigned conn_max;                                          /* 0: HTTP_CONN_MAX */
     unsigned head_timeout_ms, body_timeout_ms, idle_timeout_ms; /* 0: the defaults of limits.h */
     struct http_handler handler;

@@ -14,7 +14,7 @@ enum {
     LOOP_COUNT_MAX = 64,
     LOOP_STACK_LEN = 512 * 1024,
     WORKERS_PER_CORE = 4,
-    WORKER_COUNT_MIN = 8,
+    WORKER_COUNT_MIN = 16, /* digests of so many bodies are made together */
 
     /* What an accept queue can hold, in batches: more has come while the server stops. */
     LISTEN_BATCH_MAX = NET_LISTEN_BACKLOG / HTTP_ACCEPT_BATCH_MAX,
