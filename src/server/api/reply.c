@@ -89,9 +89,10 @@ size_t api_etag(const struct store_head *head, char out[API_ETAG_LEN])
 
 static void quote_etag(const struct store_head *head, char out[API_ETAG_LEN + 2])
 {
-    char etag[API_ETAG_LEN];
-    (void)api_etag(head, etag);
-    (void)snprintf(out, API_ETAG_LEN + 2, "\"%s\"", etag);
+    out[0] = '"';
+    size_t len = api_etag(head, out + 1);
+    out[len + 1] = '"';
+    out[len + 2] = '\0';
 }
 
 void api_add_etag(struct api_req *r, const struct store_head *head)

@@ -78,22 +78,24 @@ static struct api_scratch_pool *scratch_pool_new(void)
 
 /* --- Reading --- */
 
-bool api_has_header(const struct api_req *r, const char *name)
+static const struct tn_header *find_header(const struct api_req *r, struct tn_str name)
 {
     for (size_t i = 0; i < r->header_count; i++) {
-        if (tn_str_eq_nocase(r->headers[i].name, tn_str_from(name)))
-            return true;
+        if (tn_str_eq_nocase(r->headers[i].name, name))
+            return &r->headers[i];
     }
-    return false;
+    return NULL;
+}
+
+bool api_has_header(const struct api_req *r, const char *name)
+{
+    return find_header(r, tn_str_from(name)) != NULL;
 }
 
 struct tn_str api_header(const struct api_req *r, const char *name)
 {
-    for (size_t i = 0; i < r->header_count; i++) {
-        if (tn_str_eq_nocase(r->headers[i].name, tn_str_from(name)))
-            return r->headers[i].value;
-    }
-    return TN_STR_EMPTY;
+    const struct tn_header *h = find_header(r, tn_str_from(name));
+    return h ? h->value : TN_STR_EMPTY;
 }
 
 bool api_is_header_text(struct tn_str value)
@@ -123,25 +125,37 @@ enum tn_s3_code api_param_u64(struct api_req *r, const char *name, uint64_t low,
     return TN_S3_OK;
 }
 
-static bool read_date(const struct api_req *r, const char *prefix, const char *name, int64_t *out)
+/* The header `prefix` + `name`. */
+static struct tn_str prefixed_header(const struct api_req *r, struct tn_str prefix,
+                                     const char *name)
 {
-    char full[64];
-    (void)snprintf(full, sizeof full, "%s%s", prefix, name);
-    struct tn_str text = api_header(r, full);
+    struct tn_str rest = tn_str_from(name);
+    for (size_t i = 0; i < r->header_count; i++) {
+        struct tn_str found = r->headers[i].name;
+        if (found.len == prefix.len + rest.len &&
+            tn_str_eq_nocase(tn_str_sub(found, 0, prefix.len), prefix) &&
+            tn_str_eq_nocase(tn_str_sub(found, prefix.len, SIZE_MAX), rest))
+            return r->headers[i].value;
+    }
+    return TN_STR_EMPTY;
+}
+
+static bool read_date(const struct api_req *r, struct tn_str prefix, const char *name, int64_t *out)
+{
+    struct tn_str text = prefixed_header(r, prefix, name);
     return text.len && tn_http_date_parse(text, tn_wall_ms() / 1000, out) == TARN_OK;
 }
 
-static bool read_tags(const struct api_req *r, const char *prefix, const char *name,
+static bool read_tags(const struct api_req *r, struct tn_str prefix, const char *name,
                       struct tn_str *out)
 {
-    char full[64];
-    (void)snprintf(full, sizeof full, "%s%s", prefix, name);
-    *out = api_header(r, full);
+    *out = prefixed_header(r, prefix, name);
     return out->len != 0;
 }
 
-void api_cond_read(const struct api_req *r, const char *prefix, struct tn_precond *out)
+void api_cond_read(const struct api_req *r, const char *prefix_text, struct tn_precond *out)
 {
+    struct tn_str prefix = tn_str_from(prefix_text);
     *out = (struct tn_precond){ 0 };
     out->has_if_match = read_tags(r, prefix, "if-match", &out->if_match);
     out->has_if_none_match = read_tags(r, prefix, "if-none-match", &out->if_none_match);

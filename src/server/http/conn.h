@@ -141,7 +141,7 @@ struct conn {
     size_t peer_len;
 };
 
-enum { LOOP_SCRATCH_LEN = 64 * 1024, LOOP_DATE_LEN = 32 };
+enum { LOOP_SCRATCH_LEN = 64 * 1024, LOOP_LOG_LEN = 4096, LOOP_DATE_LEN = 32 };
 
 struct http_loop {
     struct net_loop net;
@@ -183,6 +183,8 @@ struct http_loop {
     _Atomic(uint64_t) bytes_out;
 
     char scratch[LOOP_SCRATCH_LEN]; /* for what is used up at once */
+    char log[LOOP_LOG_LEN];         /* lines of this turn, as many as a pipe takes in one piece */
+    size_t log_len;
 };
 
 struct http_server {
@@ -267,6 +269,9 @@ bool req_is_in_flight(const struct req *r);
 
 /* Windows back, log line, on_done; again is fine. Nothing may be in flight. */
 void req_finish(struct req *r);
+
+/* Writes the lines that req_finish() has gathered. */
+void loop_log_flush(struct http_loop *loop);
 
 static inline struct req *req_of(struct http_req *pub)
 {

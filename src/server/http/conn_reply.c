@@ -5,6 +5,8 @@
 
 #include <assert.h>
 
+#include "server/http/pen.h"
+
 enum { CONTINUE_LEN = 25 }; /* "HTTP/1.1 100 Continue" and two line ends */
 
 static const struct {
@@ -52,36 +54,6 @@ static const char *reason_of(int status)
 
 /* --- The head --- */
 
-/* Texts go one behind the other into the fixed part, which has room for all of them. */
-struct pen {
-    char *at;
-    size_t room;
-};
-
-static void put(struct pen *pen, const char *text, size_t len)
-{
-    assert(len <= pen->room);
-    memcpy(pen->at, text, len);
-    pen->at += len;
-    pen->room -= len;
-}
-
-static void put_text(struct pen *pen, const char *text)
-{
-    put(pen, text, strlen(text));
-}
-
-static void put_number(struct pen *pen, uint64_t number)
-{
-    char digits[20];
-    size_t i = sizeof digits;
-    do {
-        digits[--i] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    put(pen, digits + i, sizeof digits - i);
-}
-
 static bool must_close(const struct conn *c)
 {
     const struct req *r = c->req;
@@ -112,23 +84,23 @@ static void write_fixed(struct conn *c, bool has_length, uint64_t len)
 {
     struct req *r = c->req;
     struct pen pen = { r->reply.fixed, sizeof r->reply.fixed };
-    put_text(&pen, "HTTP/1.1 ");
-    put_number(&pen, (uint64_t)r->pub.answer.status);
-    put_text(&pen, " ");
-    put_text(&pen, reason_of(r->pub.answer.status));
-    put_text(&pen, "\r\nServer: tarn\r\nDate: ");
-    put_text(&pen, loop_date(c->loop));
-    put_text(&pen, "\r\nx-amz-request-id: ");
-    put(&pen, r->pub.id, HTTP_REQUEST_ID_LEN);
+    pen_text(&pen, "HTTP/1.1 ");
+    pen_number(&pen, (uint64_t)r->pub.answer.status);
+    pen_text(&pen, " ");
+    pen_text(&pen, reason_of(r->pub.answer.status));
+    pen_text(&pen, "\r\nServer: tarn\r\nDate: ");
+    pen_text(&pen, loop_date(c->loop));
+    pen_text(&pen, "\r\nx-amz-request-id: ");
+    pen_put(&pen, r->pub.id, HTTP_REQUEST_ID_LEN);
     if (has_length) {
-        put_text(&pen, "\r\nContent-Length: ");
-        put_number(&pen, len);
+        pen_text(&pen, "\r\nContent-Length: ");
+        pen_number(&pen, len);
     }
     if (r->is_closing)
-        put_text(&pen, "\r\nConnection: close");
+        pen_text(&pen, "\r\nConnection: close");
     else if (r->pub.head.minor_version == 0)
-        put_text(&pen, "\r\nConnection: keep-alive");
-    put_text(&pen, "\r\n");
+        pen_text(&pen, "\r\nConnection: keep-alive");
+    pen_text(&pen, "\r\n");
     add_part(&r->reply, r->reply.fixed, (size_t)(pen.at - r->reply.fixed));
 }
 

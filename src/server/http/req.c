@@ -4,10 +4,13 @@
 #include "server/http/conn.h"
 
 #include <assert.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "server/http/pen.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 enum { FREE_COUNT_MAX = 0 }; /* so that the sanitizer sees late uses */
@@ -17,6 +20,11 @@ enum { FREE_COUNT_MAX = HTTP_FREE_COUNT_MAX };
 
 /* A longer buffer than this is not kept for the next request. */
 enum { KEPT_HEADERS_LEN = 4096 };
+
+enum {
+    LOG_FIELD_LEN_MAX = 64,
+    LOG_LINE_LEN_MAX = HTTP_LOG_TARGET_LEN_MAX + 1024, /* names, numbers, six fields */
+};
 
 static void on_reply_msg(struct net_msg *msg)
 {
@@ -193,37 +201,66 @@ bool req_is_in_flight(const struct req *r)
 
 /* --- The log line --- */
 
-static void escape_target(struct tn_str target, char *out, size_t cap)
+static void put_target(struct pen *pen, struct tn_str target)
 {
+    static const char digits[] = "0123456789abcdef";
     /* Without the query: presigned ones are as good as a password. */
     struct tn_str path = tn_str_split(&target, '?');
-    size_t len = 0;
-    for (size_t i = 0; i < path.len && len + 4 < cap; i++) {
+    size_t end = pen->room - HTTP_LOG_TARGET_LEN_MAX;
+    for (size_t i = 0; i < path.len && pen->room > end + 4; i++) {
         unsigned char b = (unsigned char)path.data[i];
+        const char escaped[4] = { '\\', 'x', digits[b >> 4], digits[b & 15] };
         if (b <= ' ' || b >= 0x7f || b == '"' || b == '\\')
-            len += (size_t)snprintf(out + len, cap - len, "\\x%02x", b);
+            pen_put(pen, escaped, sizeof escaped);
         else
-            out[len++] = (char)b;
+            pen_put(pen, &path.data[i], 1);
     }
-    out[len] = '\0';
+}
+
+static void put_field(struct pen *pen, const char *name, struct tn_str value)
+{
+    pen_text(pen, name);
+    pen_str(pen, tn_str_sub(value, 0, LOG_FIELD_LEN_MAX));
 }
 
 static void log_line(const struct req *r)
 {
     if (!tn_log_is_on(TN_LOG_INFO))
         return;
-    char target[HTTP_LOG_TARGET_LEN_MAX];
+    struct http_loop *loop = r->conn->loop;
     const struct http_req *pub = &r->pub;
-    escape_target(pub->head.target, target, sizeof target);
     bool is_out = r->is_answered && r->reply.is_begun;
-    uint64_t ms = (tn_now_ns() - pub->start_ns) / 1000000;
-    tn_log(TN_LOG_INFO,
-           "event=request id=%s peer=%.*s method=%.*s target=\"%s\" status=%d in=%llu out=%llu "
-           "ms=%llu op=%s error=%s",
-           pub->id, TN_STR_ARG(pub->peer), TN_STR_ARG(pub->head.method), target,
-           is_out ? pub->answer.status : 0, (unsigned long long)r->bytes_in,
-           (unsigned long long)r->bytes_out, (unsigned long long)ms, pub->op ? pub->op : "-",
-           pub->error_code[0] ? pub->error_code : "-");
+    uint64_t now_ns = tn_now_ns();
+    if (sizeof loop->log - loop->log_len < LOG_LINE_LEN_MAX)
+        loop_log_flush(loop);
+    struct pen pen = { loop->log + loop->log_len, LOG_LINE_LEN_MAX };
+    char stamp[TN_TIME_LEN];
+    tn_time_iso8601(tn_wall_ms(), stamp);
+    put_field(&pen, "ts=", tn_str_from(stamp));
+    put_field(&pen, " level=info event=request id=", tn_str_from(pub->id));
+    put_field(&pen, " peer=", pub->peer);
+    put_field(&pen, " method=", pub->head.method);
+    pen_text(&pen, " target=\"");
+    put_target(&pen, pub->head.target);
+    pen_text(&pen, "\" status=");
+    pen_number(&pen, is_out ? (uint64_t)pub->answer.status : 0);
+    pen_text(&pen, " in=");
+    pen_number(&pen, r->bytes_in);
+    pen_text(&pen, " out=");
+    pen_number(&pen, r->bytes_out);
+    pen_text(&pen, " ms=");
+    pen_number(&pen, (now_ns - pub->start_ns) / 1000000);
+    put_field(&pen, " op=", tn_str_from(pub->op ? pub->op : "-"));
+    put_field(&pen, " error=", tn_str_from(pub->error_code[0] ? pub->error_code : "-"));
+    pen_text(&pen, "\n");
+    loop->log_len = (size_t)(pen.at - loop->log);
+}
+
+void loop_log_flush(struct http_loop *loop)
+{
+    if (loop->log_len && tn_fd_write(STDERR_FILENO, loop->log, loop->log_len) < 0)
+        loop->log_len = 0; /* there is nowhere left to complain */
+    loop->log_len = 0;
 }
 
 void req_finish(struct req *r)

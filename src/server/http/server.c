@@ -158,6 +158,7 @@ static bool on_turn(struct net_loop *net)
     }
     if (loop->is_stopping && loop->conn_count == 0)
         net_loop_end(net);
+    loop_log_flush(loop);
     return loop->ready_first != NULL;
 }
 
