@@ -4,9 +4,10 @@ PRESET ?= dev
 T ?= .
 F ?= http1
 FUZZ_SECONDS ?= 60
+LINEAR_OPS ?= 1000000
 DATA ?= build/run
 
-.PHONY: all dev release test format lint check fuzz tsan bench run install clean
+.PHONY: all dev release test format lint check fuzz tsan bench linear run install clean
 
 all: dev
 
@@ -38,6 +39,10 @@ fuzz: build/fuzz/build.ninja
 bench: build/bench/build.ninja
 	cmake --build build/bench
 	tools/bench
+
+linear: build/bench/build.ninja
+	cmake --build build/bench --target tarnd tarn-linear
+	build/bench/bin/tarn-linear --tarnd build/bench/bin/tarnd --ops $(LINEAR_OPS) --kill-every 3000
 
 run: dev
 	build/dev/bin/tarnd --data $(DATA)
