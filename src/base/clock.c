@@ -76,27 +76,57 @@ bool tn_date_is_valid(const struct tn_date *date)
     return same.day == date->day && same.month == date->month;
 }
 
+/* Texts are made digit by digit: each request needs one or two, and printf() takes ten times as
+ * long. */
+static char *put_digits(char *at, int value, size_t count)
+{
+    for (size_t i = count; i-- > 0; value /= 10)
+        at[i] = (char)('0' + value % 10);
+    return at + count;
+}
+
+static char *put_text(char *at, const char *text)
+{
+    size_t len = strlen(text);
+    memcpy(at, text, len + 1);
+    return at + len;
+}
+
+static char *put_three(char *at, int first, int second, int third, const char *between)
+{
+    at = put_text(put_digits(at, first, 2), between);
+    at = put_text(put_digits(at, second, 2), between);
+    return put_digits(at, third, 2);
+}
+
 void tn_time_iso8601(int64_t unix_ms, char out[TN_TIME_LEN])
 {
     if (unix_ms < 0)
         unix_ms = 0;
     struct tn_date d = tn_date_from_unix(unix_ms / 1000);
-    (void)snprintf(out, TN_TIME_LEN, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", d.year, d.month, d.day,
-                   d.hour, d.minute, d.second, (int)(unix_ms % 1000));
+    char *at = put_text(put_digits(out, d.year, 4), "-");
+    at = put_text(put_digits(at, d.month, 2), "-");
+    at = put_text(put_digits(at, d.day, 2), "T");
+    at = put_text(put_three(at, d.hour, d.minute, d.second, ":"), ".");
+    (void)put_text(put_digits(at, (int)(unix_ms % 1000), 3), "Z");
 }
 
 void tn_time_basic(int64_t unix_seconds, char out[TN_TIME_LEN])
 {
     struct tn_date d = tn_date_from_unix(unix_seconds);
-    (void)snprintf(out, TN_TIME_LEN, "%04d%02d%02dT%02d%02d%02dZ", d.year, d.month, d.day, d.hour,
-                   d.minute, d.second);
+    char *at = put_digits(out, d.year, 4);
+    at = put_text(put_digits(put_digits(at, d.month, 2), d.day, 2), "T");
+    (void)put_text(put_three(at, d.hour, d.minute, d.second, ""), "Z");
 }
 
 void tn_time_http(int64_t unix_seconds, char out[TN_TIME_LEN])
 {
     struct tn_date d = tn_date_from_unix(unix_seconds);
-    (void)snprintf(out, TN_TIME_LEN, "%s, %02d %s %04d %02d:%02d:%02d GMT", weekdays[d.weekday],
-                   d.day, months[d.month - 1], d.year, d.hour, d.minute, d.second);
+    char *at = put_text(put_text(out, weekdays[d.weekday]), ", ");
+    at = put_text(put_digits(at, d.day, 2), " ");
+    at = put_text(put_text(at, months[d.month - 1]), " ");
+    at = put_text(put_digits(at, d.year, 4), " ");
+    (void)put_text(put_three(at, d.hour, d.minute, d.second, ":"), " GMT");
 }
 
 /* Takes `count` digits off the front of `s`. */

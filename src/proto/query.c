@@ -57,6 +57,8 @@ int tn_query_parse(struct tn_arena *a, struct tn_str text, unsigned flags, struc
 
 const struct tn_param *tn_query_find(const struct tn_query *q, const char *name)
 {
+    if (q->count == 0)
+        return NULL;
     struct tn_str wanted = tn_str_from(name);
     for (size_t i = 0; i < q->count; i++) {
         if (tn_str_eq(q->params[i].name, wanted))

@@ -180,7 +180,12 @@ static enum tn_sigv4_problem header_time_parse(const struct tn_sigv4_request *re
         return TN_SIGV4_NO_DATE;
     if (!is_there && !header_find(request, TN_STR("date"), &text, &is_there))
         return TN_SIGV4_NO_DATE;
-    if (!is_there || tn_http_date_parse(text, 0, &claim->time) < 0 || claim->time < 0)
+    if (!is_there)
+        return TN_SIGV4_NO_DATE;
+    if (tn_time_parse_basic(text, &claim->time) < 0 &&
+        tn_http_date_parse(text, 0, &claim->time) < 0)
+        return TN_SIGV4_NO_DATE;
+    if (claim->time < 0)
         return TN_SIGV4_NO_DATE;
     time_text_set(claim, text);
     return is_same_day(claim) ? TN_SIGV4_FINE : TN_SIGV4_MALFORMED_HEADER;
