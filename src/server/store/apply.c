@@ -171,12 +171,14 @@ static int move_live(struct log_store *s, const struct place *from, const struct
 }
 
 /* A row's record has moved: nothing changes but its place. TARN_ENOTFOUND when the row is not of
- * that record. */
+ * that record; TARN_ENOTMODIFIED when it is of a newer one. */
 static int move_row(struct log_store *s, const struct record *r, const struct place *place,
                     struct tn_str key, struct place *old, struct tarn_error *err)
 {
     struct store_head head;
     int rc = index_get(s->index, key, &head, err);
+    if (rc == TARN_OK && head.seq > r->origin)
+        return TARN_ENOTMODIFIED;
     if (rc == TARN_OK && head.seq != r->origin)
         rc = TARN_ENOTFOUND;
     if (rc < 0)
@@ -193,12 +195,16 @@ static int move_part(struct log_store *s, const struct record *r, const struct p
                      struct tn_str key, struct place *old, struct tarn_error *err)
 {
     int row = move_row(s, r, place, key, old, err);
-    if ((row < 0 && row != TARN_ENOTFOUND) || place->kind != PLACE_INLINE)
+    if ((row < 0 && row != TARN_ENOTFOUND && row != TARN_ENOTMODIFIED) ||
+        place->kind != PLACE_INLINE)
         return row;
-    return index_move(s->index, r->origin, place, old, err);
+    int rc = index_move(s->index, r->origin, place, old, err);
+    return rc == TARN_ENOTFOUND ? row : rc;
 }
 
-/* While the index is rebuilt, a moved record may be the first that is left of its state. */
+/* A part is judged by an index that may lag, and an upload's end changes no part's head: so the
+ * record that moved may be of something that is over. While the index is rebuilt, it may also be
+ * the first that is left of its state. */
 static int apply_move(struct log_store *s, const struct record *r, const struct place *place,
                       struct tn_str manifest, struct tarn_error *err)
 {
@@ -207,8 +213,10 @@ static int apply_move(struct log_store *s, const struct record *r, const struct 
     index_key_of_record(&key, r);
     int rc = r->type == RECORD_PART ? move_part(s, r, place, index_key_str(&key), &old, err)
                                     : move_row(s, r, place, index_key_str(&key), &old, err);
-    if (rc == TARN_ENOTFOUND)
+    if (rc == TARN_ENOTFOUND && s->is_rebuilding)
         return put_row(s, r, place, manifest, err);
+    if (rc == TARN_ENOTFOUND || rc == TARN_ENOTMODIFIED)
+        return TARN_OK;
     return rc < 0 ? rc : move_live(s, &old, place, err);
 }
 
@@ -229,16 +237,21 @@ static int apply_complete(struct log_store *s, const struct record *r, const str
                                (const unsigned char *)r->meta.data, r->seq, err);
 }
 
+int apply_drop_rows(struct log_store *s, uint32_t bucket, uint64_t seq, struct tarn_error *err)
+{
+    struct index_key all;
+    struct row_release user = { s, seq, err };
+    index_key_make(&all, bucket, SPACE_OBJECT, TN_STR_EMPTY);
+    all.len--; /* every space of the bucket */
+    return index_delete_prefix(s->index, index_key_str(&all), release_each, &user, err);
+}
+
 static int apply_bucket(struct log_store *s, const struct record *r, struct tarn_error *err)
 {
     struct store_bucket b = { r->key, r->mtime_ms, r->meta };
     if (r->type != RECORD_BUCKET_DELETE)
         return index_bucket_put(s->index, r->bucket, &b, err);
-    struct index_key all;
-    struct row_release user = { s, r->seq, err };
-    index_key_make(&all, r->bucket, SPACE_OBJECT, TN_STR_EMPTY);
-    all.len--; /* every space of the bucket */
-    int rc = index_delete_prefix(s->index, index_key_str(&all), release_each, &user, err);
+    int rc = apply_drop_rows(s, r->bucket, r->seq, err);
     return rc < 0 ? rc : index_bucket_delete(s->index, r->bucket, err);
 }
 

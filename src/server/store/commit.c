@@ -230,11 +230,12 @@ static int check_empty(struct log_store *s, uint32_t bucket)
 
 /* A bucket's record moves while it says what the bucket is; its end, while no other has its place.
  */
-static int judge_bucket_move(struct log_store *s, const struct change *c)
+static int judge_bucket_move(struct log_store *s, struct change *c)
 {
     struct tn_arena arena;
     struct store_bucket now;
     bool is_there = buckets_number(s->buckets, c->record.key) == c->record.bucket;
+    c->is_quiet = true; /* the name may be another bucket's by now */
     if (c->record.type == RECORD_BUCKET_DELETE)
         return is_there ? TARN_ENOTMODIFIED : TARN_OK;
     if (!is_there)

@@ -27,6 +27,7 @@ enum {
     BACKLOG_MAX = 16384,           /* changes that the index may lag behind */
     RECORD_WHOLE_MAX = 128 * 1024, /* records up to this are read at once */
     MANIFEST_LEN_MAX = 32 << 20,
+    UNREAD_MAX = 64, /* descriptors of removed segments that wait for their readers */
 };
 
 /* The engine's own transaction: a record moves, as it is, from a segment that is being emptied. */
@@ -63,6 +64,12 @@ struct garbage {
     uint64_t death_seq; /* of the record that dropped the last reference */
 };
 
+/* The descriptor of a segment that is gone; nobody with a later pin has it. */
+struct unread {
+    int fd;
+    uint64_t seq;
+};
+
 struct log_store {
     struct store base;
     const struct disk_ops *disk;
@@ -76,6 +83,7 @@ struct log_store {
 
     struct log *log;
     struct index *index;
+    bool is_rebuilding; /* the index, from nothing: set by the recovery alone */
     struct heads *heads;
     struct buckets *buckets;
 
@@ -132,9 +140,11 @@ struct log_store {
         pthread_cond_t changed;
         unsigned in_flight; /* moves that are not answered */
         uint64_t in_flight_len;
-        _Atomic(uint64_t) moved_len; /* bytes written again since the start */
-        _Atomic(uint64_t) retired;   /* segments */
-        int hold_fd;                 /* of its own: a lock belongs to the open file */
+        _Atomic(uint64_t) moved_len;      /* bytes written again since the start */
+        _Atomic(uint64_t) retired;        /* segments */
+        struct unread unread[UNREAD_MAX]; /* the thread's alone */
+        size_t unread_count;
+        int hold_fd; /* of its own: a lock belongs to the open file */
     } vacuum;
     pthread_t vacuumer;
     pthread_t scrubber;
@@ -189,6 +199,10 @@ TN_MUST_USE int apply_wait(struct log_store *s, struct tarn_error *err);
 /* One record into the index, between index_begin and index_commit. */
 TN_MUST_USE int apply_record(struct log_store *s, const struct record *r, const struct place *place,
                              struct tn_str manifest, struct tarn_error *err);
+
+/* Drops every row of a bucket. Between index_begin and index_commit. */
+TN_MUST_USE int apply_drop_rows(struct log_store *s, uint32_t bucket, uint64_t seq,
+                                struct tarn_error *err);
 
 /* Drops the rows of parts whose upload is over: a rebuild may meet a moved part whose upload's end
  * vacuum had no more reason to keep. Between index_begin and index_commit. */

@@ -373,6 +373,22 @@ int index_position(struct index *x, struct index_position *out, struct tarn_erro
     return TARN_OK;
 }
 
+int index_rebuild_get(struct index *x, bool *is_under_way, struct tarn_error *err)
+{
+    unsigned char byte = 0;
+    int rc = state_get(x, "rebuild", &byte, sizeof byte, err);
+    if (rc < 0 && rc != TARN_ENOTFOUND)
+        return rc;
+    *is_under_way = byte != 0;
+    return TARN_OK;
+}
+
+int index_rebuild_set(struct index *x, bool is_under_way, struct tarn_error *err)
+{
+    unsigned char byte = is_under_way;
+    return state_put(x, "rebuild", &byte, sizeof byte, err);
+}
+
 int index_reader_get(struct index_reader *r, struct tn_str key, struct store_head *out,
                      struct tarn_error *err)
 {

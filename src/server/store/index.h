@@ -35,6 +35,11 @@ TN_MUST_USE int index_commit(struct index *x, const struct index_position *appli
 void index_rollback(struct index *x);
 TN_MUST_USE int index_position(struct index *x, struct index_position *out, struct tarn_error *err);
 
+/* A rebuild is under way until it is said to be done: a stop in between must not be taken for an
+ * index that lags. Setting it belongs between begin and commit. */
+TN_MUST_USE int index_rebuild_get(struct index *x, bool *is_under_way, struct tarn_error *err);
+TN_MUST_USE int index_rebuild_set(struct index *x, bool is_under_way, struct tarn_error *err);
+
 /* The row before the change; TARN_ENOTFOUND when there is none. */
 TN_MUST_USE int index_get(struct index *x, struct tn_str key, struct store_head *out,
                           struct tarn_error *err);

@@ -277,7 +277,10 @@ static int find_segments(struct log *l, struct tarn_error *err)
 {
     TN_AUTO_BUF numbers = TN_BUF_INIT(SEGMENT_LIST_LEN_MAX);
     uint32_t highest = 0;
-    int rc = log_numbers(l->config.disk, l->dir, &numbers, err);
+    /* What an earlier process removed and did not sync is not to come back either. */
+    int rc = disk_sync_dir(l->config.disk, l->dir, err);
+    if (rc == TARN_OK)
+        rc = log_numbers(l->config.disk, l->dir, &numbers, err);
     if (rc < 0)
         return rc;
     if (numbers.len)
@@ -379,9 +382,10 @@ int log_write(struct log *l, struct iovec *parts, size_t count, uint64_t first_s
 {
     const struct disk_ops *d = l->config.disk;
     int rc = TARN_OK;
+    uint32_t oldest = l->oldest;
     if (l->is_fresh) {
         unsigned char header[SEGMENT_HEADER_LEN];
-        struct segment_header h = { l->number, prev, first_seq, l->oldest };
+        struct segment_header h = { l->number, prev, first_seq, oldest };
         log_header_write(l, &h, header);
         rc = disk_write(d, l->fd, header, sizeof header, 0);
     }
@@ -392,6 +396,8 @@ int log_write(struct log *l, struct iovec *parts, size_t count, uint64_t first_s
                        tarn_status_text(rc));
     if (d->fdatasync(l->fd) < 0)
         return tn_fail_errno(err, "could not sync log segment %08x", l->number);
+    if (l->is_fresh)
+        l->missed = oldest;
     l->is_fresh = false;
     l->offset = l->reserved;
     return TARN_OK;
@@ -442,20 +448,30 @@ uint32_t log_oldest(const struct log *l)
     return l->oldest;
 }
 
-int log_retire(struct log *l, uint32_t number, struct tarn_error *err)
+uint32_t log_missed(const struct log *l)
+{
+    return l->missed;
+}
+
+int log_retire(struct log *l, uint32_t number, int *fd, struct tarn_error *err)
 {
     char path[LOG_PATH_MAX + 16];
     assert(number < l->number);
+    *fd = -1;
     int rc = segment_path(l, number, path, sizeof path);
     if (rc < 0)
         return tn_fail(err, rc, "could not remove log segment %08x: path too long", number);
     if (l->config.disk->unlink(path) < 0 && errno != ENOENT)
         return tn_fail_errno(err, "could not remove log segment %08x", number);
     (void)pthread_mutex_lock(&l->readers.lock);
-    bool is_open = number < l->readers.count && l->readers.fds[number] >= 0;
+    *fd = number < l->readers.count ? l->readers.fds[number] : -1;
+    if (*fd >= 0)
+        l->readers.fds[number] = -1;
     (void)pthread_mutex_unlock(&l->readers.lock);
-    if (is_open)
-        drop_fd(l, number);
+    /* Ends of what an older segment holds are dropped once it is gone: it must not come back. */
+    rc = disk_sync_dir(l->config.disk, l->dir, err);
+    if (rc < 0)
+        return rc;
     TN_AUTO_BUF numbers = TN_BUF_INIT(SEGMENT_LIST_LEN_MAX);
     rc = log_numbers(l->config.disk, l->dir, &numbers, err);
     if (rc == TARN_OK && numbers.len) {

@@ -83,14 +83,18 @@ TN_MUST_USE int log_extent(const char *dir, uint32_t number, uint64_t *len, bool
 uint32_t log_active(const struct log *l); /* any thread: segments before this one are sealed */
 uint32_t log_oldest(const struct log *l);
 
+/* The lowest number that a replay would miss: for those before it, the header of a segment says
+ * that they are gone, for those from it on, only a RECORD_RETIRE can. */
+uint32_t log_missed(const struct log *l);
+
 /* Yields the records of a sealed segment, bodies included, up to its seal. TARN_ECORRUPT where the
  * chain ends before it. */
 TN_MUST_USE int log_scan(struct log *l, uint32_t number, log_record_fn each, void *user,
                          struct tarn_error *err);
 
-/* Removes a sealed segment that nobody refers to or reads any more; a RECORD_RETIRE of it is
- * durable. */
-TN_MUST_USE int log_retire(struct log *l, uint32_t number, struct tarn_error *err);
+/* Removes a sealed segment that nobody refers to any more; a RECORD_RETIRE of it is durable. `fd`
+ * is its descriptor, or -1: the caller's to close, when nobody can be reading by it. */
+TN_MUST_USE int log_retire(struct log *l, uint32_t number, int *fd, struct tarn_error *err);
 
 /* --- Reading: any thread --- */
 

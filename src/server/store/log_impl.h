@@ -24,6 +24,7 @@ struct log {
 
     _Atomic(uint32_t) number; /* of the active segment; the committer changes it */
     _Atomic(uint32_t) oldest; /* no segment before this one is there any more */
+    _Atomic(uint32_t) missed; /* and a durable header says so up to here */
 
     struct {
         pthread_mutex_t lock;

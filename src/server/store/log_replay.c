@@ -354,6 +354,7 @@ int log_replay(struct log *l, const struct index_position *from, log_record_fn e
     if (rc == TARN_OK)
         rc = clear_tail(&p, err);
     replay_release(&p);
+    l->missed = p.oldest;
     if (is_new) {
         p.seq = 1;
         rc = from->seq == 0 ? begin_segment(l, 1, err)

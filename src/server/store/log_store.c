@@ -144,7 +144,7 @@ static int recover_record(void *user, const struct record *record, const struct 
         return rc;
     }
     uint32_t bucket_max = r->position.bucket_max;
-    if (record->type == RECORD_BUCKET_CREATE && record->bucket > bucket_max)
+    if (record->bucket > bucket_max)
         bucket_max = record->bucket;
     r->position = (struct index_position){ record->seq, place->segment, place->offset + place->len,
                                            record->crc, bucket_max };
@@ -165,6 +165,34 @@ static int note_bucket(void *user, uint32_t number, const struct store_bucket *b
     return tn_buf_append(user, &number, sizeof number);
 }
 
+static int begin_rebuild(struct recovery *r, struct tarn_error *err)
+{
+    struct log_store *s = r->store;
+    int rc = index_rebuild_get(s->index, &s->is_rebuilding, err);
+    if (rc < 0 || s->is_rebuilding || r->position.seq)
+        return rc;
+    s->is_rebuilding = true;
+    rc = index_begin(s->index, err);
+    if (rc < 0)
+        return rc;
+    rc = index_rebuild_set(s->index, true, err);
+    if (rc == TARN_OK)
+        return recovery_commit(r, err);
+    index_rollback(s->index);
+    return rc;
+}
+
+static bool has_number(const struct tn_buf *numbers, uint32_t number)
+{
+    for (size_t at = 0; at < numbers->len; at += sizeof number) {
+        if (memcmp(numbers->data + at, &number, sizeof number) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* What moved records have brought back, though it was over: rows of buckets that are no more, and
+ * of parts whose upload is. */
 static int drop_orphans(struct recovery *r, struct tarn_error *err)
 {
     struct log_store *s = r->store;
@@ -174,15 +202,20 @@ static int drop_orphans(struct recovery *r, struct tarn_error *err)
         rc = index_begin(s->index, err);
     if (rc < 0)
         return rc;
-    for (size_t at = 0; rc == TARN_OK && at < numbers.len; at += sizeof(uint32_t)) {
-        uint32_t number;
-        memcpy(&number, numbers.data + at, sizeof number);
-        rc = apply_drop_orphans(s, number, err);
-    }
+    for (uint32_t i = 1; rc == TARN_OK && i <= r->position.bucket_max; i++)
+        rc = has_number(&numbers, i) ? apply_drop_orphans(s, i, err)
+                                     : apply_drop_rows(s, i, r->position.seq, err);
     if (rc == TARN_OK)
-        return recovery_commit(r, err);
-    index_rollback(s->index);
-    return rc;
+        rc = index_rebuild_set(s->index, false, err);
+    if (rc < 0) {
+        index_rollback(s->index);
+        return rc;
+    }
+    /* A blob may have lost its last reference and got another from a record that moved behind: the
+     * sweeper asks the index that is whole now. */
+    s->garbage.count = 0;
+    s->is_rebuilding = false;
+    return recovery_commit(r, err);
 }
 
 static int recover(struct log_store *s, struct tarn_error *err)
@@ -191,7 +224,8 @@ static int recover(struct log_store *s, struct tarn_error *err)
     struct index_position end;
     uint64_t start = tn_now_ns();
     int rc = index_position(s->index, &r.position, err);
-    bool is_rebuild = r.position.seq == 0;
+    if (rc == TARN_OK)
+        rc = begin_rebuild(&r, err);
     if (rc == TARN_OK) {
         struct index_position from = r.position;
         rc = log_replay(s->log, &from, recover_record, &r, &end, err);
@@ -200,7 +234,7 @@ static int recover(struct log_store *s, struct tarn_error *err)
         rc = recovery_commit(&r, err);
     else if (r.in_batch)
         index_rollback(s->index);
-    if (rc == TARN_OK && is_rebuild)
+    if (rc == TARN_OK && s->is_rebuilding)
         rc = drop_orphans(&r, err);
     if (rc == TARN_OK)
         rc = index_bucket_list(s->index, load_bucket, s, err);

@@ -183,7 +183,7 @@ static int move_record(void *user, const struct record *r, const struct place *p
         rc = move_as(v, r, RECORD_BUCKET_CONFIG, body);
         break;
     case RECORD_RETIRE:
-        if (r->part > log_oldest(v->store->log))
+        if (r->part >= log_missed(v->store->log))
             rc = move_as(v, r, RECORD_RETIRE, body);
         break;
     default: /* what ended something */
@@ -199,19 +199,23 @@ static int move_record(void *user, const struct record *r, const struct place *p
 static int choose(struct log_store *s, struct index_reader *r, uint32_t *number, unsigned *share,
                   struct tarn_error *err)
 {
+    uint32_t active = log_active(s->log);
     TN_AUTO_BUF numbers = TN_BUF_INIT(64 << 20);
     uint64_t len_sum = 0;
     uint64_t live_sum = 0;
     double best = 2;
     char path[ENGINE_PATH_MAX + 8];
     (void)snprintf(path, sizeof path, "%s/log", s->dir);
-    int rc = log_numbers(s->disk, path, &numbers, err);
+    /* What was sealed before this is counted to its last record after it. */
+    int rc = apply_wait(s, err);
+    if (rc == TARN_OK)
+        rc = log_numbers(s->disk, path, &numbers, err);
     for (size_t at = 0; rc == TARN_OK && at < numbers.len; at += sizeof(uint32_t)) {
         uint32_t n;
         int fd;
         int64_t live;
         memcpy(&n, numbers.data + at, sizeof n);
-        if (n >= log_active(s->log))
+        if (n >= active)
             break;
         rc = log_segment_fd(s->log, n, true, &fd);
         off_t len = rc == TARN_OK ? s->disk->length(fd) : 0;
@@ -250,6 +254,36 @@ static int wait_for_readers(struct log_store *s)
     return TARN_OK;
 }
 
+/* A manifest goes on naming the place where a part once was: whoever looks there first, as one may
+ * until the file is gone, must not find the descriptor of another file. So it stays open until all
+ * who may have it are done. */
+static void close_unread(struct log_store *s)
+{
+    uint64_t lowest = pin_lowest(s);
+    size_t kept = 0;
+    for (size_t i = 0; i < s->vacuum.unread_count; i++) {
+        struct unread u = s->vacuum.unread[i];
+        if (u.seq < lowest || atomic_load(&s->is_closing))
+            (void)s->disk->close(u.fd);
+        else
+            s->vacuum.unread[kept++] = u;
+    }
+    s->vacuum.unread_count = kept;
+}
+
+static void close_later(struct log_store *s, int fd)
+{
+    if (fd < 0)
+        return;
+    close_unread(s);
+    while (s->vacuum.unread_count == UNREAD_MAX) {
+        vacuum_sleep(s, PIN_CHECK_MS);
+        close_unread(s);
+    }
+    s->vacuum.unread[s->vacuum.unread_count++] =
+        (struct unread){ fd, atomic_load(&s->committed_seq) };
+}
+
 static int empty(struct victim *v, struct tarn_error *err)
 {
     struct log_store *s = v->store;
@@ -268,8 +302,10 @@ static int empty(struct victim *v, struct tarn_error *err)
         rc = wait_for_readers(s);
     if (rc < 0)
         return rc;
-    rc = log_retire(s->log, v->number, err);
+    int fd;
+    rc = log_retire(s->log, v->number, &fd, err);
     hold_drop(s->vacuum.hold_fd);
+    close_later(s, fd);
     return rc;
 }
 
@@ -328,5 +364,6 @@ void vacuum_stop(struct log_store *s)
     (void)pthread_cond_broadcast(&s->vacuum.changed);
     (void)pthread_mutex_unlock(&s->vacuum.lock);
     (void)pthread_join(s->vacuumer, NULL);
+    close_unread(s);
     s->has_vacuumer = false;
 }
