@@ -38,7 +38,7 @@ static int refer(struct log_store *s, uint64_t id, const struct place *place, in
 {
     int64_t refs;
     struct place kept;
-    int rc = index_refer(s->index, id, place, change, &refs, &kept, err);
+    int rc = index_refer(s->index, id, place, change, s->is_rebuilding, &refs, &kept, err);
     if (rc < 0 || refs > 0)
         return rc;
     if (is_blob_id(id))
@@ -369,9 +369,13 @@ void apply_collect(struct log_store *s)
 
 /* --- The thread --- */
 
-/* Only rows of their own sort among each other: what touches many rows keeps its turn. */
+/* Only rows of their own sort among each other: what touches many rows keeps its turn. So does what
+ * may share its bytes: a copy comes before the end of its source, else the bytes would be without
+ * any reference in between, and be removed. */
 static bool is_sortable(const struct change *c)
 {
+    if (c->place.kind == PLACE_BLOB || c->place.kind == PLACE_MANIFEST)
+        return false;
     return c->record.type == RECORD_PUT || c->record.type == RECORD_DELETE ||
            c->record.type == RECORD_PART || c->record.type == RECORD_UPLOAD_CREATE;
 }

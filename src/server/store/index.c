@@ -35,6 +35,7 @@ enum statement {
     SQL_EXTENT_GET,
     SQL_EXTENT_PUT,
     SQL_EXTENT_DELETE,
+    SQL_EXTENT_DROP_EMPTY,
     SQL_SEGMENT_ADD,
     SQL_SEGMENT_GET,
     SQL_SEGMENT_DELETE,
@@ -62,6 +63,7 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_EXTENT_GET] = "SELECT refs, place FROM extents WHERE id = ?1",
     [SQL_EXTENT_PUT] = "INSERT INTO extents(id, refs, place) VALUES(?1, ?2, ?3)"
                        " ON CONFLICT(id) DO UPDATE SET refs = ?2, place = ?3",
+    [SQL_EXTENT_DROP_EMPTY] = "DELETE FROM extents WHERE refs <= 0",
     [SQL_EXTENT_DELETE] = "DELETE FROM extents WHERE id = ?1",
     [SQL_SEGMENT_ADD] = "INSERT INTO segments(number, live) VALUES(?1, ?2)"
                         " ON CONFLICT(number) DO UPDATE SET live = live + ?2",
@@ -522,8 +524,8 @@ static int extent_put(struct index *x, uint64_t id, int64_t refs, const struct p
     return run(&x->writer, s, "write the index", err);
 }
 
-int index_refer(struct index *x, uint64_t id, const struct place *place, int change, int64_t *refs,
-                struct place *kept, struct tarn_error *err)
+int index_refer(struct index *x, uint64_t id, const struct place *place, int change,
+                bool keeps_empty, int64_t *refs, struct place *kept, struct tarn_error *err)
 {
     struct place before;
     int rc = extent_get(&x->writer, id, refs, &before, err);
@@ -533,7 +535,9 @@ int index_refer(struct index *x, uint64_t id, const struct place *place, int cha
         before = *place;
     *kept = before;
     *refs += change;
-    if (*refs > 0)
+    if (*refs < 0)
+        *refs = 0;
+    if (*refs > 0 || keeps_empty)
         return extent_put(x, id, *refs, &before, err);
 
     sqlite3_stmt *s = NULL;
@@ -544,6 +548,11 @@ int index_refer(struct index *x, uint64_t id, const struct place *place, int cha
     return run(&x->writer, s, "write the index", err);
 }
 
+int index_drop_empty(struct index *x, struct tarn_error *err)
+{
+    return run_plain(&x->writer, SQL_EXTENT_DROP_EMPTY, "delete from the index", err);
+}
+
 int index_move(struct index *x, uint64_t id, const struct place *place, struct place *before,
                struct tarn_error *err)
 {
@@ -551,7 +560,7 @@ int index_move(struct index *x, uint64_t id, const struct place *place, struct p
     int rc = extent_get(&x->writer, id, &refs, before, err);
     if (rc < 0)
         return rc;
-    if (refs <= 0)
+    if (refs <= 0 && !before->kind)
         return TARN_ENOTFOUND;
     return extent_put(x, id, refs, place, err);
 }

@@ -57,9 +57,15 @@ TN_MUST_USE int index_delete_prefix(struct index *x, struct tn_str prefix, index
 void index_prefix_end(struct tn_str prefix, struct index_key *end);
 
 /* Counts the references to shared bytes (a blob, or the record of a part). `refs` is what is left;
- * a row with none is gone. `place` is kept from the first call that has one. */
+ * a row with none is gone, unless `keeps_empty`: while an index is rebuilt, bytes may lose their
+ * last reference before they get another, and their place must not be forgotten in between. `place`
+ * is kept from the first call that has one. */
 TN_MUST_USE int index_refer(struct index *x, uint64_t id, const struct place *place, int change,
-                            int64_t *refs, struct place *kept, struct tarn_error *err);
+                            bool keeps_empty, int64_t *refs, struct place *kept,
+                            struct tarn_error *err);
+
+/* Forgets the rows that were kept without a reference. */
+TN_MUST_USE int index_drop_empty(struct index *x, struct tarn_error *err);
 
 /* The shared bytes `id` are at `place` now; `before` is where they were. TARN_ENOTFOUND when
  * nothing refers to them. */

@@ -206,6 +206,8 @@ static int drop_orphans(struct recovery *r, struct tarn_error *err)
         rc = has_number(&numbers, i) ? apply_drop_orphans(s, i, err)
                                      : apply_drop_rows(s, i, r->position.seq, err);
     if (rc == TARN_OK)
+        rc = index_drop_empty(s->index, err);
+    if (rc == TARN_OK)
         rc = index_rebuild_set(s->index, false, err);
     if (rc < 0) {
         index_rollback(s->index);
