@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 #include "base/file.h"
 #include "base/rand.h"
 #include "server/api/api.h"
@@ -23,6 +27,11 @@ enum {
     ACCESS_KEY_LEN = 20,
     SECRET_KEY_LEN = 40,
     CREDENTIALS_LEN_MAX = 4096,
+
+    /* Heaps keep what was freed in them, each its own share: few of them, and what is as large as a
+     * window comes from the system and goes back to it. */
+    HEAP_COUNT_MAX = 2,
+    HEAP_PIECE_LEN_MAX = 128 * 1024,
 };
 
 struct tarnd {
@@ -68,6 +77,18 @@ static int start_signal_thread(struct tarnd *t, struct tarn_error *err)
     return TARN_OK;
 }
 
+#if defined(__GLIBC__)
+static void limit_heaps(void)
+{
+    (void)mallopt(M_ARENA_MAX, HEAP_COUNT_MAX);
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_PIECE_LEN_MAX);
+}
+#else
+static void limit_heaps(void)
+{
+}
+#endif
+
 static void prepare_process(void)
 {
     sigset_t set;
@@ -75,6 +96,7 @@ static void prepare_process(void)
     stop_signals(&set);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
+    limit_heaps();
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < FILE_COUNT_WANTED) {
         limit.rlim_cur = limit.rlim_max < FILE_COUNT_WANTED ? limit.rlim_max : FILE_COUNT_WANTED;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
