@@ -20,7 +20,7 @@ int fixture_open_store(struct fixture *f, struct tarn_error *err)
     struct log_store_config config = {
         .dir = f->dir,
         .inline_max = SMALL_INLINE,
-        .segment_len = SMALL_SEGMENT,
+        .segment_len = f->segment_len ? f->segment_len : SMALL_SEGMENT,
         .cache_max = 4096,
         .body_memory_max = f->body_memory_max,
         .on_fatal = on_fatal,

@@ -15,7 +15,8 @@ enum { SMALL_INLINE = 64 * 1024, SMALL_SEGMENT = 256 * 1024 };
 struct fixture {
     char dir[64];
     struct store *store;
-    uint64_t body_memory_max; /* for the next open */
+    uint64_t body_memory_max; /* for the next open, 0: the default */
+    uint64_t segment_len;     /* likewise, 0: SMALL_SEGMENT */
 };
 
 /* For cmocka: *state is the fixture, its store open. */

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -328,6 +329,84 @@ static void test_multipart(void **state)
     assert_int_equal(s->ops->object_part(o, 6, &offset, &len, &meta, NULL), TARN_ERANGE);
     s->ops->object_close(o);
     assert_int_equal(fixture_count_blobs(f), 2);
+}
+
+/* --- As many parts as there may be --- */
+
+enum { PART_LEN = 3 };
+
+struct crowd {
+    struct store_txn txns[STORE_PART_NUMBER_MAX];
+    char bytes[STORE_PART_NUMBER_MAX * PART_LEN];
+    struct store_part parts[STORE_PART_NUMBER_MAX];
+    size_t count;
+    _Atomic(size_t) answered;
+};
+
+static void on_part(struct store_txn *txn)
+{
+    struct crowd *c = txn->user;
+    assert_int_equal(txn->status, TARN_OK);
+    atomic_fetch_add(&c->answered, 1);
+}
+
+static int note_crowd(void *user, const struct store_part *part)
+{
+    struct crowd *c = user;
+    c->parts[c->count] = *part;
+    c->parts[c->count++].meta = TN_STR_EMPTY;
+    return TARN_OK;
+}
+
+static void test_ten_thousand_parts(void **state)
+{
+    struct fixture *f = *state;
+    struct crowd *c = tn_calloc(1, sizeof *c);
+    char id[STORE_UPLOAD_ID_LEN + 1];
+    bool is_truncated;
+    assert_non_null(c);
+    f->store->ops->close(TN_TAKE(f->store));
+    f->segment_len = 16 << 20; /* the list of the parts is one record */
+    fixture_reopen(f);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    begin_upload(f->store, id);
+    for (uint32_t i = 0; i < STORE_PART_NUMBER_MAX; i++) {
+        char *bytes = c->bytes + (size_t)i * PART_LEN;
+        memcpy(bytes, &i, PART_LEN);
+        c->txns[i] = (struct store_txn){ .op = STORE_PART_PUT,
+                                         .bucket = TN_STR("b"),
+                                         .key = TN_STR("multi"),
+                                         .part_number = i + 1,
+                                         .bytes = { bytes, PART_LEN },
+                                         .done = on_part,
+                                         .user = c };
+        memcpy(c->txns[i].upload_id, id, sizeof id);
+        f->store->ops->commit(f->store, &c->txns[i]);
+    }
+    while (atomic_load(&c->answered) < STORE_PART_NUMBER_MAX)
+        (void)usleep(1000);
+    assert_int_equal(f->store->ops->part_list(f->store, TN_STR("b"), TN_STR("multi"), id, 0,
+                                              STORE_PART_NUMBER_MAX, note_crowd, c, &is_truncated,
+                                              NULL),
+                     TARN_OK);
+    assert_int_equal(c->count, STORE_PART_NUMBER_MAX);
+    assert_false(is_truncated);
+    struct store_txn end = { .op = STORE_UPLOAD_COMPLETE,
+                             .bucket = TN_STR("b"),
+                             .key = TN_STR("multi"),
+                             .parts = c->parts,
+                             .part_count = c->count };
+    end.head.part_count = STORE_PART_NUMBER_MAX;
+    memcpy(end.upload_id, id, sizeof id);
+    assert_int_equal(fixture_commit(f->store, &end), TARN_OK);
+    fixture_reopen(f);
+    assert_int_equal(
+        fixture_check(f->store, "multi", (struct tn_str){ c->bytes, sizeof c->bytes }, 0, 65536),
+        TARN_OK);
+    assert_int_equal(fixture_delete_key(f->store, "multi", NULL), TARN_OK);
+    fixture_reopen(f);
+    assert_int_equal(fixture_check(f->store, "multi", TN_STR_EMPTY, 0, 10), TARN_ENOTFOUND);
+    tn_free(c);
 }
 
 static void test_copies_share_and_nothing_leaks(void **state)
@@ -668,6 +747,7 @@ int main(void)
         T(test_one_winner),
         T(test_listing),
         T(test_multipart),
+        T(test_ten_thousand_parts),
         T(test_copies_share_and_nothing_leaks),
         T(test_uploads_are_listed_and_aborted),
         T(test_kill_keeps_what_was_acknowledged),
