@@ -235,6 +235,8 @@ int object_open(struct store *base, struct tn_str bucket, struct tn_str key, boo
 void object_close(struct store_object *o);
 const struct store_head *object_head(const struct store_object *o);
 struct tn_str object_meta(const struct store_object *o);
+ssize_t object_file(struct store_object *o, uint64_t offset, void *scratch, size_t cap,
+                    bool may_wait, int *fd, uint64_t *file_offset, struct tarn_error *err);
 ssize_t object_read(struct store_object *o, uint64_t offset, void *out, size_t cap, bool may_wait,
                     struct tarn_error *err);
 int object_part(struct store_object *o, uint32_t number, uint64_t *offset, uint64_t *len,

@@ -239,6 +239,28 @@ static int clear_tail(struct replay *p, struct tarn_error *err)
     return TARN_OK;
 }
 
+/* Has anything ever been committed to the open segment or behind it? The write of a store's first
+ * header may have failed half-way: that is no damage. What cannot be read is taken for something.
+ */
+static bool has_records(struct replay *p)
+{
+    struct segment_header h;
+    bool found = false;
+    uint32_t next;
+    int fd;
+    p->offset = LOG_DATA_OFFSET - RECORD_ALIGN;
+    p->seq = 0;
+    if (find_later_commit(p, &found) < 0 || found)
+        return true;
+    for (next = p->segment + 1; next < p->log->readers.count; next++) {
+        int rc = log_segment_fd(p->log, next, true, &fd);
+        if (rc != TARN_ENOTFOUND &&
+            (rc < 0 || log_header_read(p->log, fd, next, &h) != TARN_ENOTFOUND))
+            return true;
+    }
+    return false;
+}
+
 static int begin_replay(struct replay *p, const struct index_position *from, struct tarn_error *err)
 {
     uint32_t number = from->segment;
@@ -250,6 +272,8 @@ static int begin_replay(struct replay *p, const struct index_position *from, str
     if (rc < 0)
         return rc;
     rc = log_header_read(p->log, p->fd, number, &h);
+    if (rc == TARN_ECORRUPT && from->segment == 0 && number == 1 && !has_records(p))
+        rc = TARN_ENOTFOUND;
     if (rc == TARN_ENOTFOUND && from->segment == 0)
         h = (struct segment_header){ number, 0, 1, 1 };
     else if (rc < 0)

@@ -365,6 +365,7 @@ static const struct store_ops log_store_ops = {
     .object_head = object_head,
     .object_meta = object_meta,
     .object_read = object_read,
+    .object_file = object_file,
     .object_part = object_part,
     .list = listing_objects,
     .upload_list = listing_uploads,

@@ -511,6 +511,19 @@ ssize_t object_read(struct store_object *o, uint64_t offset, void *out, size_t c
     return read_source(o, offset, out, cap, may_wait, err);
 }
 
+ssize_t object_file(struct store_object *o, uint64_t offset, void *scratch, size_t cap,
+                    bool may_wait, int *fd, uint64_t *file_offset, struct tarn_error *err)
+{
+    if (o->is_whole)
+        return TARN_ENOTSUPPORTED;
+    ssize_t n = object_read(o, offset, scratch, cap, may_wait, err);
+    if (n > 0) {
+        *fd = o->source.fd;
+        *file_offset = o->source.data_offset + (offset - o->source.first);
+    }
+    return n;
+}
+
 int object_part(struct store_object *o, uint32_t number, uint64_t *offset, uint64_t *len,
                 struct tn_str *meta, struct tarn_error *err)
 {

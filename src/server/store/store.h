@@ -167,6 +167,12 @@ struct store_ops {
     ssize_t (*object_read)(struct store_object *o, uint64_t offset, void *out, size_t cap,
                            bool may_wait, struct tarn_error *err);
 
+    /* As object_read() into `scratch`, and tells where in which file the same bytes are; both hold
+     * until the next call for `o`. TARN_ENOTSUPPORTED: in none. NULL when the engine has no files.
+     */
+    ssize_t (*object_file)(struct store_object *o, uint64_t offset, void *scratch, size_t cap,
+                           bool may_wait, int *fd, uint64_t *file_offset, struct tarn_error *err);
+
     /* The bounds of part `number` (1 to part_count, in their order, whatever they were uploaded as)
      * within the object and that part's own meta (valid until close). TARN_ERANGE when there is
      * none; an object without parts has one. May wait. */
