@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-/* A value that no operation names. */
+/* Any value that no read gave and no condition names. */
 #define LINEAR_OTHER ((uint32_t)LINEAR_VALUE_MAX + 1)
 
 struct event {
@@ -125,16 +125,16 @@ static int on_start(struct checker *c, size_t i)
     return linear_op_is_quiet(&c->ops[i]) ? settle_all(c) : TARN_OK;
 }
 
-/* Deletes without an answer do the same, so that only the one that ends first need be tried. */
+/* Of operations that do the same, only the one that ends first need be tried: whatever the other
+ * could do later, either can. */
 static bool has_better_twin(const struct checker *c, const struct linear_mask *used, size_t bit)
 {
     const struct linear_op *op = op_at(c, bit);
-    if (op->kind != LINEAR_DELETE || op->result != LINEAR_MAYBE)
-        return false;
-    size_t i = linear_mask_next(&c->maybes, used, 0);
-    for (; i < LINEAR_WINDOW_MAX; i = linear_mask_next(&c->maybes, used, i + 1)) {
+    size_t i = linear_mask_next(&c->changers, used, 0);
+    for (; i < LINEAR_WINDOW_MAX; i = linear_mask_next(&c->changers, used, i + 1)) {
         const struct linear_op *twin = op_at(c, i);
-        if (twin->kind == LINEAR_DELETE &&
+        if (twin->kind == op->kind && twin->result == op->result && twin->value == op->value &&
+            twin->expected == op->expected &&
             (twin->end_ns < op->end_ns || (twin->end_ns == op->end_ns && i < bit)))
             return true;
     }
@@ -230,8 +230,6 @@ static struct event *make_events(const struct linear_op *ops, size_t count, size
     struct event *events = tn_calloc(2 * count + 1, sizeof *events);
     *event_count = 0;
     for (size_t i = 0; events && i < count; i++) {
-        assert(ops[i].start_ns <= ops[i].end_ns);
-        assert(ops[i].value <= LINEAR_VALUE_MAX);
         /* A read without an answer says nothing. */
         if (ops[i].kind == LINEAR_READ && ops[i].result == LINEAR_MAYBE)
             continue;
@@ -275,10 +273,53 @@ static int walk(struct checker *c, enum linear_start start)
     return rc;
 }
 
+static int by_number(const void *left, const void *right)
+{
+    uint32_t a = *(const uint32_t *)left;
+    uint32_t b = *(const uint32_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* The values that a read gave or a condition named, sorted. */
+static uint32_t *named_values(const struct linear_op *ops, size_t count, size_t *named_count)
+{
+    uint32_t *named = tn_calloc(count + 1, sizeof *named);
+    *named_count = 0;
+    for (size_t i = 0; named && i < count; i++) {
+        if (ops[i].kind == LINEAR_READ)
+            named[(*named_count)++] = ops[i].value;
+        else if (ops[i].kind == LINEAR_SWAP || ops[i].kind == LINEAR_REMOVE)
+            named[(*named_count)++] = ops[i].expected;
+    }
+    if (named)
+        qsort(named, *named_count, sizeof *named, by_number);
+    return named;
+}
+
+/* A copy in which all values that were only written are one, so that they make no difference. */
+static struct linear_op *merge_unseen(const struct linear_op *ops, size_t count)
+{
+    size_t named_count;
+    TN_AUTO_FREE uint32_t *named = named_values(ops, count, &named_count);
+    struct linear_op *merged = named ? tn_calloc(count + 1, sizeof *merged) : NULL;
+    for (size_t i = 0; merged && i < count; i++) {
+        assert(ops[i].start_ns <= ops[i].end_ns);
+        assert(ops[i].value <= LINEAR_VALUE_MAX);
+        merged[i] = ops[i];
+        if (ops[i].value != LINEAR_ABSENT &&
+            !bsearch(&ops[i].value, named, named_count, sizeof *named, by_number))
+            merged[i].value = LINEAR_OTHER;
+    }
+    return merged;
+}
+
 int linear_check(const struct linear_op *ops, size_t count, enum linear_start start,
                  size_t state_max, struct linear_verdict *out)
 {
-    struct checker c = { .ops = ops, .count = count, .state_max = state_max };
+    TN_AUTO_FREE struct linear_op *merged = merge_unseen(ops, count);
+    if (!merged)
+        return TARN_ENOMEM;
+    struct checker c = { .ops = merged, .count = count, .state_max = state_max };
     linear_states_init(&c.now, &c.maybes);
     linear_states_init(&c.next, &c.maybes);
     linear_states_init(&c.seen, &c.maybes);

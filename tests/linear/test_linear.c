@@ -174,8 +174,11 @@ static void test_limits(void **state)
     for (size_t i = 0; i < TOO_MANY; i++)
         ops[i] = (struct linear_op)PUT((uint32_t)i + 1, 1, 2);
     assert_int_equal(check(ops, TOO_MANY).outcome, LINEAR_UNDECIDED);
-    assert_int_equal(check(ops, MANY).outcome, LINEAR_FINE);
-    assert_int_equal(linear_check(ops, MANY, LINEAR_START_ABSENT, 16, &v), TARN_OK);
+    assert_int_equal(check(ops, LINEAR_WINDOW_MAX).outcome, LINEAR_FINE);
+    for (size_t i = MANY; i < 2 * MANY; i++)
+        ops[i] = (struct linear_op)READ((uint32_t)(i - MANY) + 1, 1, 2);
+    assert_int_equal(check(ops, 2 * MANY).outcome, LINEAR_FINE);
+    assert_int_equal(linear_check(ops, 2 * MANY, LINEAR_START_ABSENT, 16, &v), TARN_OK);
     assert_int_equal(v.outcome, LINEAR_UNDECIDED);
     assert_int_equal(check(ops, 0).outcome, LINEAR_FINE);
 }

@@ -77,7 +77,7 @@ static int trim_start(struct linear_window *w, struct linear_window *spare)
     size_t high = w->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        bool yes;
+        bool yes = false;
         cut_start(w, middle, spare);
         int rc = is_violated(spare, &yes);
         if (rc < 0)
@@ -157,7 +157,7 @@ static bool is_droppable(const struct linear_window *w, size_t i)
 static int drop_each(struct linear_window *w, struct linear_window *spare)
 {
     for (size_t i = w->count; i-- > 0;) {
-        bool yes;
+        bool yes = false;
         if (i >= w->count || !is_droppable(w, i) || !without(w, i, spare))
             continue;
         int rc = is_violated(spare, &yes);
