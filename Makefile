@@ -6,8 +6,9 @@ F ?= http1
 FUZZ_SECONDS ?= 60
 LINEAR_OPS ?= 1000000
 DATA ?= build/run
+CUTS ?= 100000
 
-.PHONY: all dev release test format lint check fuzz tsan bench linear run install clean
+.PHONY: all dev release test format lint check fuzz tsan bench crash linear run install clean
 
 all: dev
 
@@ -43,6 +44,11 @@ bench: build/bench/build.ninja
 linear: build/bench/build.ninja
 	cmake --build build/bench --target tarnd tarn-linear
 	build/bench/bin/tarn-linear --tarnd build/bench/bin/tarnd --ops $(LINEAR_OPS) --kill-every 3000
+
+# Half an hour and more: each call of the script cut and failed, then random runs.
+crash: build/bench/build.ninja
+	cmake --build build/bench --target tarn-crash
+	build/bench/bin/tarn-crash --cuts $(CUTS) --faults 1 --flips 10000 --jobs $$(nproc)
 
 run: dev
 	build/dev/bin/tarnd --data $(DATA)

@@ -21,7 +21,8 @@ enum {
     WORKER_MAX = 64,
     FLIPS_PER_JOB = 50,
     FAULT_KINDS = 4,
-    REPORT_SECONDS = 10,
+    CUTS_PER_RUN = 15, /* about */
+    PROGRESS_CUTS = 5000,
 };
 
 struct options {
@@ -32,6 +33,7 @@ struct options {
     uint64_t only; /* one random run; 0: all */
     unsigned jobs;
     const char *keep;
+    bool is_random_only;
     bool is_verbose;
 };
 
@@ -59,26 +61,34 @@ static uint64_t number(const char *text)
 
 static void usage(void)
 {
-    (void)puts("usage: tarn-crash [--cuts N] [--faults EVERY] [--flips N] [--first SEED]\n"
-               "                  [--seed SEED] [--jobs N] [--keep DIR] [--verbose]\n"
-               "\n"
-               "  --cuts N       cuts of the power, half of them in the scripted run (2000)\n"
-               "  --faults EVERY fails each so manieth call of the script; 0: none (16)\n"
-               "  --flips N      bits turned over (0)\n"
-               "  --first SEED   the first random run's (1)\n"
-               "  --seed SEED    that random run alone, again\n"
-               "  --jobs N       processes (2)\n"
-               "  --keep DIR     writes the first disk that is not right there\n");
+    (void)puts(
+        "usage: tarn-crash [--cuts N] [--faults EVERY] [--flips N] [--first SEED]\n"
+        "                  [--random] [--seed SEED] [--jobs N] [--keep DIR] [--verbose]\n"
+        "\n"
+        "  --cuts N       cuts of the power, half of them in the scripted run (2000)\n"
+        "  --faults EVERY fails each so manieth call of the script; 0: none (16)\n"
+        "  --flips N      bits turned over (0)\n"
+        "  --first SEED   the first random run's (1)\n"
+        "  --random       random runs alone: goes on, with --first, where another was stopped\n"
+        "  --seed SEED    that random run alone, again\n"
+        "  --jobs N       processes (2)\n"
+        "  --keep DIR     writes the first disk that is not right there\n");
 }
 
 static struct options read_options(int argc, char **argv)
 {
     static const struct option names[] = {
-        { "cuts", required_argument, NULL, 'c' },  { "faults", required_argument, NULL, 'f' },
-        { "flips", required_argument, NULL, 'b' }, { "first", required_argument, NULL, 'i' },
-        { "seed", required_argument, NULL, 's' },  { "jobs", required_argument, NULL, 'j' },
-        { "keep", required_argument, NULL, 'k' },  { "verbose", no_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' },        { NULL, 0, NULL, 0 },
+        { "cuts", required_argument, NULL, 'c' },
+        { "faults", required_argument, NULL, 'f' },
+        { "flips", required_argument, NULL, 'b' },
+        { "first", required_argument, NULL, 'i' },
+        { "seed", required_argument, NULL, 's' },
+        { "jobs", required_argument, NULL, 'j' },
+        { "keep", required_argument, NULL, 'k' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "random", no_argument, NULL, 'r' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
     };
     struct options o = { .cuts = 2000, .faults = 16, .seed = 1, .jobs = 2 };
     int c;
@@ -105,6 +115,10 @@ static struct options read_options(int argc, char **argv)
         case 'k':
             o.keep = optarg;
             break;
+        case 'r':
+            o.is_random_only = true;
+            o.faults = 0;
+            break;
         case 'v':
             o.is_verbose = true;
             break;
@@ -128,7 +142,7 @@ static void *share(size_t len)
 static void plan_make(struct plan *p)
 {
     uint64_t events = p->script.events;
-    uint64_t half = p->options.cuts / 2;
+    uint64_t half = p->options.is_random_only ? 0 : p->options.cuts / 2;
     p->stride = half && half < events ? (events + half - 1) / half : 1;
     p->choices = half >= events ? (unsigned)(half / events) : half ? 1 : 0;
     p->slices = p->choices ? (events + SCRIPT_SLICE_EVENTS) / SCRIPT_SLICE_EVENTS : 0;
@@ -168,6 +182,10 @@ static bool run_job(struct runner *r, const struct plan *p, uint64_t job)
         return true;
     }
     job -= p->flip_jobs;
+    if (job && job % (PROGRESS_CUTS / CUTS_PER_RUN) == 0)
+        (void)fprintf(stderr, "%llu cuts, at seed %llu\n",
+                      (unsigned long long)atomic_load(&r->tally->cuts),
+                      (unsigned long long)(p->options.seed + job));
     if (atomic_load(&r->tally->cuts) >= p->options.cuts)
         return false;
     random_run(r, p->options.seed + job);

@@ -87,8 +87,9 @@ struct sim_entry *sim_entry_find(const struct sim_tree *t, uint32_t dir, const c
 {
     const struct sim_inode *d = &t->inodes[dir];
     for (size_t i = 0; i < d->entry_count; i++) {
-        if (strcmp(d->entries[i].name, name) == 0)
-            return &d->entries[i];
+        struct sim_entry *e = &d->entries[i];
+        if (e->name[0] == name[0] && e->name[1] == name[1] && strcmp(e->name, name) == 0)
+            return e;
     }
     return NULL;
 }
