@@ -8,7 +8,7 @@
 const char linear_usage[] =
     "usage: tarn-linear --tarnd PROGRAM [options]\n"
     "  --ops N           operations to record (20000)   --seconds N      at most (0: no bound)\n"
-    "  --clients N       at once (32)                   --active N       keys in use at once (8)\n"
+    "  --clients N       at once (32)                   --active N       keys in use at once (32)\n"
     "  --ops-per-key N   then a fresh key (1000)        --kill-every MS  on average, 0: never "
     "(2000)\n"
     "  --big-every N     one value in N is large (500)  --seed N         of the clients' choices "
@@ -56,7 +56,7 @@ int linear_options_parse(int argc, char **argv, struct linear_options *out, stru
         .directory = temporary && *temporary ? temporary : "/tmp",
         .ops = 20000,
         .clients = 32,
-        .active = 8,
+        .active = 32,
         .ops_per_key = 1000,
         .kill_every_ms = 2000,
         .big_every = 500,
