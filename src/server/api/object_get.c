@@ -70,6 +70,24 @@ static ssize_t read_object(struct http_req *http, uint64_t offset, char *out, si
     return n;
 }
 
+static ssize_t find_object(struct http_req *http, uint64_t offset, char *scratch, size_t cap,
+                           bool may_wait, struct http_file *out)
+{
+    struct api_req *r = http->user;
+    const struct store_ops *ops = r->api->store->ops;
+    struct tarn_error err = { 0 };
+    uint64_t left = r->range.len - offset;
+    if (cap > left)
+        cap = (size_t)left;
+    ssize_t n = ops->object_file(r->object, r->range.first + offset, scratch, cap, may_wait,
+                                 &out->fd, &out->offset, &err);
+    if (n == 0)
+        n = TARN_ECORRUPT;
+    if (n < 0 && n != TARN_EAGAIN && n != TARN_ENOTSUPPORTED)
+        (void)api_from_status(r, (int)n, &err);
+    return n;
+}
+
 static enum tn_s3_code find_part(struct api_req *r, struct get_state *state)
 {
     struct tarn_error err = { 0 };
@@ -174,8 +192,10 @@ static enum tn_s3_code reply_object(struct api_req *r, const struct get_state *s
     }
     answer->body_len = r->range.len;
     answer->has_body_len = r->is_head;
-    if (!r->is_head && r->range.len)
+    if (!r->is_head && r->range.len) {
         answer->read = read_object;
+        answer->find = r->api->store->ops->object_file ? find_object : NULL;
+    }
     return api_reply_empty(r, state->is_ranged ? 206 : 200);
 }
 

@@ -62,9 +62,12 @@ struct reply_out {
     uint64_t offset;   /* of the next read of a streamed body */
     struct http_window *sending;
     struct http_window *ready; /* read, not yet being sent */
+    struct http_file file;     /* what is being sent of a file */
+    size_t file_left;
     bool is_begun;
     bool is_streamed;
-    bool is_cold; /* reads have had to wait: read ahead on a worker */
+    bool is_found; /* streamed from files */
+    bool is_cold;  /* reads have had to wait: read ahead on a worker */
     char fixed[REPLY_FIXED_LEN];
 };
 
@@ -95,6 +98,7 @@ struct req {
     struct net_msg read_msg;
     struct http_window *reading; /* job */
     ssize_t read_len;            /* job: result */
+    struct http_file found;      /* job: with is_found, where */
     bool is_read_job_out;
 
     bool is_headed;    /* on_head was called: on_done is owed */

@@ -127,6 +127,7 @@ static void begin(struct conn *c)
         return;
     out->body_len = len;
     out->is_streamed = a->read != NULL;
+    out->is_found = a->find && len >= HTTP_FILE_LEN_MIN && net_stream_can_send_file(&c->stream);
     if (!out->is_streamed && len > 0) {
         char *bytes;
         memcpy(&bytes, &a->body.data, sizeof bytes); /* writev() takes no const */
@@ -155,12 +156,31 @@ static int take_read(struct req *r, struct http_window *w, ssize_t n)
     return TARN_OK;
 }
 
+/* What lies ready in a file to be sent; nothing when `read` has to serve. */
+static int take_file(struct req *r, const struct http_file *file, ssize_t n)
+{
+    if (n == TARN_ENOTSUPPORTED) {
+        r->reply.is_found = false;
+        return TARN_OK;
+    }
+    if (n <= 0)
+        return n == 0 ? TARN_EEOF : (int)n;
+    r->reply.file = *file;
+    r->reply.file_left = (size_t)n;
+    r->reply.offset += (uint64_t)n;
+    return TARN_OK;
+}
+
 static void run_read_job(struct net_job *job)
 {
     struct req *r = TN_CONTAINER(job, struct req, read_job);
     struct net_loop *loop = &r->conn->loop->net;
-    r->read_len =
-        r->pub.answer.read(&r->pub, r->reply.offset, r->reading->bytes, read_cap(r), true);
+    const struct http_answer *a = &r->pub.answer;
+    char *room = r->reading->bytes;
+    if (r->reply.is_found)
+        r->read_len = a->find(&r->pub, r->reply.offset, room, read_cap(r), true, &r->found);
+    else
+        r->read_len = a->read(&r->pub, r->reply.offset, room, read_cap(r), true);
     net_loop_post(loop, &r->read_msg);
 }
 
@@ -170,7 +190,13 @@ static void on_read_msg(struct net_msg *msg)
     struct conn *c = r->conn;
     r->is_read_job_out = false;
     ssize_t n = r->read_len == TARN_EAGAIN ? TARN_EIO : r->read_len;
-    int rc = take_read(r, TN_TAKE(r->reading), n);
+    int rc;
+    if (r->reply.is_found) {
+        http_window_give(&c->loop->windows, TN_TAKE(r->reading));
+        rc = take_file(r, &r->found, n);
+    } else {
+        rc = take_read(r, TN_TAKE(r->reading), n);
+    }
     if (rc < 0 && c->state == CONN_REPLY)
         conn_enter(c, CONN_CLOSED);
     conn_run(c);
@@ -182,6 +208,14 @@ void reply_init_jobs(struct req *r)
     r->read_msg.run = on_read_msg;
 }
 
+static void post_read(struct conn *c, struct http_window *w)
+{
+    struct req *r = c->req;
+    r->reading = w;
+    r->is_read_job_out = true;
+    net_pool_post(&c->loop->server->pool, &r->read_job);
+}
+
 /* Into `w`: on the loop when that needs no waiting, else on a worker (TARN_EAGAIN). */
 static int read_into(struct conn *c, struct http_window *w)
 {
@@ -190,9 +224,29 @@ static int read_into(struct conn *c, struct http_window *w)
     if (n != TARN_EAGAIN)
         return take_read(r, w, n);
     r->reply.is_cold = true;
-    r->reading = w;
-    r->is_read_job_out = true;
-    net_pool_post(&c->loop->server->pool, &r->read_job);
+    post_read(c, w);
+    return TARN_EAGAIN;
+}
+
+/* The loop's own scratch will do for checking, but a worker needs a window for that. */
+static int feed_from_file(struct conn *c)
+{
+    struct req *r = c->req;
+    struct reply_out *out = &r->reply;
+    struct http_file file;
+    if (out->file_left || out->offset == out->body_len)
+        return TARN_OK;
+    if (r->is_read_job_out)
+        return TARN_EAGAIN;
+    size_t cap = read_cap(r) < LOOP_SCRATCH_LEN ? read_cap(r) : LOOP_SCRATCH_LEN;
+    ssize_t n = r->pub.answer.find(&r->pub, out->offset, c->loop->scratch, cap, false, &file);
+    if (n != TARN_EAGAIN)
+        return take_file(r, &file, n);
+    int rc = TARN_OK;
+    struct http_window *w = http_window_take(&c->loop->windows, &c->waiter, &rc);
+    if (!w)
+        return rc;
+    post_read(c, w);
     return TARN_EAGAIN;
 }
 
@@ -236,6 +290,14 @@ static void advance(struct reply_out *out, size_t len)
     }
 }
 
+static void count_sent(struct conn *c, size_t len)
+{
+    c->req->bytes_out += len;
+    loop_count_add(&c->loop->bytes_out, len);
+    c->turn_left -= len < c->turn_left ? len : c->turn_left;
+    net_timer_stop(&c->timer); /* it made progress: the time starts anew */
+}
+
 static int send_parts(struct conn *c)
 {
     struct req *r = c->req;
@@ -250,12 +312,29 @@ static int send_parts(struct conn *c)
             return (int)n;
         size_t len = (size_t)n;
         advance(out, len);
-        r->bytes_out += len;
-        loop_count_add(&c->loop->bytes_out, len);
-        c->turn_left -= len < c->turn_left ? len : c->turn_left;
-        net_timer_stop(&c->timer); /* it made progress: the time starts anew */
+        count_sent(c, len);
     }
     http_window_give(&c->loop->windows, TN_TAKE(out->sending));
+    return TARN_OK;
+}
+
+static int send_file(struct conn *c)
+{
+    struct req *r = c->req;
+    struct reply_out *out = &r->reply;
+    while (out->file_left) {
+        ssize_t n = TARN_EAGAIN;
+        if (c->may_write)
+            n = net_stream_send_file(&c->stream, out->file.fd, out->file.offset, out->file_left);
+        if (n == TARN_EAGAIN)
+            c->may_write = false;
+        if (n < 0)
+            return (int)n;
+        size_t len = (size_t)n;
+        out->file.offset += len;
+        out->file_left -= len;
+        count_sent(c, len);
+    }
     return TARN_OK;
 }
 
@@ -299,12 +378,17 @@ enum conn_next conn_on_reply(struct conn *c)
         /* No window is taken for a peer that has no room for its bytes. */
         if (out->is_streamed && !c->may_write && !out->sending)
             return wait_for_room(c);
-        int rc = out->is_streamed ? feed(c) : TARN_OK;
+        int rc = TARN_OK;
+        if (out->is_found)
+            rc = feed_from_file(c);
+        if (rc == TARN_OK && out->is_streamed && !out->is_found)
+            rc = feed(c);
         if (rc == TARN_EAGAIN) {
             net_timer_stop(&c->timer); /* it is our turn to be slow */
             return CONN_WAIT;
         }
         rc = rc == TARN_OK ? send_parts(c) : rc;
+        rc = rc == TARN_OK ? send_file(c) : rc;
         if (rc == TARN_EAGAIN)
             return wait_for_room(c);
         if (rc < 0)

@@ -27,6 +27,12 @@ enum http_place {
 
 enum { HTTP_REQUEST_ID_LEN = 16 };
 
+/* Bytes in a file; holds until the next call of `find`, or on_done. */
+struct http_file {
+    int fd;
+    uint64_t offset;
+};
+
 /* The answer. Filled by the handler before http_reply(). */
 struct http_answer {
     int status;
@@ -38,6 +44,11 @@ struct http_answer {
      * `may_wait` is false (it is then called again on a worker), or another negative status, which
      * cuts the connection. One call at a time for a request, offsets rising. */
     ssize_t (*read)(struct http_req *req, uint64_t offset, char *out, size_t cap, bool may_wait);
+
+    /* May be set with `read`: the same, but the bytes read only serve to check them; where they are
+     * in a file is told as well, and they are sent from there. TARN_ENOTSUPPORTED: use `read`. */
+    ssize_t (*find)(struct http_req *req, uint64_t offset, char *scratch, size_t cap, bool may_wait,
+                    struct http_file *out);
     uint64_t body_len; /* with `read`; and for an answer to HEAD, whose body is never sent */
     bool has_body_len; /* HEAD only: Content-Length is body_len although there is no body here */
     bool must_close;   /* close the connection behind this answer */

@@ -24,6 +24,9 @@ enum {
        hashing. */
     HTTP_WINDOW_LEN = 256 * 1024,
 
+    /* Bodies from this length on are sent from their files, where there are any. */
+    HTTP_FILE_LEN_MIN = 128 * 1024,
+
     /* All windows of the server: with 1,000 connections it still stays under 64 MiB. */
     HTTP_WINDOW_BUDGET = 24 * 1024 * 1024,
 

@@ -4,6 +4,7 @@
 #include "server/net/stream.h"
 
 #include <errno.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "base/file.h"
@@ -36,6 +37,18 @@ static ssize_t plain_write(struct net_stream *s, const struct iovec *parts, unsi
     return n < 0 ? status_of_errno() : n;
 }
 
+static ssize_t plain_send_file(struct net_stream *s, int fd, uint64_t offset, size_t len)
+{
+    off_t at = (off_t)offset;
+    ssize_t n;
+    do {
+        n = sendfile(s->fd, fd, &at, len);
+    } while (n < 0 && errno == EINTR);
+    if (n == 0)
+        return TARN_EIO;
+    return n < 0 ? status_of_errno() : n;
+}
+
 static void plain_shutdown(struct net_stream *s)
 {
     (void)shutdown(s->fd, SHUT_WR);
@@ -46,8 +59,8 @@ static void plain_close(struct net_stream *s)
     tn_fd_close(&s->fd);
 }
 
-static const struct net_stream_ops plain_ops = { plain_read, plain_write, plain_shutdown,
-                                                 plain_close };
+static const struct net_stream_ops plain_ops = { plain_read, plain_write, plain_send_file,
+                                                 plain_shutdown, plain_close };
 
 void net_stream_open(struct net_stream *s, int fd)
 {

@@ -15,6 +15,8 @@ struct net_stream;
 struct net_stream_ops {
     ssize_t (*read)(struct net_stream *s, void *bytes, size_t len);
     ssize_t (*write)(struct net_stream *s, const struct iovec *parts, unsigned count);
+    /* NULL: bytes of files have to be read and written. */
+    ssize_t (*send_file)(struct net_stream *s, int fd, uint64_t offset, size_t len);
     void (*shutdown)(struct net_stream *s);
     void (*close)(struct net_stream *s);
 };
@@ -47,6 +49,19 @@ static inline ssize_t net_stream_write(struct net_stream *s, const struct iovec 
                                        unsigned count)
 {
     return s->ops->write(s, parts, count);
+}
+
+/* Writes bytes of a file without reading them. As net_stream_write(); TARN_EIO when the file is
+ * shorter. */
+static inline bool net_stream_can_send_file(const struct net_stream *s)
+{
+    return s->ops->send_file != NULL;
+}
+
+static inline ssize_t net_stream_send_file(struct net_stream *s, int fd, uint64_t offset,
+                                           size_t len)
+{
+    return s->ops->send_file(s, fd, offset, len);
 }
 
 /* Reads and drops raw bytes, behind net_stream_shutdown(). As net_stream_read(). */

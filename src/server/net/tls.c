@@ -182,7 +182,7 @@ static void tls_close(struct net_stream *s)
     tn_fd_close(&s->fd);
 }
 
-static const struct net_stream_ops tls_ops = { tls_read, tls_write, tls_shutdown, tls_close };
+static const struct net_stream_ops tls_ops = { tls_read, tls_write, NULL, tls_shutdown, tls_close };
 
 int net_tls_wrap(const struct net_tls *tls, struct net_stream *s)
 {
