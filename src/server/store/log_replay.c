@@ -261,6 +261,22 @@ static bool has_records(struct replay *p)
     return false;
 }
 
+/* The first commit may have left its record without the header before it. The record counts, so the
+ * header must be there from now on. */
+static int write_first_header(struct replay *p, const struct segment_header *h,
+                              struct tarn_error *err)
+{
+    unsigned char bytes[SEGMENT_HEADER_LEN];
+    log_header_write(p->log, h, bytes);
+    int rc = disk_write(p->log->config.disk, p->fd, bytes, sizeof bytes, 0);
+    if (rc < 0)
+        return tn_fail(err, rc, "could not write log segment %08x: %s", h->number,
+                       tarn_status_text(rc));
+    if (p->log->config.disk->fdatasync(p->fd) < 0)
+        return tn_fail_errno(err, "could not sync log segment %08x", h->number);
+    return TARN_OK;
+}
+
 static int begin_replay(struct replay *p, const struct index_position *from, struct tarn_error *err)
 {
     uint32_t number = from->segment;
@@ -274,11 +290,15 @@ static int begin_replay(struct replay *p, const struct index_position *from, str
     rc = log_header_read(p->log, p->fd, number, &h);
     if (rc == TARN_ECORRUPT && from->segment == 0 && number == 1 && !has_records(p))
         rc = TARN_ENOTFOUND;
-    if (rc == TARN_ENOTFOUND && from->segment == 0)
+    if (rc == TARN_ENOTFOUND && from->segment == 0 && number == 1) {
         h = (struct segment_header){ number, 0, 1, 1 };
-    else if (rc < 0)
+        rc = write_first_header(p, &h, err);
+        if (rc < 0)
+            return rc;
+    } else if (rc < 0) {
         return tn_fail(err, TARN_ECORRUPT, "could not replay the log: bad header of segment %08x",
                        number);
+    }
     p->offset = from->segment ? from->offset : LOG_DATA_OFFSET;
     p->seq = from->segment ? from->seq + 1 : h.first_seq;
     p->prev = from->segment ? from->crc : h.prev;

@@ -468,6 +468,45 @@ static void test_copies_share_and_nothing_leaks(void **state)
     fixture_settle(f, 0);
 }
 
+static void on_copied(struct store_txn *txn)
+{
+    assert_int_equal(txn->status, TARN_OK);
+}
+
+/* A rename, as S3 has it: the copy and the end of its source reach the index in one batch, where
+ * the source's key may come first. */
+static void test_renamed_bytes_stay(void **state)
+{
+    enum { RENAMES = 32 };
+    struct fixture *f = *state;
+    TN_AUTO_BUF b = TN_BUF_INIT(0);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    for (unsigned i = 0; i < RENAMES; i++) {
+        struct store_txn copy = { .op = STORE_PUT, .bucket = TN_STR("b"), .done = on_copied };
+        char from[32];
+        char to[32];
+        (void)snprintf(from, sizeof from, "a%u", i);
+        (void)snprintf(to, sizeof to, "b%u", i);
+        copy.key = tn_str_from(to);
+        struct tn_str want = fixture_pattern(SMALL_INLINE + 100 + i, i, &b);
+        assert_int_equal(fixture_put(f->store, from, want), TARN_OK);
+        assert_int_equal(f->store->ops->object_open(f->store, TN_STR("b"), tn_str_from(from), true,
+                                                    &copy.source, NULL),
+                         TARN_OK);
+        f->store->ops->commit(f->store, &copy);
+        assert_int_equal(fixture_delete_key(f->store, from, NULL), TARN_OK);
+        f->store->ops->object_close(copy.source);
+    }
+    fixture_reopen(f);
+    for (unsigned i = 0; i < RENAMES; i++) {
+        char to[32];
+        (void)snprintf(to, sizeof to, "b%u", i);
+        struct tn_str want = fixture_pattern(SMALL_INLINE + 100 + i, i, &b);
+        assert_int_equal(fixture_check(f->store, to, want, 0, 1 << 18), TARN_OK);
+    }
+    fixture_settle(f, RENAMES);
+}
+
 static int note_upload(void *user, struct tn_str key, const char *upload_id,
                        const struct store_head *head)
 {
@@ -749,6 +788,7 @@ int main(void)
         T(test_multipart),
         T(test_ten_thousand_parts),
         T(test_copies_share_and_nothing_leaks),
+        T(test_renamed_bytes_stay),
         T(test_uploads_are_listed_and_aborted),
         T(test_kill_keeps_what_was_acknowledged),
         T(test_index_is_rebuilt),
