@@ -331,6 +331,8 @@ static void test_answers(void **state)
         get("hot", sizes[i]);
         get("cold", sizes[i]);
         get("mixed", sizes[i]);
+        get("file", sizes[i]);
+        get("half", sizes[i]);
     }
     get("hot", 0);
     get("mem", 0);

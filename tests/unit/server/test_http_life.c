@@ -26,6 +26,7 @@ static const char *const requests[] = {
     "GET /hot/30000000 HTTP/1.1\r\n" HOST "\r\n",
     "GET /cold/30000000 HTTP/1.1\r\n" HOST "\r\n",
     "GET /mixed/30000000 HTTP/1.1\r\n" HOST "\r\n",
+    "GET /file/30000000 HTTP/1.1\r\n" HOST "\r\n",
     "PUT /put/loop HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\n",
     "PUT /put/worker HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\n",
     "PUT /put/sleepy HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\n",

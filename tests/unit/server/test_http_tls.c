@@ -160,7 +160,7 @@ static void exchange(const struct toy *toy, int version)
                        tn_crc32c(0, body.data, body.len));
         assert_non_null(strstr(got.data, text));
     }
-    static const char *const kinds[] = { "mem", "hot", "cold", "mixed" };
+    static const char *const kinds[] = { "mem", "hot", "cold", "mixed", "file" };
     for (size_t i = 0; i < TN_COUNT(kinds); i++) {
         (void)snprintf(text, sizeof text, "GET /%s/1500000 HTTP/1.1\r\n" HOST "\r\n", kinds[i]);
         peer_send(&p, text, strlen(text));

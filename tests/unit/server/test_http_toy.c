@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -23,7 +24,10 @@ struct toy_req {
     bool must_stop;
     pthread_t thread;
     bool has_thread;
+    int file; /* FILE_SKIP other bytes, then those of the toy; 0: none */
 };
+
+enum { FILE_SKIP = 13 };
 
 void toy_sleep_ms(unsigned ms)
 {
@@ -111,6 +115,41 @@ static ssize_t read_mixed(struct http_req *req, uint64_t offset, char *out, size
     return read_bytes(req, offset, out, cap < odd ? cap : odd);
 }
 
+static void make_file(struct toy_req *t)
+{
+    char bytes[4096] = "other bytes..";
+    size_t len = FILE_SKIP;
+    t->file = memfd_create("toy", MFD_CLOEXEC);
+    assert_true(t->file > 0);
+    for (uint64_t at = 0; len > 0;) {
+        assert_int_equal(write(t->file, bytes, len), (ssize_t)len);
+        len = t->number - at < sizeof bytes ? (size_t)(t->number - at) : sizeof bytes;
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = toy_byte(at + i);
+        at += len;
+    }
+}
+
+static ssize_t find_mixed(struct http_req *req, uint64_t offset, char *scratch, size_t cap,
+                          bool may_wait, struct http_file *out)
+{
+    const struct toy_req *t = req->user;
+    ssize_t n = read_mixed(req, offset, scratch, cap, may_wait);
+    if (n > 0)
+        *out = (struct http_file){ t->file, FILE_SKIP + offset };
+    return n;
+}
+
+/* The last quarter is in no file. */
+static ssize_t find_some(struct http_req *req, uint64_t offset, char *scratch, size_t cap,
+                         bool may_wait, struct http_file *out)
+{
+    const struct toy_req *t = req->user;
+    if (offset >= t->number / 4 * 3)
+        return TARN_ENOTSUPPORTED;
+    return find_mixed(req, offset, scratch, cap, may_wait, out);
+}
+
 static ssize_t read_broken(struct http_req *req, uint64_t offset, char *out, size_t cap,
                            bool may_wait)
 {
@@ -129,6 +168,14 @@ static void stream(struct http_req *req,
     req->answer.read = read;
     req->answer.body_len = t->number;
     http_reply(req);
+}
+
+static void stream_file(struct http_req *req, ssize_t (*find)(struct http_req *, uint64_t, char *,
+                                                              size_t, bool, struct http_file *))
+{
+    make_file(req->user);
+    req->answer.find = find;
+    stream(req, read_mixed);
 }
 
 static void on_mem(struct http_req *req)
@@ -214,6 +261,10 @@ static void on_get(struct http_req *req)
         stream(req, read_cold);
     else if (has_path(req, "/mixed/"))
         stream(req, read_mixed);
+    else if (has_path(req, "/file/"))
+        stream_file(req, find_mixed);
+    else if (has_path(req, "/half/"))
+        stream_file(req, find_some);
     else if (has_path(req, "/broken/"))
         stream(req, read_broken);
     else if (has_path(req, "/headers"))
@@ -289,6 +340,8 @@ static void on_done(void *context, struct http_req *req)
     struct toy_req *t = req->user;
     if (t && t->has_thread)
         (void)pthread_join(t->thread, NULL);
+    if (t && t->file)
+        (void)close(t->file);
     req->user = NULL;
     tn_free(t);
     (void)atomic_fetch_add(&toy->done_count, 1);
