@@ -3,8 +3,8 @@
  * change, or that with the one change that was under way. Producers write names of their own, so
  * that the order of changes on each is known. */
 
-#ifndef CRASH_MODEL_H
-#define CRASH_MODEL_H
+#ifndef TESTS_CRASH_MODEL_H
+#define TESTS_CRASH_MODEL_H
 
 #include "crash/sim.h"
 #include "server/store/store.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a store through its calls, and holding every byte against the change that wrote it. */
 
-#ifndef CRASH_OBSERVE_H
-#define CRASH_OBSERVE_H
+#ifndef TESTS_CRASH_OBSERVE_H
+#define TESTS_CRASH_OBSERVE_H
 
 #include "crash/model.h"
 

@@ -304,10 +304,11 @@ static void look(struct producer *p)
 {
     uint32_t slot = (uint32_t)sim_rand_below(&p->rand, SLOT_COUNT);
     uint32_t found = 0;
-    int rc = observe_object(p->store, p->ops, p->number, slot, &found, p->why, sizeof p->why);
-    if (rc == OBSERVE_FAILED)
+    enum observed seen =
+        observe_object(p->store, p->ops, p->number, slot, &found, p->why, sizeof p->why);
+    if (seen == OBSERVE_FAILED)
         return; /* an error is an answer, where faults are injected */
-    if (rc == OBSERVE_WRONG) {
+    if (seen == OBSERVE_WRONG) {
         p->is_wrong = true;
     } else if (found != mine(p)->objects[slot]) {
         (void)snprintf(p->why, sizeof p->why, "producer %u reads %u in slot %u, not %u", p->number,

@@ -2,8 +2,8 @@
 /* Producers: threads that change the store and mark in the journal what they begin and what is
  * answered. */
 
-#ifndef CRASH_PRODUCER_H
-#define CRASH_PRODUCER_H
+#ifndef TESTS_CRASH_PRODUCER_H
+#define TESTS_CRASH_PRODUCER_H
 
 #include "crash/model.h"
 

@@ -213,6 +213,8 @@ static void fault_child(struct runner *r, const struct sim_fault *fault)
     char why[700] = "";
     uint32_t next_op = 1;
     x.on_fatal = on_fatal_in_child;
+    if (!r->is_verbose && !freopen("/dev/null", "w", stderr)) /* the engine has much to say now */
+        _exit(2);
     (void)alarm(FAULT_SECONDS_MAX);
     sim_tree_init(&live);
     sim_start(x.root, &live, r->journal, fault);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs of a workload, and the cuts that are made of each. */
 
-#ifndef CRASH_RUNS_H
-#define CRASH_RUNS_H
+#ifndef TESTS_CRASH_RUNS_H
+#define TESTS_CRASH_RUNS_H
 
 #include <stdatomic.h>
 

@@ -9,8 +9,8 @@
  *
  * One disk per process: disk_ops has no context. */
 
-#ifndef CRASH_SIM_H
-#define CRASH_SIM_H
+#ifndef TESTS_CRASH_SIM_H
+#define TESTS_CRASH_SIM_H
 
 #include <pthread.h>
 

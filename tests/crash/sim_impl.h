@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The simulated disk's inside. What runs out of memory here ends the test. */
 
-#ifndef CRASH_SIM_IMPL_H
-#define CRASH_SIM_IMPL_H
+#ifndef TESTS_CRASH_SIM_IMPL_H
+#define TESTS_CRASH_SIM_IMPL_H
 
 #include "crash/sim.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Is a store that was cut off what it promised to be? */
 
-#ifndef CRASH_VERIFY_H
-#define CRASH_VERIFY_H
+#ifndef TESTS_CRASH_VERIFY_H
+#define TESTS_CRASH_VERIFY_H
 
 #include "crash/model.h"
 
