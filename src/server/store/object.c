@@ -207,6 +207,8 @@ static int source_of_record_at(struct log_store *s, struct source *src, const st
         rc = TARN_ECORRUPT;
     if (rc == TARN_OK)
         rc = log_segment_fd(s->log, place->segment, true, &fd);
+    if (rc == TARN_ENOTFOUND)
+        rc = TARN_ECORRUPT; /* vacuum has removed it since: the part is elsewhere */
     if (rc < 0) {
         tn_buf_release(&front);
         return tn_fail(err, rc, "could not read record %llu: %s", (unsigned long long)id,
