@@ -31,7 +31,8 @@ enum {
     /* Heaps keep what was freed in them, each its own share: few of them, and what is as large as a
      * window comes from the system and goes back to it. */
     HEAP_COUNT_MAX = 2,
-    HEAP_PIECE_LEN_MAX = 128 * 1024,
+    HEAP_PIECE_LEN_MAX = 192 * 1024,      /* less than a window, more than a body in memory */
+    HEAP_SPARE_LEN_MAX = 4 * 1024 * 1024, /* bodies come and go: not each time to the system */
 };
 
 struct tarnd {
@@ -82,6 +83,7 @@ static void limit_heaps(void)
 {
     (void)mallopt(M_ARENA_MAX, HEAP_COUNT_MAX);
     (void)mallopt(M_MMAP_THRESHOLD, HEAP_PIECE_LEN_MAX);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_LEN_MAX);
 }
 #else
 static void limit_heaps(void)
