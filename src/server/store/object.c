@@ -519,6 +519,9 @@ ssize_t object_file(struct store_object *o, uint64_t offset, void *scratch, size
     if (o->is_whole)
         return TARN_ENOTSUPPORTED;
     ssize_t n = object_read(o, offset, scratch, cap, may_wait, err);
+    /* The descriptor of a segment is the log's, which may close it when the segment goes. */
+    if (n > 0 && !o->source.is_own_fd)
+        return TARN_ENOTSUPPORTED;
     if (n > 0) {
         *fd = o->source.fd;
         *file_offset = o->source.data_offset + (offset - o->source.first);
