@@ -166,6 +166,18 @@ static int set_size(struct config *c, void *field, struct tn_str text, const cha
     return TARN_OK;
 }
 
+static int set_memory(struct config *c, void *field, struct tn_str text, const char **expected)
+{
+    (void)c;
+    uint64_t value;
+    *expected = "a size from 32M to 64G";
+    if (tn_str_to_size(text, &value) < 0 || value < CONFIG_MEMORY_MIN ||
+        value > (uint64_t)64 * 1024 * 1024 * 1024)
+        return TARN_ECONFIG;
+    *(uint64_t *)field = value;
+    return TARN_OK;
+}
+
 int config_key_add(struct config *c, struct tn_str access_key, struct tn_str secret_key)
 {
     if (c->key_count == CONFIG_KEY_COUNT_MAX)
@@ -215,6 +227,7 @@ static const struct row limit_rows[] = {
     { "idle_timeout_ms", ROW_SCALAR, FIELD(idle_timeout_ms), set_ms, NULL },
     { "grace_ms", ROW_SCALAR, FIELD(grace_ms), set_ms, NULL },
     { "inline_size", ROW_SCALAR, FIELD(inline_max), set_size, NULL },
+    { "memory_limit", ROW_SCALAR, FIELD(memory_limit), set_memory, NULL },
     { NULL, ROW_SCALAR, 0, NULL, NULL },
 };
 

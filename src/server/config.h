@@ -14,6 +14,7 @@ enum {
     CONFIG_TEXT_LEN_MAX = 4096,
     CONFIG_KEY_COUNT_MAX = 1000,
     CONFIG_DOMAIN_COUNT_MAX = 30,
+    CONFIG_MEMORY_MIN = 32 * 1024 * 1024,
 };
 
 struct config_key {
@@ -42,6 +43,7 @@ struct config {
     uint64_t idle_timeout_ms;
     uint64_t grace_ms; /* for what runs when it is told to stop */
     uint64_t inline_max;
+    uint64_t memory_limit; /* bytes; bodies, windows and hot keys share what the rest leaves */
     bool wants_help;
     bool wants_version;
 };

@@ -27,6 +27,7 @@ enum {
     ACCESS_KEY_LEN = 20,
     SECRET_KEY_LEN = 40,
     CREDENTIALS_LEN_MAX = 4096,
+    MEMORY_FIXED = 16 * 1024 * 1024, /* program, stacks, index, a thousand connections */
 
     /* Heaps keep what was freed in them, each its own share: few of them, and what is as large as a
      * window comes from the system and goes back to it. */
@@ -198,9 +199,20 @@ static void on_fatal(void *context, const char *reason)
     _exit(EXIT_RUNTIME);
 }
 
+/* What is left of the memory limit for what grows with the load: half of it for windows of large
+ * bodies, three eighths for bodies that wait for their commit, one eighth for hot keys. */
+static uint64_t memory_share(const struct tarnd *t, unsigned eighths)
+{
+    if (!t->config.memory_limit)
+        return 0; /* the parts' own defaults, 56 MiB together */
+    return (t->config.memory_limit - MEMORY_FIXED) / 8 * eighths;
+}
+
 static int start_store(struct tarnd *t, struct tarn_error *err)
 {
     struct log_store_config config = { .dir = t->config.data,
+                                       .body_memory_max = memory_share(t, 3),
+                                       .cache_max = memory_share(t, 1),
                                        .inline_max = t->config.inline_max,
                                        .on_fatal = on_fatal };
     return log_store_open(&config, &t->store, err);
@@ -246,6 +258,7 @@ static int start_http(struct tarnd *t, struct tarn_error *err)
                                   .loop_count = (unsigned)c->loop_count,
                                   .worker_count = (unsigned)c->worker_count,
                                   .conn_max = (unsigned)c->connection_max,
+                                  .window_budget = memory_share(t, 4),
                                   .head_timeout_ms = (unsigned)c->head_timeout_ms,
                                   .body_timeout_ms = (unsigned)c->body_timeout_ms,
                                   .idle_timeout_ms = (unsigned)c->idle_timeout_ms };

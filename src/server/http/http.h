@@ -121,9 +121,10 @@ struct http_config {
     const char *listen;   /* HOST:PORT, [V6]:PORT, :PORT; port 0 picks one */
     const char *tls_cert; /* PEM files; both or none */
     const char *tls_key;
-    unsigned loop_count;                                        /* 0: one per core */
-    unsigned worker_count;                                      /* 0: four per core, at least 16 */
-    unsigned conn_max;                                          /* 0: HTTP_CONN_MAX */
+    unsigned loop_count;    /* 0: one per core */
+    unsigned worker_count;  /* 0: four per core, at least 16 */
+    unsigned conn_max;      /* 0: HTTP_CONN_MAX */
+    uint64_t window_budget; /* bytes of large bodies under way; 0: HTTP_WINDOW_BUDGET */
     unsigned head_timeout_ms, body_timeout_ms, idle_timeout_ms; /* 0: the defaults of limits.h */
     struct http_handler handler;
 

@@ -190,7 +190,7 @@ static int loop_init(struct http_server *s, struct http_loop *loop, int listen_f
     net_timer_list_init(net, &loop->pause_timers, HTTP_ACCEPT_PAUSE_MS, on_pause_over);
     net_timer_list_init(net, &loop->trim_timers, HTTP_TRIM_MS, on_trim);
     net_timer_list_init(net, &loop->grace_timers, 0, on_grace_over);
-    size_t share = HTTP_WINDOW_BUDGET / HTTP_WINDOW_LEN / s->loop_count;
+    size_t share = (size_t)config->window_budget / HTTP_WINDOW_LEN / s->loop_count;
     if (share < HTTP_LOOP_WINDOW_COUNT_MIN)
         share = HTTP_LOOP_WINDOW_COUNT_MIN;
     http_window_pool_init(&loop->windows, share, conn_on_window);
@@ -227,6 +227,8 @@ static void set_defaults(struct http_server *s)
     unsigned workers = core_count() * WORKERS_PER_CORE;
     if (workers < WORKER_COUNT_MIN)
         workers = WORKER_COUNT_MIN;
+    if (!config->window_budget)
+        config->window_budget = HTTP_WINDOW_BUDGET;
     config->worker_count = or_default(config->worker_count, workers);
     config->conn_max = or_default(config->conn_max, HTTP_CONN_MAX);
     config->head_timeout_ms = or_default(config->head_timeout_ms, HTTP_HEAD_TIMEOUT_MS);

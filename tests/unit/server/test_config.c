@@ -16,7 +16,7 @@ static const struct {
       "data: /d\nlisten: 127.0.0.1:0\nregion: eu-west-1\ndomains: [a.example, b.example]\n"
       "auth: on\nlog_level: debug\naccess_keys:\n  - access_key: AKID\n    secret_key: 12345678\n"
       "tls:\n  cert: c.pem\n  key: k.pem\nlimits:\n  connections: 10\n  idle_timeout_ms: 1000\n"
-      "  inline_size: 1M\n",
+      "  inline_size: 1M\n  memory_limit: 64M\n",
       NULL },
     { "auth off", "auth: off\n", NULL },
     { "unknown key", "data: /d\ncolour: red\n",
@@ -39,6 +39,7 @@ static const struct {
     { "huge", "limits:\n  loops: 99999999999999999999\n", "f:2: bad value of \"loops\"" },
     { "a time", "limits:\n  head_timeout_ms: 5s\n", "f:2: bad value of \"head_timeout_ms\"" },
     { "a size", "limits:\n  inline_size: 1P\n", "f:2: bad value of \"inline_size\"" },
+    { "too little memory", "limits:\n  memory_limit: 31M\n", "f:2: bad value of \"memory_limit\"" },
     { "limits as a text", "limits: none\n", "f:1: bad value, expected a mapping" },
     { "a list at the top", "- a\n", "f:1: bad value, expected a mapping" },
     { "a text at the top", "hello\n", "f:1: bad value, expected a mapping" },
