@@ -77,7 +77,7 @@ static int scrub_segments(struct scrub *w, struct tarn_error *err)
     char path[ENGINE_PATH_MAX + 8];
     TN_AUTO_BUF numbers = TN_BUF_INIT(64 << 20);
     (void)snprintf(path, sizeof path, "%s/log", w->store->dir);
-    int rc = log_list(path, &numbers, err);
+    int rc = log_numbers(w->store->disk, path, &numbers, err);
     for (size_t at = 0; rc == TARN_OK && at < numbers.len; at += sizeof(uint32_t)) {
         uint32_t number;
         struct pin pin;
