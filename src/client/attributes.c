@@ -288,13 +288,32 @@ static size_t count_fields(const struct tn_buf *head, size_t *metadata_count)
     return count;
 }
 
-/* One allocation: the two tables, then a copy of the head, whose texts everything points into. */
+static struct tn_str unquoted(struct tn_str etag)
+{
+    if (etag.len < 2 || etag.data[0] != '"' || etag.data[etag.len - 1] != '"')
+        return etag;
+    return tn_str_sub(etag, 1, etag.len - 2);
+}
+
+static char *place(char **at, struct tn_str text)
+{
+    if (text.len == 0)
+        return NULL;
+    char *out = *at;
+    memcpy(out, text.data, text.len);
+    out[text.len] = '\0';
+    *at = out + text.len + 1;
+    return out;
+}
+
+/* One allocation: the two tables, a copy of the head, whose texts everything points into, and room
+ * for the ETag once more. */
 static int fill_info(const struct tn_buf *head, struct tarn_object_info *info)
 {
     size_t metadata_count = 0;
     size_t count = count_fields(head, &metadata_count);
     size_t tables_len = (count + metadata_count) * sizeof(struct tarn_header);
-    char *owned = tn_realloc(NULL, tables_len + head->len + 1);
+    char *owned = tn_realloc(NULL, tables_len + 2 * (head->len + 1));
     if (!owned)
         return TARN_ENOMEM;
     struct tarn_header *headers = (struct tarn_header *)(void *)owned;
@@ -319,18 +338,9 @@ static int fill_info(const struct tn_buf *head, struct tarn_object_info *info)
         take_text(info, name, value);
         take_number(info, name, value);
     }
+    char *room = owned + tables_len + head->len + 1;
+    info->etag = place(&room, unquoted(tn_str_from(info->etag)));
     return TARN_OK;
-}
-
-/* In place: the quotes go. */
-static void strip_etag(struct tarn_object_info *info)
-{
-    size_t len = info->etag ? strlen(info->etag) : 0;
-    if (len < 2 || info->etag[0] != '"' || info->etag[len - 1] != '"')
-        return;
-    char *text = (char *)info->owned + (info->etag - (const char *)info->owned);
-    text[len - 1] = '\0';
-    info->etag = text + 1;
 }
 
 int tn_op_info(const struct tn_op *op, struct tarn_object_info *info, struct tarn_error *err)
@@ -342,7 +352,6 @@ int tn_op_info(const struct tn_op *op, struct tarn_object_info *info, struct tar
     int rc = fill_info(head, &made);
     if (rc < 0)
         return tn_op_fail(op, err, rc, "out of memory");
-    strip_etag(&made);
     if (made.size == UINT64_MAX)
         made.size = 0;
     if (strcmp(op->method, "GET") != 0 && strcmp(op->method, "HEAD") != 0)
@@ -350,17 +359,6 @@ int tn_op_info(const struct tn_op *op, struct tarn_object_info *info, struct tar
     made.http_status = op->http_status;
     tn_info_move(&made, info);
     return TARN_OK;
-}
-
-static char *place(char **at, struct tn_str text)
-{
-    if (text.len == 0)
-        return NULL;
-    char *out = *at;
-    memcpy(out, text.data, text.len);
-    out[text.len] = '\0';
-    *at = out + text.len + 1;
-    return out;
 }
 
 int tn_info_make(const struct tn_info_texts *t, struct tarn_object_info *info)
@@ -376,11 +374,10 @@ int tn_info_make(const struct tn_info_texts *t, struct tarn_object_info *info)
                                      .last_modified_ms = t->last_modified_ms,
                                      .http_status = 200,
                                      .checksum_algorithm = tn_checksum_public(t->checksum) };
-    made.etag = place(&at, t->etag);
+    made.etag = place(&at, unquoted(t->etag));
     made.version_id = place(&at, t->version_id);
     made.checksum_value = place(&at, t->checksum_value);
     made.checksum_type = place(&at, t->checksum_type);
-    strip_etag(&made);
     tn_info_move(&made, info);
     return TARN_OK;
 }

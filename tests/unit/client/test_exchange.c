@@ -429,6 +429,31 @@ static void test_copy_error_in_200(void **state)
     fake_server_free(s);
 }
 
+/* `etag` is without quotes; the table of headers has each as the server sent it. */
+static void test_head_keeps_headers(void **state)
+{
+    static const struct fake_step steps[] = {
+        { .answer =
+              "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nETag: \"e1\"\r\nx-amz-meta-a: b\r\n\r\n" },
+    };
+    struct fake_server *s = fake_server_new(steps, TN_COUNT(steps));
+    struct tarn_client *client = connect_to(s, 3, 5000);
+    struct tarn_object_info info = { 0 };
+    const char *sent = NULL;
+    (void)state;
+    assert_int_equal(tarn_object_head(client, "bkt", "k", NULL, &info, NULL), TARN_OK);
+    assert_string_equal(info.etag, "e1");
+    for (size_t i = 0; i < info.header_count; i++) {
+        if (strcmp(info.headers[i].name, "etag") == 0)
+            sent = info.headers[i].value;
+    }
+    assert_non_null(sent);
+    assert_string_equal(sent, "\"e1\"");
+    tarn_object_info_release(&info);
+    tarn_client_free(client);
+    fake_server_free(s);
+}
+
 static void test_complete_whose_answer_was_lost(void **state)
 {
     static const struct fake_step steps[] = {
@@ -794,6 +819,7 @@ int main(void)
         cmocka_unit_test(test_slow),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_copy_error_in_200),
+        cmocka_unit_test(test_head_keeps_headers),
         cmocka_unit_test(test_complete_whose_answer_was_lost),
         cmocka_unit_test(test_put_stream),
         cmocka_unit_test(test_list),
