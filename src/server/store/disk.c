@@ -29,6 +29,13 @@ static int real_fallocate(int fd, off_t len)
     return fallocate(fd, 0, 0, len);
 }
 
+static void real_write_back(int fd, off_t offset, off_t len)
+{
+    (void)sync_file_range(fd, offset, len,
+                          SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE |
+                              SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 static off_t real_length(int fd)
 {
     struct stat info;
@@ -73,6 +80,7 @@ const struct disk_ops disk_real = {
     .fdatasync = fdatasync,
     .fsync = fsync,
     .fallocate = real_fallocate,
+    .write_back = real_write_back,
     .rename = rename,
     .unlink = unlink,
     .mkdir = mkdir,

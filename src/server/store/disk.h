@@ -24,6 +24,7 @@ struct disk_ops {
     int (*fdatasync)(int fd);
     int (*fsync)(int fd);
     int (*fallocate)(int fd, off_t len);
+    void (*write_back)(int fd, off_t offset, off_t len); /* a hint: soon, and waits; may be NULL */
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
     int (*mkdir)(const char *path, mode_t mode);

@@ -15,7 +15,7 @@
 static const char segment_magic[8] = "TARNSEG1";
 
 enum {
-    ZERO_STEP_LEN = 1 << 20,
+    ZERO_STEP_LEN = 256 << 10,
     SEGMENT_NUMBER_MAX = 1 << 28,
     SEGMENT_LIST_LEN_MAX = 64 << 20,
     RETRY_MS = 1000,
@@ -145,6 +145,9 @@ static int fill_with_zeros(struct log *l, int fd, uint64_t len)
         int rc = is_closing(l) ? TARN_ECANCELLED : disk_write(l->config.disk, fd, zeros, step, at);
         if (rc < 0)
             return rc;
+        /* In small portions, so that no commit's sync waits behind a whole segment. */
+        if (l->config.disk->write_back)
+            l->config.disk->write_back(fd, (off_t)at, (off_t)step);
     }
     return l->config.disk->fsync(fd) < 0 ? tn_status_from_errno(errno) : TARN_OK;
 }
