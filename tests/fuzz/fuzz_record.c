@@ -7,6 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
+static const struct record_salt salt = { 0x524e5254, 0 };
+
 static void read_manifest(struct tn_str body)
 {
     struct manifest m;
@@ -26,9 +28,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct tn_str all = { (const char *)data, len };
     size_t front_len;
     uint64_t total_len;
-    if (len >= RECORD_HEADER_LEN && record_read_header(data, &r, &front_len, &total_len) == TARN_OK)
+    if (len >= RECORD_HEADER_LEN &&
+        record_read_header(data, salt, &r, &front_len, &total_len) == TARN_OK)
         assert(front_len >= RECORD_HEADER_LEN && total_len >= front_len);
-    if (record_read_front(data, len, &r) == TARN_OK)
+    if (record_read_front(data, len, salt, &r) == TARN_OK)
         assert(r.key.len + r.meta.len < len);
     if (head_decode(TN_STR("k"), all, &head, &meta) == TARN_OK)
         assert(meta.len < len);

@@ -343,6 +343,15 @@ static int stage(struct log_store *s, struct change *c)
     return rc;
 }
 
+static uint32_t finish_record(struct log_store *s, const struct batch *b, unsigned char *front,
+                              size_t front_len)
+{
+    struct record_link link = { log_salt(s->log, log_active(s->log)), s->commit.next_seq++,
+                                s->commit.prev, (uint32_t)b->count };
+    s->commit.prev = record_finish(front, front_len, &link);
+    return s->commit.prev;
+}
+
 /* Gives the change its number and its links in the chain; its place is reserved. */
 static void add_record(struct log_store *s, struct batch *b, struct change *c)
 {
@@ -355,10 +364,8 @@ static void add_record(struct log_store *s, struct batch *b, struct change *c)
         b->first_seq = s->commit.next_seq;
         b->first_prev = s->commit.prev;
     }
-    c->record.seq = s->commit.next_seq++;
-    c->crc =
-        record_finish(c->front, c->front_len, c->record.seq, s->commit.prev, (uint32_t)b->count);
-    s->commit.prev = c->crc;
+    c->record.seq = s->commit.next_seq;
+    c->crc = finish_record(s, b, c->front, c->front_len);
     add_part(b, c->front, c->front_len);
     add_part(b, c->body.data, c->body.len);
     add_part(b, padding, (size_t)(c->total_len - c->front_len - c->body.len));
@@ -383,8 +390,7 @@ static void add_seal(struct log_store *s, struct batch *b)
         b->first_seq = s->commit.next_seq;
         b->first_prev = s->commit.prev;
     }
-    s->commit.prev = record_finish(b->seal, sizeof b->seal, s->commit.next_seq++, s->commit.prev,
-                                   (uint32_t)b->count);
+    (void)finish_record(s, b, b->seal, sizeof b->seal);
     add_part(b, b->seal, sizeof b->seal);
     b->is_sealed = true;
 }

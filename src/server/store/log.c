@@ -27,6 +27,11 @@ static int segment_path(const struct log *l, uint32_t number, char *out, size_t 
     return len > 0 && (size_t)len < cap ? TARN_OK : TARN_ETOOBIG;
 }
 
+struct record_salt log_salt(const struct log *l, uint32_t segment)
+{
+    return record_salt(l->config.identity, segment);
+}
+
 static uint64_t segment_len_of(const struct log *l, uint32_t number)
 {
     uint64_t len = LOG_SEGMENT_LEN_FIRST;

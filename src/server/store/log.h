@@ -11,7 +11,7 @@
 #include "server/store/record.h"
 
 enum {
-    LOG_IDENTITY_LEN = 16,
+    LOG_IDENTITY_LEN = RECORD_IDENTITY_LEN,
     LOG_DATA_OFFSET = 4096, /* a segment's header has the first page */
     LOG_SEGMENT_LEN_FIRST =
         4 << 20, /* segments double from here, so that small stores stay small */
@@ -79,6 +79,8 @@ static inline int log_list(const char *path, struct tn_buf *out, struct tarn_err
  * TARN_ECORRUPT for damage. */
 TN_MUST_USE int log_extent(const char *dir, uint32_t number, uint64_t *len, bool *is_sealed,
                            uint64_t *seq, struct tarn_error *err);
+
+struct record_salt log_salt(const struct log *l, uint32_t segment); /* any thread */
 
 uint32_t log_active(const struct log *l); /* any thread: segments before this one are sealed */
 uint32_t log_oldest(const struct log *l);

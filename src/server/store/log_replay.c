@@ -10,6 +10,7 @@ enum { REPLAY_WINDOW_LEN = 1 << 20 };
 struct replay {
     struct log *log;
     uint32_t segment;
+    struct record_salt salt; /* of that segment's records */
     int fd;
     uint64_t file_len;
     uint64_t offset; /* of the next record */
@@ -64,14 +65,14 @@ static int read_record(struct replay *p, struct record *r, struct tn_str *body, 
     const unsigned char *bytes = look(p, RECORD_HEADER_LEN, &rc);
     if (!bytes)
         return rc;
-    if (record_read_header(bytes, r, &front_len, total_len) < 0)
+    if (record_read_header(bytes, p->salt, r, &front_len, total_len) < 0)
         return TARN_EEOF;
     if (p->offset + *total_len > p->file_len)
         return TARN_EEOF;
     bytes = look(p, *total_len, &rc);
     if (!bytes)
         return rc;
-    if (record_read_front(bytes, front_len, r) < 0 || !body_is_valid(r, bytes + front_len))
+    if (record_read_front(bytes, front_len, p->salt, r) < 0 || !body_is_valid(r, bytes + front_len))
         return TARN_EEOF;
     *body = (struct tn_str){ (const char *)bytes + front_len, (size_t)r->body_len };
     return TARN_OK;
@@ -95,7 +96,7 @@ static int find_later_commit(struct replay *p, bool *found)
         if (!bytes)
             break;
         size_t front_len;
-        if (record_read_header(bytes, &r, &front_len, &total_len) < 0)
+        if (record_read_header(bytes, p->salt, &r, &front_len, &total_len) < 0)
             continue;
         if (read_record(p, &r, &body, &total_len) == TARN_OK && r.seq > p->seq &&
             r.seq - r.batch_index > p->seq)
@@ -116,6 +117,7 @@ static int open_segment(struct replay *p, uint32_t number, struct tarn_error *er
         return tn_fail_errno(err, "could not look at log segment %08x", number);
     p->file_len = (uint64_t)len;
     p->segment = number;
+    p->salt = log_salt(p->log, number);
     p->window.len = 0;
     p->window_offset = 0;
     return TARN_OK;
@@ -490,6 +492,7 @@ int log_extent(const char *dir, uint32_t number, uint64_t *len, bool *is_sealed,
     rc = open_segment(&p, number, err);
     if (rc == TARN_OK)
         rc = log_header_adopt(l, p.fd);
+    p.salt = log_salt(l, number); /* the identity is known only now */
     if (rc == TARN_OK)
         rc = walk_segment(&p, number, skip_record, seq, err);
     *is_sealed = rc == TARN_OK;

@@ -15,7 +15,7 @@
 #include "server/store/engine.h"
 
 enum {
-    FORMAT_VERSION = 1,
+    FORMAT_VERSION = 2,
     FORMAT_LEN_MAX = 4096,
     REPLAY_BATCH = 4096,
     RESERVE_LEN_MAX = 64 << 20,

@@ -15,7 +15,7 @@ struct log_store_config {
     uint64_t segment_len; /* bytes of a full-grown segment; 0: 64 MiB */
     uint64_t cache_max;   /* bytes of hot heads kept in memory; 0: 8 MiB */
 
-    uint64_t body_memory_max;   /* bytes of bodies that wait for their commit; 0: 24 MiB */
+    uint64_t body_memory_max;    /* bytes of bodies that wait for their commit; 0: 24 MiB */
     uint64_t scrub_interval_s;   /* between two full readings; 0: a week */
     uint64_t scrub_bytes_per_s;  /* their pace; 0: 20 MB */
     const struct disk_ops *disk; /* NULL: the real one */

@@ -105,6 +105,7 @@ static int read_front(struct log_store *s, const struct place *p, bool may_wait,
     int fd;
     size_t front_len;
     uint64_t total_len;
+    struct record_salt salt = log_salt(s->log, p->segment);
     int rc = log_segment_fd(s->log, p->segment, may_wait, &fd);
     if (rc < 0)
         return rc == TARN_EAGAIN ? rc : TARN_ECORRUPT;
@@ -115,11 +116,11 @@ static int read_front(struct log_store *s, const struct place *p, bool may_wait,
     rc = read_at_least(s, fd, p, first, may_wait, bytes);
     if (rc < 0)
         return rc;
-    if (record_read_header((const unsigned char *)bytes->data, r, &front_len, &total_len) < 0 ||
-        total_len != p->len)
+    const unsigned char *header = (const unsigned char *)bytes->data;
+    if (record_read_header(header, salt, r, &front_len, &total_len) < 0 || total_len != p->len)
         return TARN_ECORRUPT;
     rc = read_at_least(s, fd, p, front_len, may_wait, bytes);
-    return rc < 0 ? rc : record_read_front((const unsigned char *)bytes->data, bytes->len, r);
+    return rc < 0 ? rc : record_read_front((const unsigned char *)bytes->data, bytes->len, salt, r);
 }
 
 int object_read_front(struct log_store *s, const struct place *place, uint64_t seq, bool may_wait,

@@ -7,8 +7,6 @@
 
 #include "base/crc.h"
 
-static const uint32_t record_magic = 0x524e5254; /* "TRNR" */
-
 /* Offsets of the header's fields. */
 enum {
     AT_MAGIC = 0,
@@ -34,6 +32,22 @@ enum {
 };
 
 enum { RECORD_CRC_FROM = AT_PREV, BLOB_ID_LEN = 8 };
+
+/* Every bit of the result hangs on every bit of `x`. */
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 33) * 0xff51afd7ed558ccd;
+    x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53;
+    return x ^ x >> 33;
+}
+
+struct record_salt record_salt(const unsigned char identity[RECORD_IDENTITY_LEN], uint32_t segment)
+{
+    uint64_t x = mix(get_u64(identity) + segment);
+    x = mix(x ^ get_u64(identity + 8));
+    uint32_t magic = (uint32_t)x;
+    return (struct record_salt){ magic ? magic : 1, (uint32_t)(x >> 32) };
+}
 
 void put_u16(unsigned char *out, uint16_t value)
 {
@@ -95,7 +109,6 @@ void record_write_front(const struct record *r, const void *body, unsigned char 
 {
     assert(r->key.len <= RECORD_KEY_MAX);
     memset(out, 0, RECORD_HEADER_LEN);
-    put_u32(out + AT_MAGIC, record_magic);
     put_u64(out + AT_BODY_LEN, r->body_len);
     put_u64(out + AT_SIZE, r->size);
     out[AT_TYPE] = (unsigned char)r->type;
@@ -120,21 +133,21 @@ void record_write_front(const struct record *r, const void *body, unsigned char 
     write_table(body, r->body_len, at + r->meta.len);
 }
 
-uint32_t record_finish(unsigned char *front, size_t front_len, uint64_t seq, uint32_t prev,
-                       uint32_t batch_index)
+uint32_t record_finish(unsigned char *front, size_t front_len, const struct record_link *link)
 {
-    put_u64(front + AT_SEQ, seq);
-    put_u32(front + AT_PREV, prev);
-    put_u32(front + AT_BATCH, batch_index);
-    uint32_t crc = tn_crc32c(0, front + RECORD_CRC_FROM, front_len - RECORD_CRC_FROM);
+    put_u32(front + AT_MAGIC, link->salt.magic);
+    put_u64(front + AT_SEQ, link->seq);
+    put_u32(front + AT_PREV, link->prev);
+    put_u32(front + AT_BATCH, link->batch_index);
+    uint32_t crc = tn_crc32c(link->salt.crc, front + RECORD_CRC_FROM, front_len - RECORD_CRC_FROM);
     put_u32(front + AT_CRC, crc);
     return crc;
 }
 
-int record_read_header(const unsigned char bytes[RECORD_HEADER_LEN], struct record *out,
-                       size_t *front_len, uint64_t *total_len)
+int record_read_header(const unsigned char bytes[RECORD_HEADER_LEN], struct record_salt salt,
+                       struct record *out, size_t *front_len, uint64_t *total_len)
 {
-    if (get_u32(bytes + AT_MAGIC) != record_magic)
+    if (get_u32(bytes + AT_MAGIC) != salt.magic)
         return TARN_EINVAL;
     struct record r = {
         .type = bytes[AT_TYPE],
@@ -170,16 +183,17 @@ int record_read_header(const unsigned char bytes[RECORD_HEADER_LEN], struct reco
     return TARN_OK;
 }
 
-int record_read_front(const unsigned char *bytes, size_t len, struct record *out)
+int record_read_front(const unsigned char *bytes, size_t len, struct record_salt salt,
+                      struct record *out)
 {
     size_t front_len;
     uint64_t total_len;
     struct record r;
     if (len < RECORD_HEADER_LEN)
         return TARN_ECORRUPT;
-    if (record_read_header(bytes, &r, &front_len, &total_len) < 0 || len < front_len)
+    if (record_read_header(bytes, salt, &r, &front_len, &total_len) < 0 || len < front_len)
         return TARN_ECORRUPT;
-    if (tn_crc32c(0, bytes + RECORD_CRC_FROM, front_len - RECORD_CRC_FROM) != r.crc)
+    if (tn_crc32c(salt.crc, bytes + RECORD_CRC_FROM, front_len - RECORD_CRC_FROM) != r.crc)
         return TARN_ECORRUPT;
     r.key.data = (const char *)bytes + RECORD_HEADER_LEN;
     r.meta.data = r.key.data + r.key.len;

@@ -3,8 +3,8 @@
  *
  * A record is its front (header, key, meta, a CRC32C for each block of the body), then the body,
  * padded to RECORD_ALIGN. The front's CRC covers all of the front but itself; `prev` is the CRC of
- * the record before, so that a stale tail can never be taken for a valid one. All numbers are
- * little-endian. */
+ * the record before, so that a stale tail can never be taken for a valid one. Magic number and CRC
+ * are salted. All numbers are little-endian. */
 
 #ifndef SERVER_STORE_RECORD_H
 #define SERVER_STORE_RECORD_H
@@ -15,6 +15,7 @@ enum {
     RECORD_HEADER_LEN = 120,
     RECORD_ALIGN = 8,
     RECORD_BALLOT_LEN = 16,
+    RECORD_IDENTITY_LEN = 16,
     RECORD_BLOCK_LEN = 64 * 1024,   /* bytes under one CRC, in the log and in blobs alike */
     RECORD_KEY_MAX = 1024 + 1 + 16, /* an upload's: key, NUL, id */
     INDEX_KEY_MAX = 5 + RECORD_KEY_MAX,
@@ -86,22 +87,40 @@ static inline size_t record_block_count(uint64_t len)
     return (size_t)((len + RECORD_BLOCK_LEN - 1) / RECORD_BLOCK_LEN);
 }
 
+/* What a record has of its store and segment: bytes that a segment's file had in another life, or
+ * that a client has put into a body, are no record here, whatever they look like. */
+struct record_salt {
+    uint32_t magic; /* not 0: zeros are no record */
+    uint32_t crc;
+};
+
+struct record_salt record_salt(const unsigned char identity[RECORD_IDENTITY_LEN], uint32_t segment);
+
+/* A record's turn. */
+struct record_link {
+    struct record_salt salt;
+    uint64_t seq;
+    uint32_t prev;
+    uint32_t batch_index;
+};
+
 /* Length of the front for these; and of the whole record, padded. */
 size_t record_front_len(size_t key_len, size_t meta_len, uint64_t body_len);
 uint64_t record_len(size_t key_len, size_t meta_len, uint64_t body_len);
 
-/* Writes the front without seq, prev, batch_index and CRC, which record_finish() adds. `out` takes
+/* Writes the front without its link and CRC, which record_finish() adds. `out` takes
  * record_front_len() bytes. */
 void record_write_front(const struct record *r, const void *body, unsigned char *out);
-uint32_t record_finish(unsigned char *front, size_t front_len, uint64_t seq, uint32_t prev,
-                       uint32_t batch_index);
+uint32_t record_finish(unsigned char *front, size_t front_len, const struct record_link *link);
 
 /* Reads a header: TARN_EINVAL when it is none or impossible. `front_len` and the total follow. */
-TN_MUST_USE int record_read_header(const unsigned char bytes[RECORD_HEADER_LEN], struct record *out,
-                                   size_t *front_len, uint64_t *total_len);
+TN_MUST_USE int record_read_header(const unsigned char bytes[RECORD_HEADER_LEN],
+                                   struct record_salt salt, struct record *out, size_t *front_len,
+                                   uint64_t *total_len);
 
 /* Reads and verifies a whole front; views into `bytes`. TARN_ECORRUPT when the CRC does not fit. */
-TN_MUST_USE int record_read_front(const unsigned char *bytes, size_t len, struct record *out);
+TN_MUST_USE int record_read_front(const unsigned char *bytes, size_t len, struct record_salt salt,
+                                  struct record *out);
 
 /* True when `bytes` (block `index`) fits its CRC in `table`. */
 bool record_block_is_valid(const unsigned char *table, size_t index, const void *bytes, size_t len);

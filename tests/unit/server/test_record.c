@@ -6,6 +6,8 @@
 #include "server/store/heads.h"
 #include "server/store/record.h"
 
+static const struct record_salt salt = { 0x524e5254, 0x5eed };
+
 static struct record sample(void)
 {
     struct record r = {
@@ -29,7 +31,7 @@ static unsigned char *encode(const struct record *r, const char *body, size_t *l
     unsigned char *front = tn_realloc(NULL, *len);
     assert_non_null(front);
     record_write_front(r, body, front);
-    (void)record_finish(front, *len, 42, 0x1234, 3);
+    (void)record_finish(front, *len, &(struct record_link){ salt, 42, 0x1234, 3 });
     return front;
 }
 
@@ -41,7 +43,7 @@ static void test_record_round_trip(void **state)
     size_t len;
     TN_AUTO_FREE char *body = tn_calloc(1, (size_t)r.body_len);
     TN_AUTO_FREE unsigned char *front = encode(&r, body, &len);
-    assert_int_equal(record_read_front(front, len, &back), TARN_OK);
+    assert_int_equal(record_read_front(front, len, salt, &back), TARN_OK);
     assert_int_equal(back.seq, 42);
     assert_int_equal(back.prev, 0x1234);
     assert_int_equal(back.batch_index, 3);
@@ -66,11 +68,36 @@ static void test_every_flip_and_cut_of_a_front_is_seen(void **state)
     TN_AUTO_FREE unsigned char *front = encode(&r, body, &len);
     for (size_t bit = 0; bit < 8 * len; bit++) {
         front[bit / 8] ^= (unsigned char)(1u << bit % 8);
-        assert_int_equal(record_read_front(front, len, &back), TARN_ECORRUPT);
+        assert_int_equal(record_read_front(front, len, salt, &back), TARN_ECORRUPT);
         front[bit / 8] ^= (unsigned char)(1u << bit % 8);
     }
     for (size_t cut = 0; cut < len; cut++)
-        assert_int_equal(record_read_front(front, cut, &back), TARN_ECORRUPT);
+        assert_int_equal(record_read_front(front, cut, salt, &back), TARN_ECORRUPT);
+}
+
+static void test_a_record_of_another_place_is_none(void **state)
+{
+    static const unsigned char here[RECORD_IDENTITY_LEN] = "this store's ID";
+    static const unsigned char there[RECORD_IDENTITY_LEN] = "that store's ID";
+    struct record_salt salts[] = { record_salt(here, 8), record_salt(here, 9),
+                                   record_salt(there, 9) };
+    struct record r = sample();
+    struct record back;
+    size_t len;
+    (void)state;
+    TN_AUTO_FREE char *body = tn_calloc(1, (size_t)r.body_len);
+    TN_AUTO_FREE unsigned char *front = encode(&r, body, &len);
+    for (size_t i = 0; i < TN_COUNT(salts); i++) {
+        struct record_link link = { salts[i], 42, 0x1234, 3 };
+        (void)record_finish(front, len, &link);
+        for (size_t k = 0; k < TN_COUNT(salts); k++) {
+            struct record_salt forged = { salts[i].magic, salts[k].crc };
+            assert_int_equal(record_read_front(front, len, salts[k], &back),
+                             i == k ? TARN_OK : TARN_ECORRUPT);
+            assert_int_equal(record_read_front(front, len, forged, &back),
+                             i == k ? TARN_OK : TARN_ECORRUPT);
+        }
+    }
 }
 
 static struct store_head sample_head(void)
@@ -211,6 +238,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_record_round_trip),
         cmocka_unit_test(test_every_flip_and_cut_of_a_front_is_seen),
+        cmocka_unit_test(test_a_record_of_another_place_is_none),
         cmocka_unit_test(test_index_row_round_trip),
         cmocka_unit_test(test_manifest),
         cmocka_unit_test(test_heads_follow_a_change),
