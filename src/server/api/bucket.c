@@ -13,16 +13,10 @@ enum { BUCKET_XML_LEN_MAX = 64 * 1024, BUCKET_LIST_MAX = 10000 };
 
 static enum tn_s3_code find_region(struct api_req *r, struct tn_str *out)
 {
-    struct store *s = r->api->store;
-    struct store_bucket bucket;
-    int rc = s->ops->bucket_get(s, r->bucket, &r->http->arena, &bucket);
-    if (rc == TARN_ENOTFOUND)
-        return TN_S3_NO_SUCH_BUCKET;
-    if (rc == TARN_OK)
-        rc = api_meta_decode(bucket.meta, &r->http->arena, &r->meta);
-    if (rc < 0)
-        return api_from_status(r, rc, NULL);
-    *out = r->meta.fields[API_META_LOCATION];
+    enum tn_s3_code code = api_bucket_check(r);
+    if (code)
+        return code;
+    *out = bucket_config_get(r->config, BUCKET_LOCATION);
     if (out->len == 0)
         *out = tn_str_from(r->api->region);
     return TN_S3_OK;
@@ -119,7 +113,7 @@ static enum tn_s3_code read_configuration(struct api_req *r)
 static enum tn_s3_code on_created(struct api_req *r)
 {
     bool is_first_region = tn_str_eq(tn_str_from(r->api->region), TN_STR(API_REGION_DEFAULT));
-    int status = r->txn.status;
+    int status = r->change.status;
     /* S3's first region lets the owner create a bucket again, the others do not. */
     if (status != TARN_OK && !(status == TARN_EEXISTS && is_first_region))
         return api_from_status(r, status, NULL);
@@ -129,33 +123,36 @@ static enum tn_s3_code on_created(struct api_req *r)
     return api_reply_empty(r, 200);
 }
 
+static int edit_new(struct bucket_change *change, const struct bucket_config *now,
+                    struct tn_str sections[BUCKET_SECTION_COUNT])
+{
+    (void)now;
+    const struct api_req *r = change->user;
+    sections[BUCKET_LOCATION] = r->meta.fields[API_META_LOCATION];
+    return TARN_OK;
+}
+
 enum tn_s3_code bucket_create_run(struct api_req *r)
 {
-    TN_AUTO_BUF meta = TN_BUF_INIT(STORE_META_LEN_MAX);
     enum tn_s3_code code = read_configuration(r);
     if (code)
         return code;
-    r->txn = (struct store_txn){ .op = STORE_BUCKET_CREATE, .bucket = r->bucket };
-    int rc = api_meta_encode(&r->meta, &meta);
-    if (rc == TARN_OK)
-        rc = tn_arena_str(&r->http->arena, tn_buf_str(&meta), &r->txn.meta);
-    return rc < 0 ? api_from_status(r, rc, NULL) : api_commit(r, on_created);
+    r->change = (struct bucket_change){ .op = STORE_BUCKET_CREATE, .edit = edit_new };
+    return api_bucket_change(r, on_created);
 }
 
 /* --- Delete --- */
 
 static enum tn_s3_code on_deleted(struct api_req *r)
 {
-    if (r->txn.status == TARN_ENOTFOUND)
-        return TN_S3_NO_SUCH_BUCKET;
-    enum tn_s3_code code = api_commit_code(r);
+    enum tn_s3_code code = api_from_status(r, r->change.status, NULL);
     return code ? code : api_reply_empty(r, 204);
 }
 
 enum tn_s3_code bucket_delete_run(struct api_req *r)
 {
-    r->txn = (struct store_txn){ .op = STORE_BUCKET_DELETE, .bucket = r->bucket };
-    return api_commit(r, on_deleted);
+    r->change = (struct bucket_change){ .op = STORE_BUCKET_DELETE };
+    return api_bucket_change(r, on_deleted);
 }
 
 /* --- List --- */
@@ -168,17 +165,16 @@ struct list_state {
     uint64_t max;
     uint64_t count;
     bool is_truncated;
-    struct tn_arena *arena;
     char last[TN_BUCKET_LEN_MAX + 1];
 };
 
 static int on_bucket(void *user, const struct store_bucket *bucket)
 {
     struct list_state *state = user;
-    struct api_meta meta;
+    struct tn_str sections[BUCKET_SECTION_COUNT];
     if (!tn_str_starts(bucket->name, state->prefix) || tn_str_cmp(bucket->name, state->after) <= 0)
         return TARN_OK;
-    int rc = api_meta_decode(bucket->meta, state->arena, &meta);
+    int rc = bucket_sections_decode(bucket->meta, sections);
     if (rc < 0)
         return rc;
     if (state->count == state->max) {
@@ -187,7 +183,7 @@ static int on_bucket(void *user, const struct store_bucket *bucket)
     }
     state->count++;
     (void)snprintf(state->last, sizeof state->last, "%.*s", TN_STR_ARG(bucket->name));
-    struct tn_str location = meta.fields[API_META_LOCATION];
+    struct tn_str location = sections[BUCKET_LOCATION];
     tn_xml_open(&state->w, "Bucket");
     tn_xml_str(&state->w, "Name", bucket->name);
     api_xml_time(&state->w, "CreationDate", bucket->created_ms);
@@ -215,7 +211,7 @@ static enum tn_s3_code read_list(struct api_req *r, struct list_state *state)
 enum tn_s3_code bucket_list_run(struct api_req *r)
 {
     struct store *s = r->api->store;
-    struct list_state state = { .w = TN_XML_WRITER(&r->out), .arena = &r->http->arena };
+    struct list_state state = { .w = TN_XML_WRITER(&r->out) };
     state.region = tn_str_from(r->api->region);
     enum tn_s3_code code = read_list(r, &state);
     if (code)

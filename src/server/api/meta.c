@@ -5,9 +5,9 @@
 
 #include <assert.h>
 
+#include "server/api/entries.h"
+
 enum {
-    META_VERSION = 1,
-    ENTRY_HEAD_LEN = 6,
     /* Tags are part of the stored form: never change one, never use one again. */
     TAG_FIELD_FIRST = 1, /* and API_META_FIELD_COUNT of them */
     TAG_USER = 100,      /* length of the name (2 bytes), name, value */
@@ -33,45 +33,12 @@ const char *const api_class_names[API_CLASS_COUNT] = {
     [API_CLASS_GLACIER_IR] = "GLACIER_IR",
 };
 
-static void put_le(char *out, uint64_t number, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        out[i] = (char)(number >> (8 * i));
-}
-
-static uint64_t get_le(const char *bytes, size_t len)
-{
-    uint64_t number = 0;
-    for (size_t i = 0; i < len; i++)
-        number |= (uint64_t)(unsigned char)bytes[i] << (8 * i);
-    return number;
-}
-
-static int put_entry(struct tn_buf *out, unsigned tag, struct tn_str a, struct tn_str b)
-{
-    char head[ENTRY_HEAD_LEN];
-    put_le(head, tag, 2);
-    put_le(head + 2, a.len + b.len, 4);
-    int rc = tn_buf_append(out, head, sizeof head);
-    if (rc == TARN_OK)
-        rc = tn_buf_append_str(out, a);
-    if (rc == TARN_OK)
-        rc = tn_buf_append_str(out, b);
-    return rc;
-}
-
 static int put_user(struct tn_buf *out, const struct tn_header *pair)
 {
-    char head[ENTRY_HEAD_LEN + 2];
-    put_le(head, TAG_USER, 2);
-    put_le(head + 2, 2 + pair->name.len + pair->value.len, 4);
-    put_le(head + ENTRY_HEAD_LEN, pair->name.len, 2);
-    int rc = tn_buf_append(out, head, sizeof head);
-    if (rc == TARN_OK)
-        rc = tn_buf_append_str(out, pair->name);
-    if (rc == TARN_OK)
-        rc = tn_buf_append_str(out, pair->value);
-    return rc;
+    char name_len[2];
+    entries_put_le(name_len, pair->name.len, sizeof name_len);
+    const struct tn_str parts[] = { { name_len, sizeof name_len }, pair->name, pair->value };
+    return entries_put_parts(out, TAG_USER, parts, TN_COUNT(parts));
 }
 
 static int put_checksum(struct tn_buf *out, const struct tn_checksum_value *value)
@@ -81,17 +48,20 @@ static int put_checksum(struct tn_buf *out, const struct tn_checksum_value *valu
     char head[CHECKSUM_HEAD_LEN];
     head[0] = (char)value->kind;
     head[1] = (char)value->type;
-    put_le(head + 2, value->part_count, 4);
-    return put_entry(out, TAG_CHECKSUM, (struct tn_str){ head, sizeof head },
-                     (struct tn_str){ (const char *)value->bytes, tn_checksum_len(value->kind) });
+    entries_put_le(head + 2, value->part_count, 4);
+    const struct tn_str parts[] = {
+        { head, sizeof head },
+        { (const char *)value->bytes, tn_checksum_len(value->kind) },
+    };
+    return entries_put_parts(out, TAG_CHECKSUM, parts, TN_COUNT(parts));
 }
 
 static int encode(const struct api_meta *meta, struct tn_buf *out)
 {
-    int rc = tn_buf_append_char(out, META_VERSION);
+    int rc = tn_buf_append_char(out, ENTRIES_VERSION);
     for (unsigned i = 0; rc == TARN_OK && i < API_META_FIELD_COUNT; i++) {
         if (meta->fields[i].len)
-            rc = put_entry(out, TAG_FIELD_FIRST + i, meta->fields[i], TN_STR_EMPTY);
+            rc = entries_put(out, TAG_FIELD_FIRST + i, meta->fields[i]);
     }
     for (size_t i = 0; rc == TARN_OK && i < meta->user_count; i++)
         rc = put_user(out, &meta->user[i]);
@@ -113,7 +83,7 @@ static int get_user(struct tn_str value, struct tn_header *out)
 {
     if (value.len < 2)
         return TARN_ECORRUPT;
-    size_t name_len = get_le(value.data, 2);
+    size_t name_len = entries_get_le(value.data, 2);
     if (name_len > value.len - 2)
         return TARN_ECORRUPT;
     out->name = tn_str_sub(value, 2, name_len);
@@ -134,22 +104,8 @@ static int get_checksum(struct tn_str value, struct tn_checksum_value *out)
         return TARN_ECORRUPT;
     *out = (struct tn_checksum_value){ .kind = (enum tn_checksum_kind)kind,
                                        .type = (enum tn_checksum_type)type,
-                                       .part_count = (uint32_t)get_le(value.data + 2, 4) };
+                                       .part_count = (uint32_t)entries_get_le(value.data + 2, 4) };
     memcpy(out->bytes, bytes.data, bytes.len);
-    return TARN_OK;
-}
-
-/* Takes one entry off `rest`. */
-static int next_entry(struct tn_str *rest, unsigned *tag, struct tn_str *value)
-{
-    if (rest->len < ENTRY_HEAD_LEN)
-        return TARN_ECORRUPT;
-    size_t len = get_le(rest->data + 2, 4);
-    if (len > rest->len - ENTRY_HEAD_LEN)
-        return TARN_ECORRUPT;
-    *tag = (unsigned)get_le(rest->data, 2);
-    *value = tn_str_sub(*rest, ENTRY_HEAD_LEN, len);
-    *rest = tn_str_sub(*rest, ENTRY_HEAD_LEN + len, rest->len);
     return TARN_OK;
 }
 
@@ -159,7 +115,7 @@ static int count_users(struct tn_str rest, size_t *count)
     struct tn_str value;
     *count = 0;
     while (rest.len) {
-        int rc = next_entry(&rest, &tag, &value);
+        int rc = entries_next(&rest, &tag, &value);
         if (rc < 0)
             return rc;
         *count += tag == TAG_USER;
@@ -173,7 +129,7 @@ static int decode_entries(struct tn_str rest, struct tn_header *user, struct api
     while (rc == TARN_OK && rest.len) {
         unsigned tag;
         struct tn_str value;
-        rc = next_entry(&rest, &tag, &value);
+        rc = entries_next(&rest, &tag, &value);
         if (rc < 0)
             break;
         if (tag >= TAG_FIELD_FIRST && tag < TAG_FIELD_FIRST + API_META_FIELD_COUNT)
@@ -193,11 +149,11 @@ int api_meta_decode(struct tn_str bytes, struct tn_arena *a, struct api_meta *ou
         *out = meta;
         return TARN_OK;
     }
-    if (bytes.data[0] != META_VERSION)
-        return TARN_ECORRUPT;
-    struct tn_str entries = tn_str_sub(bytes, 1, bytes.len);
-    size_t count;
-    int rc = count_users(entries, &count);
+    size_t count = 0;
+    struct tn_str entries;
+    int rc = entries_open(bytes, &entries);
+    if (rc == TARN_OK)
+        rc = count_users(entries, &count);
     if (rc < 0)
         return rc;
     if (count > API_META_USER_COUNT_MAX)

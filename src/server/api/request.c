@@ -13,6 +13,7 @@
 #include "proto/name.h"
 #include "proto/uri.h"
 #include "proto/xml.h"
+#include "server/api/bucket_forms.h"
 #include "server/api/router.h"
 
 /* --- Room for checking signatures: as many as threads that check at the same time --- */
@@ -240,10 +241,25 @@ enum tn_s3_code api_commit_code(struct api_req *r)
 
 enum tn_s3_code api_bucket_check(struct api_req *r)
 {
-    struct store_bucket bucket;
-    struct store *s = r->api->store;
-    int rc = s->ops->bucket_get(s, r->bucket, &r->http->arena, &bucket);
-    return rc == TARN_ENOTFOUND ? TN_S3_NO_SUCH_BUCKET : api_from_status(r, rc, NULL);
+    if (r->config)
+        return TN_S3_OK;
+    return api_from_status(r, bucket_configs_get(r->api->configs, r->bucket, &r->config), NULL);
+}
+
+static void on_changed(struct bucket_change *change)
+{
+    struct api_req *r = change->user;
+    api_run(r, r->committed);
+}
+
+enum tn_s3_code api_bucket_change(struct api_req *r, api_step_fn committed)
+{
+    r->change.name = r->bucket;
+    r->change.user = r;
+    r->change.done = on_changed;
+    r->committed = committed;
+    bucket_change_commit(r->api->configs, &r->change);
+    return TN_S3_OK;
 }
 
 /* --- The head --- */
@@ -551,6 +567,7 @@ static void on_done(void *context, struct http_req *http)
     api_body_release(r);
     if (r->object)
         r->api->store->ops->object_close(r->object);
+    bucket_config_unref(r->config);
     auth_result_wipe(&r->who);
     tn_arena_release(&r->tree);
     tn_buf_release(&r->out);
@@ -613,7 +630,8 @@ struct api *api_new(const struct api_config *config)
     is_fine = is_fine && add_domain(api, "localhost");
     api->scratch = scratch_pool_new();
     api->has_digests = digest_pool_init(&api->digests, core_count()) == TARN_OK;
-    if (is_fine && api->scratch && api->has_digests)
+    api->configs = bucket_configs_new(config->store, bucket_forms, bucket_form_count);
+    if (is_fine && api->scratch && api->has_digests && api->configs)
         return api;
     api_free(api);
     return NULL;
@@ -624,6 +642,7 @@ void api_free(struct api *api)
     if (!api)
         return;
     scratch_pool_free(api->scratch);
+    bucket_configs_free(api->configs);
     if (api->has_digests)
         digest_pool_release(&api->digests);
     tn_free(api);

@@ -15,6 +15,7 @@
 #include "proto/s3_error.h"
 #include "server/api/api.h"
 #include "server/api/body.h"
+#include "server/api/bucket_config.h"
 #include "server/api/meta.h"
 
 #define API_OWNER_ID "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a"
@@ -79,8 +80,9 @@ struct api_req {
     struct tn_str raw_path; /* as sent, for <Resource> */
     struct tn_str raw_query;
     struct tn_query query;
-    struct tn_str bucket; /* decoded; empty at service level */
-    struct tn_str key;    /* decoded; empty at bucket level */
+    struct tn_str bucket;         /* decoded; empty at service level */
+    struct bucket_config *config; /* of the bucket; NULL until api_bucket_check() */
+    struct tn_str key;            /* decoded; empty at bucket level */
     bool is_head;
     bool is_answered;
     struct auth_result who;
@@ -93,6 +95,7 @@ struct api_req {
 
     /* Writes: one change under way, and what happens when it is decided. */
     struct store_txn txn;
+    struct bucket_change change;
     struct api_cond cond;
     api_step_fn committed;
     unsigned retry_count;
@@ -108,6 +111,7 @@ struct api_req {
 struct api {
     struct store *store;
     struct auth *auth;
+    struct bucket_configs *configs;
     char region[TN_SIGV4_REGION_LEN_MAX + 1];
     bool is_region_fixed;
     bool is_auth_off;
@@ -189,7 +193,12 @@ enum tn_s3_code api_commit_code(struct api_req *r);
 enum tn_s3_code api_judge(const struct api_cond *cond, const struct store_head *current);
 bool api_cond_is_empty(const struct api_cond *cond);
 
-/* TN_S3_NO_SUCH_BUCKET when it is not there. Never waits. */
+/* Makes r->config the bucket's settings, once for a request. TN_S3_NO_SUCH_BUCKET when it is not
+ * there. Never waits. */
 enum tn_s3_code api_bucket_check(struct api_req *r);
+
+/* Hands r->change to the cache of settings; `committed` follows, perhaps on another thread, and
+ * must not wait. It sees r->change.status; change.edit finds the request in change->user. */
+enum tn_s3_code api_bucket_change(struct api_req *r, api_step_fn committed);
 
 #endif
