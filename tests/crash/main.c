@@ -23,8 +23,7 @@ enum {
     WORKER_MAX = 64,
     FLIPS_PER_JOB = 50,
     FAULT_KINDS = 4,
-    CUTS_PER_RUN = 15, /* about */
-    PROGRESS_CUTS = 5000,
+    PROGRESS_STEP = 2000,
 };
 
 struct options {
@@ -165,6 +164,24 @@ static void run_fault(struct runner *r, const struct plan *p, uint64_t job)
     fault_run(r, job / FAULT_KINDS * p->options.faults, f->kind, f->is_sticky);
 }
 
+/* Every so often, so that the long run is seen to go on, and where to go on when it is stopped. */
+static void tell_progress(const struct plan *p, struct tally *t, uint64_t job)
+{
+    uint64_t done = atomic_load(&t->cuts) + atomic_load(&t->faults) + atomic_load(&t->flips);
+    uint64_t told = atomic_load(&t->told);
+    if (done < told + PROGRESS_STEP || !atomic_compare_exchange_strong(&t->told, &told, done))
+        return;
+    uint64_t first = p->slices + p->fault_jobs + p->flip_jobs;
+    unsigned long long wrong = 0;
+    for (size_t i = 1; i < OUT_COUNT; i++)
+        wrong += atomic_load(&t->outcomes[i]);
+    (void)fprintf(stderr, "%llu cuts, %llu faults, %llu flips, %llu wrong, at seed %llu\n",
+                  (unsigned long long)atomic_load(&t->cuts),
+                  (unsigned long long)atomic_load(&t->faults),
+                  (unsigned long long)atomic_load(&t->flips), wrong,
+                  (unsigned long long)(p->options.seed + (job > first ? job - first : 0)));
+}
+
 /* False when there is nothing more to do. */
 static bool run_job(struct runner *r, const struct plan *p, uint64_t job)
 {
@@ -184,10 +201,6 @@ static bool run_job(struct runner *r, const struct plan *p, uint64_t job)
         return true;
     }
     job -= p->flip_jobs;
-    if (job && job % (PROGRESS_CUTS / CUTS_PER_RUN) == 0)
-        (void)fprintf(stderr, "%llu cuts, at seed %llu\n",
-                      (unsigned long long)atomic_load(&r->tally->cuts),
-                      (unsigned long long)(p->options.seed + job));
     if (atomic_load(&r->tally->cuts) >= p->options.cuts)
         return false;
     random_run(r, p->options.seed + job);
@@ -226,9 +239,10 @@ static void work(const struct plan *p, struct tally *tally, const char *root, ui
     r->root = root;
     r->keep = p->options.keep;
     r->is_verbose = p->options.is_verbose;
-    do
+    do {
         *job = atomic_fetch_add(&tally->next_job, 1);
-    while (run_job(r, p, *job));
+        tell_progress(p, tally, *job);
+    } while (run_job(r, p, *job));
     tn_free(r);
 }
 
@@ -304,12 +318,13 @@ static int sum_up(const struct plan *p, struct tally *t, double seconds)
         count_of(&t->outcomes[OUT_REFUSED]), count_of(&t->outcomes[OUT_ERROR]),
         count_of(&t->outcomes[OUT_LEAKED]), count_of(&t->outcomes[OUT_REBUILT]),
         count_of(&t->broken));
-    (void)printf("%llu cuts, %llu lost, %llu changed, %llu half visible (%.0f cuts/s, script of"
-                 " %llu events and %llu calls, %llu runs)\n",
-                 cuts, count_of(&t->outcomes[OUT_LOST]), count_of(&t->outcomes[OUT_CHANGED]),
-                 count_of(&t->outcomes[OUT_HALF]), (double)cuts / (seconds > 0 ? seconds : 1),
-                 (unsigned long long)p->script.events, (unsigned long long)p->script.calls,
-                 count_of(&t->runs));
+    (void)printf(
+        "%llu cuts, %llu lost, %llu changed, %llu half visible (%.0f cuts/s, script of"
+        " %llu events and %llu calls, %llu runs, %llu segments retired, %llu used again)\n",
+        cuts, count_of(&t->outcomes[OUT_LOST]), count_of(&t->outcomes[OUT_CHANGED]),
+        count_of(&t->outcomes[OUT_HALF]), (double)cuts / (seconds > 0 ? seconds : 1),
+        (unsigned long long)p->script.events, (unsigned long long)p->script.calls,
+        count_of(&t->runs), count_of(&t->retired), count_of(&t->recycled));
     return wrong ? 1 : 0;
 }
 

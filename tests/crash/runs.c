@@ -103,6 +103,28 @@ static void play(struct sim_track *t, struct model *m, struct op_table *ops, uin
 
 /* --- A run --- */
 
+static bool ends_in(const char *name, const char *ending)
+{
+    size_t len = strlen(name);
+    size_t end_len = strlen(ending);
+    return len >= end_len && strcmp(name + len - end_len, ending) == 0;
+}
+
+/* How often vacuum took a segment away, and how often one became another. */
+static void count_segments(const struct runner *r)
+{
+    const struct sim_journal *j = r->journal;
+    for (uint64_t at = 0; at < j->len;) {
+        const struct sim_event *e = (const struct sim_event *)(const void *)(j->events + at);
+        bool is_name = e->type == SIM_RENAME || e->type == SIM_UNLINK;
+        if (is_name && ends_in(e->name, ".seg"))
+            atomic_fetch_add(&r->tally->retired, 1);
+        if (e->type == SIM_RENAME && ends_in(e->name, ".spare"))
+            atomic_fetch_add(&r->tally->recycled, 1);
+        at += e->total_len;
+    }
+}
+
 /* Opens, works, closes: all in the journal. False: `why`. */
 static bool run_workload(struct runner *r, const struct setting *x, const struct workload *w,
                          const struct sim_tree *base, const struct model *m, uint32_t *next_op,
@@ -124,6 +146,7 @@ static bool run_workload(struct runner *r, const struct setting *x, const struct
     sim_stop(&live);
     sim_tree_release(&live);
     atomic_fetch_add(&r->tally->runs, 1);
+    count_segments(r);
     return is_right;
 }
 

@@ -17,6 +17,8 @@ struct tally {
     _Atomic(uint64_t) cuts;
     _Atomic(uint64_t) outcomes[OUT_COUNT];
     _Atomic(uint64_t) runs;
+    _Atomic(uint64_t) retired, recycled; /* segments in them */
+    _Atomic(uint64_t) told;              /* cuts at the last line of progress */
     _Atomic(uint64_t) faults;
     _Atomic(uint64_t) fatals; /* faults at which the store ended itself */
     _Atomic(uint64_t) broken; /* workers that died, hung or read wrong bytes */

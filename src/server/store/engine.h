@@ -66,6 +66,7 @@ struct garbage {
 
 /* The descriptor of a segment that is gone; nobody with a later pin has it. */
 struct unread {
+    uint32_t segment;
     int fd;
     uint64_t seq;
 };

@@ -157,27 +157,42 @@ static int fill_with_zeros(struct log *l, int fd, uint64_t len)
     return l->config.disk->fsync(fd) < 0 ? tn_status_from_errno(errno) : TARN_OK;
 }
 
-static int make_segment(struct log *l, uint32_t number, int *fd, uint64_t *len)
+static int make_file(struct log *l, const char *path, uint64_t len, int *fd)
 {
     const struct disk_ops *d = l->config.disk;
     char temporary[LOG_PATH_MAX + 16];
-    char path[LOG_PATH_MAX + 16];
-    (void)snprintf(temporary, sizeof temporary, "%s/next.tmp", l->dir);
-    int rc = segment_path(l, number, path, sizeof path);
-    if (rc < 0)
-        return rc;
+    (void)snprintf(temporary, sizeof temporary, "%s/" LOG_NEXT_NAME, l->dir);
     int made = d->open(temporary, O_RDWR | O_CREAT | O_TRUNC, 0600);
     if (made < 0)
         return tn_status_from_errno(errno);
-    *len = segment_len_of(l, number);
-    rc = fill_with_zeros(l, made, *len);
+    int rc = fill_with_zeros(l, made, len);
     if (rc == TARN_OK && d->rename(temporary, path) < 0)
         rc = tn_status_from_errno(errno);
-    if (rc == TARN_OK)
-        rc = disk_sync_dir(d, l->dir, NULL);
     if (rc < 0) {
         (void)d->unlink(temporary);
         (void)d->close(made);
+        return rc;
+    }
+    *fd = made;
+    return TARN_OK;
+}
+
+static int make_segment(struct log *l, uint32_t number, int *fd, uint64_t *len)
+{
+    char path[LOG_PATH_MAX + 16];
+    int made;
+    int rc = segment_path(l, number, path, sizeof path);
+    if (rc < 0)
+        return rc;
+    *len = segment_len_of(l, number);
+    if (log_spare_take(l, path, *len, &made) < 0)
+        rc = make_file(l, path, *len, &made);
+    if (rc < 0)
+        return rc;
+    rc = disk_sync_dir(l->config.disk, l->dir, NULL);
+    if (rc < 0) { /* nor may it be found there by the next try, which would take it for durable */
+        (void)l->config.disk->unlink(path);
+        (void)l->config.disk->close(made);
         return rc;
     }
     *fd = made;
@@ -201,7 +216,7 @@ int log_ready_segment(struct log *l, uint32_t number, int *fd, uint64_t *len)
         *len = segment_len_of(l, number);
         if (l->config.disk->length(*fd) == (off_t)*len &&
             log_header_read(l, *fd, number, &h) == TARN_ENOTFOUND)
-            return TARN_OK;
+            return disk_sync_dir(l->config.disk, l->dir, NULL);
         drop_fd(l, number);
     }
     rc = make_segment(l, number, fd, len);
@@ -320,6 +335,7 @@ int log_open(const struct log_config *config, struct log **out, struct tarn_erro
     l->oldest = 1;
     (void)pthread_mutex_init(&l->readers.lock, NULL);
     (void)pthread_mutex_init(&l->next.lock, NULL);
+    (void)pthread_mutex_init(&l->spares.lock, NULL);
     (void)pthread_cond_init(&l->next.changed, NULL);
     int rc = find_segments(l, err);
     if (rc < 0) {
@@ -348,6 +364,7 @@ void log_close(struct log *l)
     tn_free(l->readers.fds);
     (void)pthread_mutex_destroy(&l->readers.lock);
     (void)pthread_mutex_destroy(&l->next.lock);
+    (void)pthread_mutex_destroy(&l->spares.lock);
     (void)pthread_cond_destroy(&l->next.changed);
     tn_free(l);
 }
@@ -355,6 +372,7 @@ void log_close(struct log *l)
 int log_start_preparer(struct log *l, uint32_t wanted, struct tarn_error *err)
 {
     l->next.wanted = wanted;
+    log_find_spares(l);
     int code = pthread_create(&l->preparer, NULL, prepare_segments, l);
     if (code != 0) {
         errno = code;
@@ -461,6 +479,12 @@ uint32_t log_missed(const struct log *l)
     return l->missed;
 }
 
+void log_close_retired(struct log *l, uint32_t number, int fd)
+{
+    log_spare_ready(l, number);
+    (void)l->config.disk->close(fd);
+}
+
 int log_retire(struct log *l, uint32_t number, int *fd, struct tarn_error *err)
 {
     char path[LOG_PATH_MAX + 16];
@@ -469,17 +493,23 @@ int log_retire(struct log *l, uint32_t number, int *fd, struct tarn_error *err)
     int rc = segment_path(l, number, path, sizeof path);
     if (rc < 0)
         return tn_fail(err, rc, "could not remove log segment %08x: path too long", number);
-    if (l->config.disk->unlink(path) < 0 && errno != ENOENT)
+    bool is_kept = log_segment_fd(l, number, true, fd) == TARN_OK &&
+                   log_spare_keep(l, number, path, l->config.disk->length(*fd));
+    *fd = -1;
+    if (!is_kept && l->config.disk->unlink(path) < 0 && errno != ENOENT)
         return tn_fail_errno(err, "could not remove log segment %08x", number);
     (void)pthread_mutex_lock(&l->readers.lock);
     *fd = number < l->readers.count ? l->readers.fds[number] : -1;
     if (*fd >= 0)
         l->readers.fds[number] = -1;
     (void)pthread_mutex_unlock(&l->readers.lock);
-    /* Ends of what an older segment holds are dropped once it is gone: it must not come back. */
+    /* Ends of what an older segment holds are dropped once it is gone: it must not come back. Nor
+     * may a segment that could come back lose its header. */
     rc = disk_sync_dir(l->config.disk, l->dir, err);
-    if (rc < 0)
+    if (rc < 0) {
+        log_spare_forget(l, number);
         return rc;
+    }
     TN_AUTO_BUF numbers = TN_BUF_INIT(SEGMENT_LIST_LEN_MAX);
     rc = log_numbers(l->config.disk, l->dir, &numbers, err);
     if (rc == TARN_OK && numbers.len) {

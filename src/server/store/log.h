@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The log: numbered segments, allocated and zero-filled ahead by a thread of its own, appended to
- * by one committer, read by many. Every segment ends in a seal record before the next begins, so
+/* The log: numbered segments, made ahead (of zeros, or of a retired one) by a thread of its own,
+ * appended to by one committer, read by many. Every segment ends in a seal record before the next begins, so
  * that a damaged record in the middle is told from a torn tail. */
 
 #ifndef SERVER_STORE_LOG_H
@@ -95,8 +95,14 @@ TN_MUST_USE int log_scan(struct log *l, uint32_t number, log_record_fn each, voi
                          struct tarn_error *err);
 
 /* Removes a sealed segment that nobody refers to any more; a RECORD_RETIRE of it is durable. `fd`
- * is its descriptor, or -1: the caller's to close, when nobody can be reading by it. */
+ * is its descriptor, or -1: the caller's to give to log_close_retired(). */
 TN_MUST_USE int log_retire(struct log *l, uint32_t number, int *fd, struct tarn_error *err);
+
+/* Nobody can be reading the retired segment by its descriptor: its file may be used again. */
+void log_close_retired(struct log *l, uint32_t number, int fd);
+
+/* Gives the room of files that wait to be used again back when the disk is short of it. */
+void log_trim_spares(struct log *l);
 
 /* --- Reading: any thread --- */
 

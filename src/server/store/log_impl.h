@@ -9,7 +9,15 @@
 
 #include "server/store/log.h"
 
-enum { LOG_PATH_MAX = 4096, SEGMENT_HEADER_LEN = 64 };
+enum { LOG_PATH_MAX = 4096, SEGMENT_HEADER_LEN = 64, LOG_SPARE_MAX = 4 };
+
+#define LOG_NEXT_NAME "next.tmp" /* a segment that is being made */
+
+/* The file of a retired segment, "NUMBER.spare". */
+struct log_spare {
+    uint32_t number; /* that it had */
+    bool is_ready;   /* nobody reads it any more */
+};
 
 struct log {
     struct log_config config;
@@ -43,6 +51,12 @@ struct log {
     } next;
     pthread_t preparer;
     bool has_preparer;
+
+    struct {
+        pthread_mutex_t lock;
+        struct log_spare items[LOG_SPARE_MAX];
+        size_t count;
+    } spares;
 };
 
 struct segment_header {
@@ -64,6 +78,21 @@ TN_MUST_USE int log_header_adopt(struct log *l, int fd);
 
 /* The segment `number`, made, or as it was made before the last stop. */
 TN_MUST_USE int log_ready_segment(struct log *l, uint32_t number, int *fd, uint64_t *len);
+
+/* --- log_spare.c --- */
+
+/* Makes the file `path` of segment `number` a spare; nothing is durable, and it is not ready. False
+ * when it is not to be one, and nothing has changed. */
+bool log_spare_keep(struct log *l, uint32_t number, const char *path, off_t len);
+void log_spare_forget(struct log *l, uint32_t number); /* the file stays until the next start */
+void log_spare_ready(struct log *l, uint32_t number);
+
+/* A spare of `len` bytes gets the name `path`, which the caller makes durable: its header says that
+ * it was not begun. TARN_ENOTFOUND when there is none. */
+TN_MUST_USE int log_spare_take(struct log *l, const char *path, uint64_t len, int *fd);
+
+/* Takes over what an earlier process left; the directory is synced. */
+void log_find_spares(struct log *l);
 
 TN_MUST_USE int log_start_preparer(struct log *l, uint32_t wanted, struct tarn_error *err);
 

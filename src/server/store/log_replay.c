@@ -5,7 +5,7 @@
 
 #include "server/store/log_impl.h"
 
-enum { REPLAY_WINDOW_LEN = 1 << 20 };
+enum { REPLAY_WINDOW_LEN = 1 << 20, CLEAR_STEP_LEN = 64 * 1024 };
 
 struct replay {
     struct log *log;
@@ -218,23 +218,36 @@ static int check_tail(struct replay *p, struct tarn_error *err)
     return TARN_OK;
 }
 
+/* True when there was a record's beginning. */
+static bool wipe_records(unsigned char *bytes, size_t len, uint32_t magic)
+{
+    bool found = false;
+    for (size_t at = 0; at + sizeof magic <= len; at += RECORD_ALIGN) {
+        if (get_u32(bytes + at) == magic) {
+            put_u32(bytes + at, 0);
+            found = true;
+        }
+    }
+    return found;
+}
+
 /* Clears what a torn commit left, so that the next tail can only hold what the next commits leave.
- */
+ * What the file held when it was another segment is no record of this one, and stays. */
 static int clear_tail(struct replay *p, struct tarn_error *err)
 {
-    static const char zeros[4096];
-    char bytes[sizeof zeros];
     bool is_dirty = false;
-    for (uint64_t at = p->offset; at < p->file_len; at += sizeof bytes) {
-        ssize_t n = disk_read(p->log->config.disk, p->fd, bytes, sizeof bytes, at, true);
-        if (n <= 0)
-            break;
-        if (memcmp(bytes, zeros, (size_t)n) == 0)
-            continue;
-        int rc = disk_write(p->log->config.disk, p->fd, zeros, (size_t)n, at);
+    TN_AUTO_FREE unsigned char *bytes = tn_realloc(NULL, CLEAR_STEP_LEN);
+    if (!bytes)
+        return tn_fail(err, TARN_ENOMEM, "could not clear the log's tail: out of memory");
+    for (uint64_t at = p->offset; at < p->file_len; at += CLEAR_STEP_LEN) {
+        ssize_t n = disk_read(p->log->config.disk, p->fd, bytes, CLEAR_STEP_LEN, at, true);
+        int rc = n < 0 ? (int)n : TARN_OK;
+        if (n > 0 && wipe_records(bytes, (size_t)n, p->salt.magic)) {
+            rc = disk_write(p->log->config.disk, p->fd, bytes, (size_t)n, at);
+            is_dirty = true;
+        }
         if (rc < 0)
             return tn_fail(err, rc, "could not clear the log's tail: %s", tarn_status_text(rc));
-        is_dirty = true;
     }
     if (is_dirty && p->log->config.disk->fdatasync(p->fd) < 0)
         return tn_fail_errno(err, "could not clear the log's tail");
@@ -363,6 +376,8 @@ static int begin_segment(struct log *l, uint32_t number, struct tarn_error *err)
     if (rc < 0)
         return tn_fail(err, rc, "could not make log segment %08x: %s", number,
                        tarn_status_text(rc));
+    p.salt = log_salt(l, number);
+    p.offset = LOG_DATA_OFFSET;
     p.fd = l->fd;
     p.file_len = l->len;
     l->number = number;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Vacuum: gives the room of dead records back. It takes the sealed segment with the least that
- * lives, moves what does to the log's end, and removes the file when the index that says so is
- * durable and no reader is left.
+ * lives, moves what does to the log's end, and removes the segment when the index that says so is
+ * durable and no reader is left. Its file may become a later segment's.
  *
  * What must stay true: the log alone rebuilds the index. So a record that ended something (a
  * delete, an abort, a bucket's end) moves too while an older segment is there that could bring it
@@ -255,15 +255,17 @@ static int wait_for_readers(struct log_store *s)
 }
 
 /* A manifest goes on naming the place where a part once was: whoever looks there first, as one may
- * until the file is gone, must not find the descriptor of another file. So it stays open until all
- * who may have it are done. */
+ * until the file is gone, must not find the descriptor of another file, nor what comes after in
+ * this one. So it stays open, and is not used again, until all who may have it are done. */
 static void close_unread(struct log_store *s)
 {
     uint64_t lowest = pin_lowest(s);
     size_t kept = 0;
     for (size_t i = 0; i < s->vacuum.unread_count; i++) {
         struct unread u = s->vacuum.unread[i];
-        if (u.seq < lowest || atomic_load(&s->is_closing))
+        if (u.seq < lowest)
+            log_close_retired(s->log, u.segment, u.fd);
+        else if (atomic_load(&s->is_closing))
             (void)s->disk->close(u.fd);
         else
             s->vacuum.unread[kept++] = u;
@@ -271,7 +273,7 @@ static void close_unread(struct log_store *s)
     s->vacuum.unread_count = kept;
 }
 
-static void close_later(struct log_store *s, int fd)
+static void close_later(struct log_store *s, uint32_t segment, int fd)
 {
     if (fd < 0)
         return;
@@ -281,7 +283,7 @@ static void close_later(struct log_store *s, int fd)
         close_unread(s);
     }
     s->vacuum.unread[s->vacuum.unread_count++] =
-        (struct unread){ fd, atomic_load(&s->committed_seq) };
+        (struct unread){ segment, fd, atomic_load(&s->committed_seq) };
 }
 
 static int empty(struct victim *v, struct tarn_error *err)
@@ -305,7 +307,7 @@ static int empty(struct victim *v, struct tarn_error *err)
     int fd;
     rc = log_retire(s->log, v->number, &fd, err);
     hold_drop(s->vacuum.hold_fd);
-    close_later(s, fd);
+    close_later(s, v->number, fd);
     return rc;
 }
 
@@ -341,6 +343,8 @@ static void *vacuumer(void *arg)
     while (!atomic_load(&s->is_closing)) {
         if (!vacuum_once(s))
             vacuum_sleep(s, VACUUM_INTERVAL_MS);
+        close_unread(s);
+        log_trim_spares(s->log);
     }
     return NULL;
 }

@@ -23,6 +23,7 @@ int fixture_open_store(struct fixture *f, struct tarn_error *err)
         .segment_len = f->segment_len ? f->segment_len : SMALL_SEGMENT,
         .cache_max = 4096,
         .body_memory_max = f->body_memory_max,
+        .disk = f->disk,
         .on_fatal = on_fatal,
     };
     return log_store_open(&config, &f->store, err);

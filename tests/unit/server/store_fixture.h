@@ -17,6 +17,7 @@ struct fixture {
     struct store *store;
     uint64_t body_memory_max; /* for the next open, 0: the default */
     uint64_t segment_len;     /* likewise, 0: SMALL_SEGMENT */
+    const struct disk_ops *disk;
 };
 
 /* For cmocka: *state is the fixture, its store open. */

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "unit/server/store_fixture.h"
@@ -120,6 +121,97 @@ static void test_room_comes_back_and_nothing_is_lost(void **state)
         (void)usleep(10000);
     assert_true(log_len(f) <= 4 << 20);
     check_model(f, &m);
+}
+
+/* The number of the segment whose file is `inode`, 0 for none; `spares` are the files that wait. */
+static unsigned find_inode(const struct fixture *f, ino_t inode, unsigned *spares)
+{
+    char path[PATH_MAX];
+    unsigned found = 0;
+    *spares = 0;
+    (void)snprintf(path, sizeof path, "%s/log", f->dir);
+    DIR *d = opendir(path);
+    assert_non_null(d);
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        struct stat info;
+        unsigned number;
+        (void)snprintf(path, sizeof path, "%s/log/%s", f->dir, e->d_name);
+        if (strstr(e->d_name, ".spare"))
+            (*spares)++;
+        else if (stat(path, &info) == 0 && info.st_ino == inode &&
+                 sscanf(e->d_name, "%8x.seg", &number) == 1)
+            found = number;
+    }
+    (void)closedir(d);
+    return found;
+}
+
+/* The file goes on as a later segment, behind its new records the old ones: none of them may be
+ * seen again, neither by a start that replays the segment nor by one that rebuilds the index. */
+static void test_a_retired_file_becomes_a_later_segment(void **state)
+{
+    struct fixture *f = *state;
+    struct model m = { .next = 0 };
+    char path[128];
+    char held[128];
+    struct stat info;
+    unsigned spares;
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    (void)snprintf(path, sizeof path, "%s/log/00000001.seg", f->dir);
+    (void)snprintf(held, sizeof held, "%s/held", f->dir); /* its inode stays its own */
+    assert_int_equal(link(path, held), 0);
+    assert_int_equal(stat(held, &info), 0);
+    for (int round = 0; round < 60 && find_inode(f, info.st_ino, &spares) <= 1; round++) {
+        change_at_random(f, &m, 100);
+        (void)usleep(10000);
+    }
+    unsigned number = find_inode(f, info.st_ino, &spares);
+    assert_true(number > 1);
+    assert_true(spares <= 4);
+    /* Somewhere in the middle of its new life. */
+    for (int round = 0; round < 8; round++) {
+        change_at_random(f, &m, 40);
+        if (round % 2)
+            fixture_reopen(f);
+        else
+            drop_index(f);
+        check_model(f, &m);
+    }
+}
+
+static int statvfs_of_a_small_disk(const char *path, struct statvfs *out)
+{
+    int rc = statvfs(path, out);
+    out->f_frsize = 4096;
+    out->f_blocks = out->f_bfree = out->f_bavail = 8 * SMALL_SEGMENT / 4096;
+    return rc;
+}
+
+/* What waits to be used again would be missed there. */
+static void test_a_small_disk_gets_its_room_back(void **state)
+{
+    struct fixture *f = *state;
+    struct model m = { .next = 0 };
+    struct disk_ops small = disk_real;
+    unsigned spares = 0;
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    for (int round = 0; round < 60 && !spares; round++) {
+        change_at_random(f, &m, 100);
+        (void)usleep(10000);
+        (void)find_inode(f, 0, &spares);
+    }
+    assert_true(spares > 0);
+    small.statvfs = statvfs_of_a_small_disk;
+    f->disk = &small;
+    fixture_reopen(f);
+    (void)find_inode(f, 0, &spares);
+    assert_int_equal(spares, 0);
+    change_at_random(f, &m, 1500);
+    wait_for_retired(f, 2);
+    (void)find_inode(f, 0, &spares);
+    assert_int_equal(spares, 0);
+    check_model(f, &m);
+    f->store->ops->close(TN_TAKE(f->store)); /* before its disk goes */
 }
 
 /* A delete whose own segment went must not bring back what an older segment still has. */
@@ -283,6 +375,8 @@ int main(void)
     static const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
         T(test_room_comes_back_and_nothing_is_lost),
+        T(test_a_retired_file_becomes_a_later_segment),
+        T(test_a_small_disk_gets_its_room_back),
         T(test_deletes_stay_deleted),
         T(test_parts_move_with_their_object),
         T(test_a_reader_keeps_its_segment),
