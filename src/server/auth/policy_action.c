@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The actions that S3 defines, and what kind of resource each is about. */
+
+#include "server/auth/policy_impl.h"
+
+enum { S = ACTION_SERVICE, B = ACTION_BUCKET, O = ACTION_OBJECT };
+
+/* Access points, jobs and the like are of another service's endpoint: their actions are known, so
+ * that policies which name them are taken, but are about nothing that is here. */
+static const struct {
+    const char *name;
+    unsigned levels;
+} actions[] = {
+    { "AbortMultipartUpload", O },
+    { "AssociateAccessGrantsIdentityCenter", S },
+    { "BypassGovernanceRetention", O },
+    { "CreateAccessGrant", S },
+    { "CreateAccessPoint", S },
+    { "CreateBucket", B },
+    { "CreateBucketMetadataTableConfiguration", B },
+    { "CreateJob", S },
+    { "CreateMultipartUpload", O },
+    { "DeleteAccessPoint", S },
+    { "DeleteBucket", B },
+    { "DeleteBucketOwnershipControls", B },
+    { "DeleteBucketPolicy", B },
+    { "DeleteBucketPublicAccessBlock", B },
+    { "DeleteBucketWebsite", B },
+    { "DeleteJobTagging", S },
+    { "DeleteObject", O },
+    { "DeleteObjectTagging", O },
+    { "DeleteObjectVersion", O },
+    { "DeleteObjectVersionTagging", O },
+    { "DescribeJob", S },
+    { "GetAccelerateConfiguration", B },
+    { "GetAccessPoint", S },
+    { "GetAccountPublicAccessBlock", S },
+    { "GetAnalyticsConfiguration", B },
+    { "GetBucketAcl", B },
+    { "GetBucketCORS", B },
+    { "GetBucketLocation", B },
+    { "GetBucketLogging", B },
+    { "GetBucketNotification", B },
+    { "GetBucketObjectLockConfiguration", B },
+    { "GetBucketOwnershipControls", B },
+    { "GetBucketPolicy", B },
+    { "GetBucketPolicyStatus", B },
+    { "GetBucketPublicAccessBlock", B },
+    { "GetBucketRequestPayment", B },
+    { "GetBucketTagging", B },
+    { "GetBucketVersioning", B },
+    { "GetBucketWebsite", B },
+    { "GetEncryptionConfiguration", B },
+    { "GetIntelligentTieringConfiguration", B },
+    { "GetInventoryConfiguration", B },
+    { "GetJobTagging", S },
+    { "GetLifecycleConfiguration", B },
+    { "GetMetricsConfiguration", B },
+    { "GetObject", O },
+    { "GetObjectAcl", O },
+    { "GetObjectAttributes", O },
+    { "GetObjectLegalHold", O },
+    { "GetObjectRetention", O },
+    { "GetObjectTagging", O },
+    { "GetObjectTorrent", O },
+    { "GetObjectVersion", O },
+    { "GetObjectVersionAcl", O },
+    { "GetObjectVersionAttributes", O },
+    { "GetObjectVersionForReplication", O },
+    { "GetObjectVersionTagging", O },
+    { "GetObjectVersionTorrent", O },
+    { "GetReplicationConfiguration", B },
+    { "GetStorageLensConfiguration", S },
+    { "InitiateReplication", O },
+    { "ListAccessPoints", S },
+    { "ListAllMyBuckets", S },
+    { "ListBucket", B },
+    { "ListBucketMultipartUploads", B },
+    { "ListBucketVersions", B },
+    { "ListJobs", S },
+    { "ListMultipartUploadParts", O },
+    { "ListStorageLensConfigurations", S },
+    { "ListTagsForResource", B },
+    { "ObjectOwnerOverrideToBucketOwner", O },
+    { "PauseReplication", B },
+    { "PutAccelerateConfiguration", B },
+    { "PutAccountPublicAccessBlock", S },
+    { "PutAnalyticsConfiguration", B },
+    { "PutBucketAcl", B },
+    { "PutBucketCORS", B },
+    { "PutBucketLogging", B },
+    { "PutBucketNotification", B },
+    { "PutBucketObjectLockConfiguration", B },
+    { "PutBucketOwnershipControls", B },
+    { "PutBucketPolicy", B },
+    { "PutBucketPublicAccessBlock", B },
+    { "PutBucketRequestPayment", B },
+    { "PutBucketTagging", B },
+    { "PutBucketVersioning", B },
+    { "PutBucketWebsite", B },
+    { "PutEncryptionConfiguration", B },
+    { "PutIntelligentTieringConfiguration", B },
+    { "PutInventoryConfiguration", B },
+    { "PutJobTagging", S },
+    { "PutLifecycleConfiguration", B },
+    { "PutMetricsConfiguration", B },
+    { "PutObject", O },
+    { "PutObjectAcl", O },
+    { "PutObjectLegalHold", O },
+    { "PutObjectRetention", O },
+    { "PutObjectTagging", O },
+    { "PutObjectVersionAcl", O },
+    { "PutObjectVersionTagging", O },
+    { "PutReplicationConfiguration", B },
+    { "PutStorageLensConfiguration", S },
+    { "RenameObject", O },
+    { "ReplicateDelete", O },
+    { "ReplicateObject", O },
+    { "ReplicateTags", O },
+    { "RestoreObject", O },
+    { "TagResource", B },
+    { "UntagResource", B },
+    { "UpdateJobPriority", S },
+    { "UpdateJobStatus", S },
+};
+
+unsigned policy_action_levels(struct tn_str pattern)
+{
+    unsigned levels = ACTION_UNKNOWN;
+    char full[64];
+    for (size_t i = 0; i < TN_COUNT(actions); i++) {
+        (void)snprintf(full, sizeof full, "s3:%s", actions[i].name);
+        if (policy_pattern_match(pattern, tn_str_from(full), true, NULL))
+            levels |= actions[i].levels;
+    }
+    return levels;
+}
