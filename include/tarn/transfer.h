@@ -27,10 +27,28 @@ struct tarn_progress {
 typedef int (*tarn_progress_fn)(void *arg, const struct tarn_progress *progress);
 
 enum tarn_verify {
-    TARN_VERIFY_AUTO, /* by the object's checksum; by its MD5 ETag where the bytes pass in order */
-    TARN_VERIFY_FULL, /* also by reading a downloaded file again for its MD5 ETag */
+    TARN_VERIFY_AUTO, /* by the object's checksum; without one by its ETag, where that is an MD5 or
+                         made of the MD5s of parts, reading a downloaded file again if need be */
+    TARN_VERIFY_FULL, /* the same; kept for its name */
     TARN_VERIFY_NONE
 };
+
+/* What became of an earlier transfer of the same thing that did not end. */
+enum tarn_resume_outcome {
+    TARN_RESUME_FRESH,       /* there was none */
+    TARN_RESUME_CONTINUED,   /* all that it had done counts */
+    TARN_RESUME_REVALIDATED, /* some of it counts: the rest was not what the record says */
+    TARN_RESUME_RESTARTED    /* nothing of it counts */
+};
+
+struct tarn_resume_report {
+    enum tarn_resume_outcome outcome;
+    uint64_t bytes;     /* that are not moved again */
+    const char *reason; /* why not all; NULL for FRESH and CONTINUED */
+};
+
+/* Called in the calling thread, at most once a transfer, before the first part is moved. */
+typedef void (*tarn_resume_fn)(void *arg, const struct tarn_resume_report *report);
 
 struct tarn_transfer_options {
     struct tarn_request request;
@@ -40,6 +58,15 @@ struct tarn_transfer_options {
     tarn_progress_fn progress;
     void *progress_arg;
     enum tarn_verify verify;
+
+    /* Files in parts: what is done is recorded, part by part, so that the same call continues after
+     * the program was killed, or after a failure that says nothing about the data (network, server,
+     * cancel). Uploads record in `state_dir` and are then not aborted; downloads beside `path`. One
+     * transfer at a time: a second one of the same thing neither waits nor resumes. */
+    bool resume;
+    const char *state_dir; /* default $XDG_STATE_HOME/tarn/resume, ~/.local/state/tarn/resume */
+    tarn_resume_fn on_resume;
+    void *resume_arg;
 
     /* uploads */
     struct tarn_attributes attributes;
@@ -59,11 +86,15 @@ struct tarn_transfer_options {
     bool set_mtime;      /* file gets the object's Last-Modified */
     bool skip_sync;      /* no fsync before the rename */
     bool must_not_exist; /* TARN_EEXISTS when `path` is there */
+    bool restore_stat;   /* file gets its mtime from the metadata "mtime" (Unix seconds, with a
+                            fraction or without) and its permissions from "mode" (octal); without
+                            the first set_mtime decides */
     void *reserved[4];
 };
 
 /* Uploads a regular file: one PUT below part_threshold, else parts. A file whose size or mtime
- * changes meanwhile is TARN_ECONFLICT. On failure the multipart upload is aborted. */
+ * changes meanwhile is TARN_ECONFLICT. On failure the multipart upload is aborted, unless it can be
+ * resumed. */
 TARN_API int tarn_upload_file(struct tarn_client *client, const char *path, const char *bucket,
                               const char *key, const struct tarn_transfer_options *options,
                               struct tarn_object_info *info, struct tarn_error *err);
@@ -82,7 +113,8 @@ TARN_API int tarn_upload_fd(struct tarn_client *client, int fd, const char *buck
                             struct tarn_object_info *info, struct tarn_error *err);
 
 /* Downloads to `path` by way of `path`.part, which is written in any order, verified, synced and
- * renamed; a failure removes it. The parts are pinned to one ETag: an object that is replaced
+ * renamed; a failure removes it, unless it can be resumed (then `path`.part.resume is beside it).
+ * The parts are pinned to one ETag: an object that is replaced
  * meanwhile is TARN_EPRECOND, never a mixture. A `path`.part that another transfer has open is
  * TARN_EBUSY. Parent directories must exist. */
 TARN_API int tarn_download_file(struct tarn_client *client, const char *bucket, const char *key,

@@ -240,6 +240,8 @@ static int submit_file(struct cp_job *job, const char *path, const char *name,
     item->has_size = !item->is_stream;
     item->size = item->is_stream ? 0 : (uint64_t)st->st_size;
     item->mtime_ms = mtime_of(st);
+    item->mtime_ns = st->st_mtim.tv_nsec;
+    item->mode = st->st_mode & 07777;
     return submit(job, item, name, err);
 }
 

@@ -4,6 +4,8 @@
 #ifndef CLI_CP_H
 #define CLI_CP_H
 
+#include <sys/types.h>
+
 #include "cli/app.h"
 #include "cli/attribute_options.h"
 #include "cli/names.h"
@@ -38,6 +40,8 @@ struct cp_item {
     bool has_size;
     uint64_t size;
     int64_t mtime_ms; /* -1 when unknown */
+    long mtime_ns;    /* of a file, within its second */
+    mode_t mode;      /* of a file */
 };
 
 void cp_item_free(struct cp_item *item); /* accepts NULL */

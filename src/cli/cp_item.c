@@ -188,14 +188,74 @@ static int judge_conditions(struct work *w, struct tarn_error *err)
     return TARN_OK;
 }
 
+static void on_resume(void *arg, const struct tarn_resume_report *report)
+{
+    struct work *w = arg;
+    char size[CLI_SIZE_LEN];
+    cli_size_text(report->bytes, size);
+    if (report->outcome == TARN_RESUME_FRESH)
+        return;
+    TN_AUTO_BUF place = TN_BUF_INIT(CLI_LINE_LEN_MAX);
+    struct cp_item *item = w->item;
+    if (cli_place_append(&place, (struct cli_place){ item->source_bucket, item->source }) < 0)
+        return;
+    if (report->outcome == TARN_RESUME_RESTARTED)
+        cli_report_note(w->job->app, "Starting over with %s: %s", place.data, report->reason);
+    else
+        cli_report_note(w->job->app, "Resuming %s: %s are done%s%s", place.data, size,
+                        report->reason ? "; " : "", report->reason ? report->reason : "");
+}
+
 static struct tarn_transfer_options transfer_options(struct work *w)
 {
     const struct cli_options *opt = &w->job->app->opt;
     return (struct tarn_transfer_options){ .request = cli_app_request(w->job->app),
                                            .part_size = opt->part_size_mib << 20,
                                            .concurrency = (uint32_t)opt->concurrency,
+                                           .resume = !opt->no_resume,
+                                           .on_resume = on_resume,
+                                           .resume_arg = w,
                                            .progress = on_progress,
                                            .progress_arg = w };
+}
+
+/* The metadata of the command line, and the file's time and permissions behind it. */
+struct stat_metadata {
+    struct tarn_header *headers;
+    char mtime[48];
+    char mode[16];
+};
+
+static int add_stat(const struct work *w, struct stat_metadata *m, struct tarn_attributes *a,
+                    struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    m->headers = tn_calloc(a->metadata_count + 2, sizeof *m->headers);
+    if (!m->headers)
+        return tn_fail(err, TARN_ENOMEM, "out of memory");
+    memcpy(m->headers, a->metadata, a->metadata_count * sizeof *m->headers);
+    (void)snprintf(m->mtime, sizeof m->mtime, "%lld.%09ld", (long long)(item->mtime_ms / 1000),
+                   item->mtime_ns);
+    (void)snprintf(m->mode, sizeof m->mode, "%04o", (unsigned)item->mode & 0777u);
+    m->headers[a->metadata_count] = (struct tarn_header){ "mtime", m->mtime };
+    m->headers[a->metadata_count + 1] = (struct tarn_header){ "mode", m->mode };
+    a->metadata = m->headers;
+    a->metadata_count += item->mtime_ms >= 0 ? 2 : 0;
+    return TARN_OK;
+}
+
+static int upload_file(struct work *w, struct tarn_transfer_options *options,
+                       struct tarn_error *err)
+{
+    struct stat_metadata stat_metadata = { .headers = NULL };
+    int rc = TARN_OK;
+    if (w->job->app->opt.preserve)
+        rc = add_stat(w, &stat_metadata, &options->attributes, err);
+    if (rc == TARN_OK)
+        rc = tarn_upload_file(w->job->app->client, w->item->source, w->item->target_bucket,
+                              w->target.data, options, &w->info, err);
+    tn_free(stat_metadata.headers);
+    return rc;
 }
 
 static int upload(struct work *w, struct tarn_error *err)
@@ -209,8 +269,7 @@ static int upload(struct work *w, struct tarn_error *err)
     if (app->opt.no_clobber)
         options.conditions.if_none_match = "*";
     if (!item->is_stream)
-        return tarn_upload_file(app->client, item->source, item->target_bucket, w->target.data,
-                                &options, &w->info, err);
+        return upload_file(w, &options, err);
 
     TN_AUTO_FD fd = open(item->source, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -231,6 +290,7 @@ static int download(struct work *w, struct tarn_error *err)
     options.size_hint = item->size;
     options.etag_hint = item->etag;
     options.set_mtime = true;
+    options.restore_stat = app->opt.preserve;
     options.must_not_exist = app->opt.no_clobber;
     return tarn_download_file(app->client, item->source_bucket, item->source, w->target.data,
                               &options, &w->info, err);

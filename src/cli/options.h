@@ -93,6 +93,8 @@ struct cli_options {
     bool ignore_existing;
     bool flatten;
     bool dry_run;
+    bool no_resume;
+    bool preserve;
     bool force;
     const char *version_id;
     const char *if_match;

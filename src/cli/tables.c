@@ -117,6 +117,8 @@ static const struct cli_option cp_options[] = {
     FLAG("if-source-newer", 0, if_source_newer, "replace only what is older than its source"),
     FLAG("ignore-existing", 0, ignore_existing, "skip what exists"),
     FLAG("flatten", 0, flatten, "keep only the last part of each name; two alike are an error"),
+    FLAG("no-resume", 0, no_resume, "start over what an earlier run has begun, and leave no record"),
+    FLAG("preserve", 'p', preserve, "keep modification time and permissions, by way of metadata"),
     CHOICE("metadata-directive", metadata_directive, "WHICH", "COPY REPLACE",
            "S3 to S3: keep headers and metadata, or take those of this command line alone"),
     VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "copy this version of one object"),

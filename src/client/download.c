@@ -14,6 +14,7 @@
 #include "client/attributes.h"
 #include "client/client_impl.h"
 #include "client/plan.h"
+#include "client/resume.h"
 #include "client/window.h"
 
 enum { PATH_LEN_MAX = 4096, READ_BACK_LEN = 256 * 1024, PREALLOCATE_MIN = 1 << 20 };
@@ -36,9 +37,14 @@ struct download {
     uint64_t part_size;
     struct tarn_object_info *info;
 
+    bool is_file;
     int fd; /* of a file */
     enum tn_checksum_kind part_sum;
     struct tn_checksum_value *sums; /* of each part */
+    bool has_told;                  /* they are of the kind that was told of the whole */
+    bool *is_done;                  /* parts that an earlier run has fetched */
+    struct tn_resume_file record;
+    struct tn_buf identity; /* of the record */
     bool was_verified;
 
     tarn_write_fn write; /* of a stream */
@@ -67,6 +73,8 @@ static void download_init(struct download *d, struct tarn_client *client, const 
                             .key = key,
                             .info = info,
                             .fd = -1,
+                            .record = { .fd = -1 },
+                            .identity = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX),
                             .part_size =
                                 options->part_size ? options->part_size : TN_PART_LEN_DEFAULT };
     tn_window_init(&d->window, client, &options->request, options->concurrency);
@@ -81,6 +89,8 @@ static void download_release(struct download *d)
     tarn_object_info_release(&d->head);
     tn_verifier_release(&d->verifier);
     tn_free(d->sums);
+    tn_free(d->is_done);
+    tn_buf_release(&d->identity);
 }
 
 static uint64_t threshold_of(const struct download *d)
@@ -132,6 +142,8 @@ static int plan(struct download *d, struct tarn_error *err)
         d->len = end - d->first;
         d->is_whole = !o->has_range && (d->len < threshold_of(d) || !d->pin[0]);
     }
+    if (d->is_file) /* the record of what is done stays small */
+        (void)tarn_part_size_plan(d->len, d->part_size, &d->part_size);
     d->window.bytes_total = d->len;
     d->window.parts_total =
         d->is_whole ? 1 : (uint32_t)((d->len + d->part_size - 1) / d->part_size);
@@ -216,6 +228,8 @@ static int start_file_part(void *arg, struct tn_slot *slot, struct tarn_error *e
     struct download *d = arg;
     if (d->is_whole)
         return start_file_whole(d, slot, err);
+    while (d->is_done && d->next < d->len && d->is_done[d->next / d->part_size])
+        d->next += d->part_size;
     if (d->next >= d->len)
         return TARN_EEOF;
     int rc = start_piece(d, slot, err);
@@ -230,17 +244,25 @@ static int start_file_part(void *arg, struct tn_slot *slot, struct tarn_error *e
     return TARN_OK;
 }
 
+static int take_piece(struct download *d, struct tn_slot *slot, struct tarn_error *err)
+{
+    struct tn_resume_part record = { .number = slot->number, .size = slot->len };
+    if (slot->op->sink.received != slot->len)
+        return tn_op_fail(slot->op, err, TARN_EPROTOCOL, "the part is too short");
+    if (!d->sums)
+        return TARN_OK;
+    tn_checksum_final(&slot->op->sink.sum, &d->sums[slot->number - 1]);
+    record.value = d->sums[slot->number - 1];
+    tn_resume_add(&d->record, &record);
+    return TARN_OK;
+}
+
 static int take_file_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct download *d = arg;
     struct tn_sink *sink = &slot->op->sink;
-    if (!d->is_whole) {
-        if (d->sums)
-            tn_checksum_final(&sink->sum, &d->sums[slot->number - 1]);
-        return sink->received == slot->len
-                   ? TARN_OK
-                   : tn_op_fail(slot->op, err, TARN_EPROTOCOL, "the part is too short");
-    }
+    if (!d->is_whole)
+        return take_piece(d, slot, err);
     int rc = sink->has_verifier ? tn_verifier_check(&sink->verifier) : TARN_ENOTFOUND;
     if (rc == TARN_ECHECKSUM)
         return tn_op_fail(slot->op, err, rc, "the bytes do not match the checksum of the object");
@@ -252,20 +274,21 @@ static int take_file_part(void *arg, struct tn_slot *slot, struct tarn_error *er
     return rc;
 }
 
-/* CRCs of parts that came in any order make the CRC of the whole. */
+/* CRCs of parts that came in any order make the CRC of the whole; and they tell later whether what
+ * an earlier run has written is still there. */
 static int prepare_sums(struct download *d, struct tarn_error *err)
 {
     struct tn_checksum_value told;
-    enum tn_checksum_kind kind = told_checksum(d, &told);
-    if (d->is_whole || kind == TN_CHECKSUM_NONE ||
-        !tn_checksum_type_fits(kind, TN_CHECKSUM_FULL_OBJECT) ||
-        d->window.parts_total > TARN_PART_COUNT_MAX)
+    if (d->is_whole || d->window.parts_total > TARN_PART_COUNT_MAX)
         return TARN_OK;
+    enum tn_checksum_kind kind = told_checksum(d, &told);
+    d->has_told = tn_checksum_type_fits(kind, TN_CHECKSUM_FULL_OBJECT) && kind != TN_CHECKSUM_NONE;
+    if (!d->has_told && !(d->options->resume && d->pin[0]))
+        return TARN_OK;
+    d->part_sum = d->has_told ? kind : TN_CHECKSUM_CRC64NVME;
     d->sums = tn_calloc(d->window.parts_total, sizeof *d->sums);
-    if (!d->sums)
-        return tn_fail_no_memory(err, "get object");
-    d->part_sum = kind;
-    return TARN_OK;
+    d->is_done = tn_calloc(d->window.parts_total, sizeof *d->is_done);
+    return d->sums && d->is_done ? TARN_OK : tn_fail_no_memory(err, "get object");
 }
 
 static int mismatch(const struct download *d, struct tarn_error *err)
@@ -295,23 +318,56 @@ static int check_sums(struct download *d, struct tarn_error *err)
     return TARN_OK;
 }
 
+/* The size of the parts that the object was made of; 0 when it cannot be learnt. */
+static uint64_t learn_part_size(struct download *d)
+{
+    struct tarn_object_info part = { 0 };
+    struct tarn_get_options o = get_options(d);
+    uint64_t size = 0;
+    uint32_t count = tn_etag_part_count(tn_str_from(d->head.etag));
+    if (count < 2)
+        return count ? d->head.size : 0;
+    o.part_number = 1;
+    if (tarn_object_head(d->client, d->bucket, d->key, &o, &part, NULL) < 0)
+        return 0;
+    for (size_t i = 0; i < part.header_count; i++) {
+        if (strcmp(part.headers[i].name, "content-length") == 0 &&
+            tn_str_to_u64(tn_str_from(part.headers[i].value), &size) < 0)
+            size = 0;
+    }
+    tarn_object_info_release(&part);
+    return size;
+}
+
+/* What the bytes of the whole object are compared with, in order: its checksum, or its ETag. */
+static int set_verifier_up(struct download *d, struct tn_verifier *v)
+{
+    struct tn_checksum_value told;
+    struct tn_str etag = tn_str_from(d->head.etag);
+    enum tn_checksum_kind kind = told_checksum(d, &told);
+    bool is_md5 = !d->head.sse || strncmp(d->head.sse, "aws:kms", 7) != 0;
+    if (kind == TN_CHECKSUM_NONE && is_md5 && tn_etag_part_count(etag) > 0) {
+        int rc = tn_verifier_init_parts(v, etag, d->head.size, learn_part_size(d));
+        return rc == TARN_ENOTFOUND ? TARN_OK : rc;
+    }
+    return tn_verifier_init(v, kind, tn_str_from(d->head.checksum_value), etag, is_md5);
+}
+
 /* Reads the file once more, for what cannot be put together from parts. */
 static int read_back(struct download *d, struct tarn_error *err)
 {
     struct tn_verifier v = { 0 };
-    struct tn_checksum_value told;
-    enum tn_checksum_kind kind = told_checksum(d, &told);
-    bool is_md5 = !d->head.sse || strncmp(d->head.sse, "aws:kms", 7) != 0;
     TN_AUTO_FREE char *step = tn_realloc(NULL, READ_BACK_LEN);
-    int rc = step ? tn_verifier_init(&v, kind, tn_str_from(d->head.checksum_value),
-                                     tn_str_from(d->head.etag), is_md5)
-                  : TARN_ENOMEM;
-    for (uint64_t done = 0; rc == TARN_OK && done < d->len && (v.has_sum || v.has_md5);) {
+    int rc = step ? set_verifier_up(d, &v) : TARN_ENOMEM;
+    bool is_wanted = v.has_sum || v.has_md5 || v.has_parts;
+    for (uint64_t done = 0; rc == TARN_OK && done < d->len && is_wanted;) {
         ssize_t n = tn_fd_pread(d->fd, step, READ_BACK_LEN, done);
         if (n <= 0) {
             rc = n < 0 ? (int)n : TARN_EEOF;
             break;
         }
+        if (tn_window_should_stop(&d->window))
+            rc = TARN_ECANCELLED;
         tn_verifier_update(&v, step, (size_t)n);
         done += (uint64_t)n;
     }
@@ -331,9 +387,7 @@ static int verify_file(struct download *d, struct tarn_error *err)
 {
     if (d->is_whole || d->options->verify == TARN_VERIFY_NONE)
         return TARN_OK;
-    if (d->sums)
-        return check_sums(d, err);
-    return d->options->verify == TARN_VERIFY_FULL ? read_back(d, err) : TARN_OK;
+    return d->has_told ? check_sums(d, err) : read_back(d, err);
 }
 
 /* Locked, so that two transfers never write one file; the lock is on what the name means now, not
@@ -352,11 +406,129 @@ static int open_partial(const char *path, int mode, struct tarn_error *err)
         rc = tn_fail(err, TARN_EBUSY, "could not write file \"%s\": another transfer had it", path);
     else if (!S_ISREG(by_fd.st_mode))
         rc = tn_fail(err, TARN_EINVAL, "could not write \"%s\": not a regular file", path);
-    else if (ftruncate(fd, 0) < 0)
-        rc = tn_fail_errno(err, "could not empty file \"%s\"", path);
     if (rc < 0)
         tn_fd_close(&fd);
     return rc < 0 ? rc : fd;
+}
+
+/* ---- going on with an earlier download ---- */
+
+static int identify(struct download *d)
+{
+    struct tn_buf *id = &d->identity;
+    int rc = tn_buf_append_text(id, "{\"tarn_resume\":1,\"direction\":\"download\"");
+    if (rc == TARN_OK)
+        rc = tn_resume_text(id, "endpoint", tarn_client_endpoint(d->client));
+    if (rc == TARN_OK)
+        rc = tn_resume_text(id, "bucket", d->bucket);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(id, "key", d->key);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(id, "version_id", d->options->version_id);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(id, "etag", d->pin);
+    if (rc == TARN_OK)
+        rc = tn_resume_u64(id, "size", d->len);
+    if (rc == TARN_OK)
+        rc = tn_resume_u64(id, "part_size", d->part_size);
+    if (rc == TARN_OK)
+        rc = tn_buf_appendf(id, ",\"checksum\":\"%.*s\"}",
+                            TN_STR_ARG(tn_checksum_name(d->part_sum)));
+    return rc;
+}
+
+static uint64_t piece_len(const struct download *d, uint32_t number)
+{
+    uint64_t left = d->len - (uint64_t)(number - 1) * d->part_size;
+    return left < d->part_size ? left : d->part_size;
+}
+
+/* Are the bytes of this part in the file? */
+static bool is_written(const struct download *d, const struct tn_resume_part *part, char *step)
+{
+    struct tn_checksum sum;
+    struct tn_checksum_value got;
+    uint64_t offset = (uint64_t)(part->number - 1) * d->part_size;
+    if (part->size != piece_len(d, part->number) || part->value.kind != d->part_sum ||
+        tn_checksum_init(&sum, d->part_sum) < 0)
+        return false;
+    uint64_t done = 0;
+    while (done < part->size) {
+        uint64_t left = part->size - done;
+        size_t want = left < READ_BACK_LEN ? (size_t)left : READ_BACK_LEN;
+        ssize_t n = tn_fd_pread(d->fd, step, want, offset + done);
+        if (n != (ssize_t)want)
+            break;
+        tn_checksum_update(&sum, step, want);
+        done += want;
+    }
+    tn_checksum_final(&sum, &got);
+    tn_checksum_release(&sum);
+    return done == part->size && tn_checksum_eq(&got, &part->value);
+}
+
+static uint64_t take_written(struct download *d, const struct tn_resume_state *state, char *step)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < state->count && !tn_window_should_stop(&d->window); i++) {
+        const struct tn_resume_part *part = &state->parts[i];
+        if (d->is_done[part->number - 1] || !is_written(d, part, step))
+            continue;
+        d->is_done[part->number - 1] = true;
+        d->sums[part->number - 1] = part->value;
+        d->window.parts_done++;
+        bytes += part->size;
+    }
+    return bytes;
+}
+
+static void report_resume(const struct download *d, const struct tn_resume_state *state,
+                          bool had_record)
+{
+    struct tarn_resume_report report = { TARN_RESUME_FRESH, d->window.bytes_done, NULL };
+    if (had_record && !state->is_same) {
+        report.outcome = TARN_RESUME_RESTARTED;
+        report.reason = "the object or the options have changed";
+    } else if (had_record && d->window.parts_done == state->count) {
+        report.outcome = TARN_RESUME_CONTINUED;
+    } else if (had_record) {
+        report.outcome = TARN_RESUME_REVALIDATED;
+        report.reason = "the partial file does not have all that was recorded";
+    }
+    if (d->options->on_resume)
+        d->options->on_resume(d->options->resume_arg, &report);
+}
+
+/* Takes over what an earlier run has left at `partial`, or empties it. */
+static int take_up(struct download *d, const char *partial, struct tarn_error *err)
+{
+    TN_AUTO_BUF name = TN_BUF_INIT(PATH_LEN_MAX);
+    TN_AUTO_FREE char *step = tn_realloc(NULL, READ_BACK_LEN);
+    struct tn_resume_state state = { 0 };
+    int rc = step ? tn_buf_appendf(&name, "%s.resume", partial) : TARN_ENOMEM;
+    bool can_resume = d->options->resume && d->sums && d->pin[0];
+    if (rc == TARN_OK && can_resume)
+        rc = identify(d);
+    if (rc == TARN_OK && can_resume)
+        rc = tn_resume_open(&d->record, name.data, tn_buf_str(&d->identity), d->window.parts_total,
+                            &state);
+    if (rc < 0)
+        return tn_fail(err, rc, "could not resume \"%s\": %s", partial, tarn_status_text(rc));
+    bool had_record = d->record.fd >= 0;
+    if (state.is_same && state.count > 0)
+        d->window.bytes_done = take_written(d, &state, step);
+    if (can_resume)
+        report_resume(d, &state, had_record);
+    else
+        (void)unlink(name.data);
+    tn_resume_state_release(&state);
+    if (d->window.parts_done > 0)
+        return TARN_OK;
+    if (ftruncate(d->fd, 0) < 0)
+        return tn_fail_errno(err, "could not empty file \"%s\"", partial);
+    if (can_resume)
+        tn_resume_begin(&d->record, tn_buf_str(&d->identity), "");
+    return TARN_OK;
 }
 
 /* The whole room at once: a full disk shows before the bytes are fetched, and the file lies in one
@@ -388,6 +560,59 @@ static int set_mtime(const struct download *d, int64_t ms)
     return ms < 0 ? 0 : futimens(d->fd, times);
 }
 
+static struct tn_str metadata_of(const struct download *d, const char *name)
+{
+    const struct tarn_object_info *info = d->has_head ? &d->head : d->info;
+    for (size_t i = 0; i < info->metadata_count; i++) {
+        if (strcmp(info->metadata[i].name, name) == 0)
+            return tn_str_from(info->metadata[i].value);
+    }
+    return TN_STR_EMPTY;
+}
+
+/* "1700000000.123456789"; digits behind the ninth do not count. */
+static bool parse_mtime(struct tn_str text, struct timespec *out)
+{
+    uint64_t seconds;
+    uint64_t ns = 0;
+    struct tn_str whole = tn_str_split(&text, '.');
+    if (tn_str_to_u64(whole, &seconds) < 0 || seconds > INT64_MAX)
+        return false;
+    for (size_t i = 0; i < 9; i++) {
+        char c = i < text.len ? text.data[i] : '0';
+        if (!tn_is_digit(c))
+            return false;
+        ns = ns * 10 + (uint64_t)(c - '0');
+    }
+    *out = (struct timespec){ (time_t)seconds, (long)ns };
+    return true;
+}
+
+/* Permissions alone, without set-user-id and its like: a bucket is no place to trust with these. */
+static bool parse_mode(struct tn_str text, mode_t *out)
+{
+    mode_t mode = 0;
+    if (text.len == 0 || text.len > 7)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '7')
+            return false;
+        mode = mode * 8 + (mode_t)(text.data[i] - '0');
+    }
+    *out = mode & 0777;
+    return true;
+}
+
+/* What the metadata says of the file that it once was. */
+static int restore_stat(struct download *d)
+{
+    struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, UTIME_OMIT } };
+    mode_t mode;
+    if (parse_mode(metadata_of(d, "mode"), &mode) && fchmod(d->fd, mode) < 0)
+        return -1;
+    return parse_mtime(metadata_of(d, "mtime"), &times[1]) ? futimens(d->fd, times) : 0;
+}
+
 static int put_in_place(struct download *d, const char *partial, const char *path,
                         int64_t last_modified_ms, struct tarn_error *err)
 {
@@ -396,6 +621,8 @@ static int put_in_place(struct download *d, const char *partial, const char *pat
         return tn_fail_errno(err, "could not write file \"%s\"", partial);
     if (o->set_mtime && set_mtime(d, last_modified_ms) < 0)
         return tn_fail_errno(err, "could not set the time of file \"%s\"", partial);
+    if (o->restore_stat && restore_stat(d) < 0)
+        return tn_fail_errno(err, "could not set mode and time of file \"%s\"", partial);
     if (!o->skip_sync && fsync(d->fd) < 0)
         return tn_fail_errno(err, "could not sync file \"%s\"", partial);
     unsigned flags = o->must_not_exist ? RENAME_NOREPLACE : 0;
@@ -408,9 +635,11 @@ static int fill_file(struct download *d, const char *partial, const char *path,
                      struct tarn_error *err)
 {
     static const struct tn_window_calls calls = { start_file_part, take_file_part };
-    int rc = preallocate(d, path, err);
+    int rc = prepare_sums(d, err);
     if (rc == TARN_OK)
-        rc = prepare_sums(d, err);
+        rc = take_up(d, partial, err);
+    if (rc == TARN_OK)
+        rc = preallocate(d, path, err);
     if (rc == TARN_OK)
         rc = tn_window_run(&d->window, &calls, d, err);
     if (rc == TARN_OK)
@@ -440,11 +669,15 @@ int tarn_download_file(struct tarn_client *client, const char *bucket, const cha
     if (rc < 0)
         return rc;
     download_init(&d, client, bucket, key, options, info ? info : &own);
+    d.is_file = true;
     rc = plan(&d, err);
     if (rc == TARN_OK) {
         d.fd = open_partial(partial, options->file_mode, err);
         rc = d.fd < 0 ? d.fd : fill_file(&d, partial, path, err);
-        if (d.fd >= 0 && rc < 0)
+        bool is_kept =
+            rc < 0 && d.record.fd >= 0 && d.window.parts_done > 0 && tn_resume_is_worth(rc);
+        tn_resume_end(&d.record, is_kept);
+        if (d.fd >= 0 && rc < 0 && !is_kept)
             (void)unlink(partial); /* before the lock goes */
         tn_fd_close(&d.fd);
     }
@@ -512,12 +745,8 @@ static int stream_whole(struct download *d, struct tarn_error *err)
 static int stream_parts(struct download *d, struct tarn_error *err)
 {
     static const struct tn_window_calls calls = { start_stream_part, take_stream_part };
-    struct tn_checksum_value told;
-    enum tn_checksum_kind kind = told_checksum(d, &told);
-    bool is_md5 = !d->head.sse || strncmp(d->head.sse, "aws:kms", 7) != 0;
     bool is_checked = !d->options->has_range && d->options->verify != TARN_VERIFY_NONE;
-    if (is_checked && tn_verifier_init(&d->verifier, kind, tn_str_from(d->head.checksum_value),
-                                       tn_str_from(d->head.etag), is_md5) < 0)
+    if (is_checked && set_verifier_up(d, &d->verifier) < 0)
         return tn_fail_no_memory(err, "get object");
     d->window.is_ordered = true;
     int rc = tn_window_run(&d->window, &calls, d, err);

@@ -17,6 +17,13 @@ struct tn_verifier {
     unsigned char expected_md5[TN_MD5_LEN];
     bool has_sum;
     bool has_md5;
+
+    bool has_parts; /* an ETag that is the MD5 of the MD5s of parts of one size */
+    struct tn_hash md5_of_parts;
+    char expected_etag[64];
+    uint64_t part_size;
+    uint64_t part_left;
+    uint32_t part_count;
 };
 
 void tn_verifier_release(struct tn_verifier *v); /* accepts a zeroed one */
@@ -26,6 +33,15 @@ void tn_verifier_release(struct tn_verifier *v); /* accepts a zeroed one */
  * false). */
 TN_MUST_USE int tn_verifier_init(struct tn_verifier *v, enum tn_checksum_kind kind,
                                  struct tn_str checksum_text, struct tn_str etag, bool is_md5);
+
+/* For an object of `size` bytes with the ETag "md5-N", uploaded in parts of `part_size` (the last
+ * may be smaller): TARN_ENOTFOUND when these do not fit together. `v` is zeroed. */
+TN_MUST_USE int tn_verifier_init_parts(struct tn_verifier *v, struct tn_str etag, uint64_t size,
+                                       uint64_t part_size);
+
+/* N of an ETag "md5-N"; 0 for any other. */
+uint32_t tn_etag_part_count(struct tn_str etag);
+
 void tn_verifier_update(struct tn_verifier *v, const void *bytes, size_t len);
 
 /* TARN_OK, TARN_ECHECKSUM; TARN_ENOTFOUND when there was nothing to compare with. */

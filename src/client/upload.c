@@ -5,15 +5,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/codec.h"
 #include "base/file.h"
 #include "client/attributes.h"
 #include "client/client_impl.h"
 #include "client/multipart_impl.h"
 #include "client/plan.h"
+#include "client/resume.h"
 #include "client/verify.h"
 #include "client/window.h"
 
@@ -30,6 +34,7 @@ struct done_part {
     struct tarn_part part;
     struct tn_checksum_value value;
     bool has_value;
+    bool is_done; /* by an earlier run */
 };
 
 struct upload {
@@ -49,6 +54,8 @@ struct upload {
 
     int fd; /* of a file */
     uint64_t size;
+    struct tn_resume_file record;
+    struct tn_buf identity; /* of the record */
 
     tarn_read_fn read; /* of a stream */
     void *read_arg;
@@ -76,6 +83,8 @@ static void upload_init(struct upload *u, struct tarn_client *client, const char
                           .checksum = tn_client_checksum(client, options->checksum),
                           .next_number = 1,
                           .fd = -1,
+                          .record = { .fd = -1 },
+                          .identity = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX),
                           .first = { .fd = -1 } };
     tn_window_init(&u->window, client, &options->request, options->concurrency);
     u->window.progress = options->progress;
@@ -89,6 +98,7 @@ static void upload_release(struct upload *u)
     tn_window_end(&u->window);
     tn_window_release(&u->window);
     tn_free(u->parts);
+    tn_buf_release(&u->identity);
 }
 
 static struct tarn_put_options put_options(const struct upload *u)
@@ -107,6 +117,8 @@ static int create(struct upload *u, struct tarn_error *err)
                        TN_STR_ARG(tn_checksum_name(u->checksum)));
     int rc = tarn_multipart_create(u->client, u->bucket, u->key, &options, u->upload_id, err);
     u->is_created = rc == TARN_OK;
+    if (u->is_created)
+        tn_resume_begin(&u->record, tn_buf_str(&u->identity), u->upload_id);
     return rc;
 }
 
@@ -118,6 +130,7 @@ static int make_room(struct upload *u, uint32_t number)
     struct done_part *grown = tn_realloc(u->parts, cap * sizeof *grown);
     if (!grown)
         return TARN_ENOMEM;
+    memset(grown + u->part_cap, 0, (cap - u->part_cap) * sizeof *grown);
     u->parts = grown;
     u->part_cap = cap;
     return TARN_OK;
@@ -148,6 +161,11 @@ static int take_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
         return rc;
     done->has_value = slot->op->body.has_value;
     done->value = slot->op->body.value;
+    struct tn_resume_part record = { .number = slot->number, .size = slot->len };
+    if (done->has_value)
+        record.value = done->value;
+    (void)snprintf(record.etag, sizeof record.etag, "%s", done->part.etag);
+    tn_resume_add(&u->record, &record);
     return TARN_OK;
 }
 
@@ -188,18 +206,216 @@ static int complete(struct upload *u, struct tarn_object_info *info, struct tarn
     return rc;
 }
 
-/* Runs the parts and completes; whatever goes wrong, the upload is aborted. */
+/* An upload that has something to go on with is kept for the next run. */
+static bool is_kept(const struct upload *u, int rc)
+{
+    return rc < 0 && u->is_created && u->record.fd >= 0 && u->window.parts_done > 0 &&
+           tn_resume_is_worth(rc);
+}
+
+/* Runs the parts and completes; whatever goes wrong, the upload is aborted, unless it is kept. */
 static int upload_parts(struct upload *u, const struct tn_window_calls *calls,
                         struct tarn_object_info *info, struct tarn_error *err)
 {
-    int rc = create(u, err);
+    int rc = u->is_created ? TARN_OK : create(u, err);
     if (rc == TARN_OK)
         rc = tn_window_run(&u->window, calls, u, err);
     if (rc == TARN_OK)
         rc = complete(u, info, err);
-    if (rc < 0 && u->is_created)
+    bool keeps = is_kept(u, rc);
+    if (rc < 0 && u->is_created && !keeps)
         (void)tarn_multipart_abort(u->client, u->bucket, u->key, u->upload_id, &u->options->request,
                                    NULL);
+    tn_resume_end(&u->record, keeps);
+    return rc;
+}
+
+/* ---- going on with an earlier upload ---- */
+
+/* What CreateMultipartUpload was told, as a digest: with other headers it is another upload. */
+static int append_attributes(struct tn_buf *b, const struct tarn_attributes *a)
+{
+    int rc = tn_resume_text(b, "type", a->content_type);
+    if (rc == TARN_OK)
+        rc = tn_buf_appendf(b, "%s|%s|%s|%s|%lld", a->content_encoding ? a->content_encoding : "",
+                            a->content_disposition ? a->content_disposition : "",
+                            a->content_language ? a->content_language : "",
+                            a->cache_control ? a->cache_control : "", (long long)a->expires);
+    for (size_t i = 0; i < a->metadata_count && rc == TARN_OK; i++)
+        rc = tn_buf_appendf(b, "|%s=%s", a->metadata[i].name, a->metadata[i].value);
+    if (rc == TARN_OK)
+        rc = tn_buf_appendf(b, "|%s|%s|%s|%s|%s|%s", a->storage_class ? a->storage_class : "",
+                            a->acl ? a->acl : "", a->tagging ? a->tagging : "",
+                            a->sse ? a->sse : "", a->sse_kms_key_id ? a->sse_kms_key_id : "",
+                            a->website_redirect ? a->website_redirect : "");
+    return rc;
+}
+
+static int digest_attributes(const struct tarn_attributes *a, char out[2 * TN_SHA256_LEN + 1])
+{
+    unsigned char digest[TN_SHA256_LEN];
+    TN_AUTO_BUF text = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX);
+    int rc = append_attributes(&text, a);
+    if (rc < 0)
+        return rc;
+    tn_sha256(text.data, text.len, digest);
+    tn_hex_encode(digest, sizeof digest, out);
+    return TARN_OK;
+}
+
+/* The place alone, which gives the record its name; then, in `identity`, all that must be the same.
+ */
+static int identify(struct upload *u, const char *path, const struct stat *st, struct tn_buf *place)
+{
+    char digest[2 * TN_SHA256_LEN + 1];
+    char real[PATH_MAX];
+    struct tn_buf *id = &u->identity;
+    uint64_t mtime_ns = (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
+    int rc = digest_attributes(&u->options->attributes, digest);
+    if (rc == TARN_OK && !realpath(path, real))
+        rc = TARN_ENOTFOUND;
+    if (rc == TARN_OK)
+        rc = tn_buf_append_text(place, "{\"tarn_resume\":1,\"direction\":\"upload\"");
+    if (rc == TARN_OK)
+        rc = tn_resume_text(place, "endpoint", tarn_client_endpoint(u->client));
+    if (rc == TARN_OK)
+        rc = tn_resume_text(place, "bucket", u->bucket);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(place, "key", u->key);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(place, "path", real);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(id, tn_buf_str(place));
+    if (rc == TARN_OK)
+        rc = tn_resume_u64(id, "size", u->size);
+    if (rc == TARN_OK)
+        rc = tn_resume_u64(id, "mtime_ns", mtime_ns);
+    if (rc == TARN_OK)
+        rc = tn_resume_u64(id, "inode", (uint64_t)st->st_ino);
+    if (rc == TARN_OK)
+        rc = tn_resume_u64(id, "part_size", u->part_size);
+    if (rc == TARN_OK)
+        rc = tn_buf_appendf(id, ",\"checksum\":\"%.*s\",\"attributes\":\"%s\"}",
+                            TN_STR_ARG(tn_checksum_name(u->checksum)), digest);
+    return rc;
+}
+
+/* A part counts when the server lists the very one that was recorded. */
+struct reconciliation {
+    struct upload *u;
+    const struct tn_resume_state *state;
+    uint64_t bytes;
+};
+
+static const struct tn_resume_part *recorded(const struct tn_resume_state *s, uint32_t number)
+{
+    for (size_t i = s->count; i > 0; i--) {
+        if (s->parts[i - 1].number == number)
+            return &s->parts[i - 1];
+    }
+    return NULL;
+}
+
+static uint64_t part_len(const struct upload *u, uint32_t number)
+{
+    uint64_t offset = (uint64_t)(number - 1) * u->part_size;
+    return u->size - offset < u->part_size ? u->size - offset : u->part_size;
+}
+
+static int on_listed(void *arg, const struct tarn_part *part)
+{
+    struct reconciliation *r = arg;
+    struct upload *u = r->u;
+    char text[TN_CHECKSUM_TEXT_LEN];
+    if (part->number == 0 || part->number > u->window.parts_total)
+        return TARN_OK; /* an overwrite of all of them leaves it out of Complete */
+    const struct tn_resume_part *p = recorded(r->state, part->number);
+    if (!p || p->size != part->size || p->size != part_len(u, part->number) ||
+        strcmp(p->etag, part->etag) != 0)
+        return TARN_OK;
+    (void)tn_checksum_text(&p->value, text);
+    if (part->checksum_value[0] && p->value.kind != TN_CHECKSUM_NONE &&
+        tn_checksum_public(p->value.kind) == part->checksum_algorithm &&
+        strcmp(part->checksum_value, text) != 0)
+        return TARN_OK;
+    if (make_room(u, part->number) < 0)
+        return TARN_ENOMEM;
+    struct done_part *done = &u->parts[part->number - 1];
+    *done = (struct done_part){ .part = *part,
+                                .value = p->value,
+                                .has_value = p->value.kind != TN_CHECKSUM_NONE,
+                                .is_done = true };
+    u->window.parts_done++;
+    r->bytes += part->size;
+    return TARN_OK;
+}
+
+static void report_resume(const struct upload *u, enum tarn_resume_outcome outcome, uint64_t bytes,
+                          const char *reason)
+{
+    struct tarn_resume_report report = { outcome, bytes, reason };
+    if (u->options->on_resume)
+        u->options->on_resume(u->options->resume_arg, &report);
+}
+
+/* The server no longer has the upload, or does not tell of it: from the start. */
+static int restart(struct upload *u, const char *reason)
+{
+    (void)tarn_multipart_abort(u->client, u->bucket, u->key, u->upload_id, &u->options->request,
+                               NULL);
+    u->is_created = false;
+    report_resume(u, TARN_RESUME_RESTARTED, 0, reason);
+    return TARN_OK;
+}
+
+static int reconcile(struct upload *u, const struct tn_resume_state *state, struct tarn_error *err)
+{
+    struct reconciliation r = { .u = u, .state = state };
+    struct tarn_error why = { 0 };
+    (void)snprintf(u->upload_id, sizeof u->upload_id, "%s", state->upload_id);
+    int rc = tarn_multipart_list_parts(u->client, u->bucket, u->key, u->upload_id,
+                                       &u->options->request, on_listed, &r, &why);
+    if (rc == TARN_ENOTFOUND || rc == TARN_EDENIED || rc == TARN_ENOTSUPPORTED)
+        return restart(u, rc == TARN_ENOTFOUND ? "the server no longer has the upload"
+                                               : "the server does not list its parts");
+    if (rc < 0) {
+        if (err)
+            *err = why;
+        return rc;
+    }
+    u->is_created = true;
+    u->window.bytes_done = r.bytes;
+    bool is_all = u->window.parts_done == state->count;
+    report_resume(u, is_all ? TARN_RESUME_CONTINUED : TARN_RESUME_REVALIDATED, r.bytes,
+                  is_all ? NULL : "the server does not have all parts as they were sent");
+    return TARN_OK;
+}
+
+/* Looks for the record of an earlier run. */
+static int find_earlier(struct upload *u, const char *path, const struct stat *st,
+                        struct tarn_error *err)
+{
+    TN_AUTO_BUF place = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX);
+    TN_AUTO_BUF name = TN_BUF_INIT(PATH_MAX);
+    struct tn_resume_state state;
+    if (!u->options->resume || identify(u, path, st, &place) < 0 ||
+        tn_resume_upload_path(u->options->state_dir, tn_buf_str(&place), &name) < 0)
+        return TARN_OK;
+    if (tn_resume_open(&u->record, name.data, tn_buf_str(&u->identity), u->window.parts_total,
+                       &state) < 0)
+        return tn_fail_no_memory(err, "upload file");
+    int rc = TARN_OK;
+    if (state.is_same && state.upload_id[0]) {
+        rc = reconcile(u, &state, err);
+    } else if (state.upload_id[0]) {
+        (void)snprintf(u->upload_id, sizeof u->upload_id, "%s", state.upload_id);
+        rc = restart(u, "the file or the options have changed");
+    } else {
+        report_resume(u, TARN_RESUME_FRESH, 0, NULL);
+    }
+    tn_resume_state_release(&state);
+    if (rc < 0)
+        tn_resume_end(&u->record, true);
     return rc;
 }
 
@@ -208,6 +424,8 @@ static int upload_parts(struct upload *u, const struct tn_window_calls *calls,
 static int start_file_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct upload *u = arg;
+    while (u->next_number <= u->part_cap && u->parts[u->next_number - 1].is_done)
+        u->part_count = u->next_number++;
     uint64_t offset = (uint64_t)(u->next_number - 1) * u->part_size;
     if (offset >= u->size)
         return TARN_EEOF;
@@ -215,7 +433,7 @@ static int start_file_part(void *arg, struct tn_slot *slot, struct tarn_error *e
     if (rc < 0)
         return rc;
     slot->offset = offset;
-    slot->len = u->size - offset < u->part_size ? u->size - offset : u->part_size;
+    slot->len = part_len(u, slot->number);
     tn_op_file(slot->op, u->fd, slot->offset, slot->len, u->checksum);
     tn_op_post(slot->op);
     return TARN_OK;
@@ -343,7 +561,9 @@ int tarn_upload_file(struct tarn_client *client, const char *path, const char *b
         rc = tn_window_run(&u->window, &whole_calls, &f, err);
     else {
         u->window.parts_total = (uint32_t)((u->size + u->part_size - 1) / u->part_size);
-        rc = upload_parts(u, &part_calls, info, err);
+        rc = find_earlier(u, path, &before, err);
+        if (rc == TARN_OK)
+            rc = upload_parts(u, &part_calls, info, err);
     }
     if (rc == TARN_OK)
         rc = check_unchanged(fd, &before, path, err);
