@@ -354,6 +354,8 @@ static enum tn_s3_code check_auth(struct api_req *r)
     scratch_return(r->api->scratch, s);
     if (code)
         (void)snprintf(r->message, sizeof r->message, "%s", r->who.message);
+    else if (auth_result_is_anonymous(&r->who))
+        code = TN_S3_ACCESS_DENIED;
     return code;
 }
 

@@ -5,31 +5,9 @@
  * that a request costs one HMAC instead of five. A signing key is remembered only after a signature
  * made with it was right: those who do not know the secret cannot push others out. */
 
-#include "server/auth/auth.h"
+#include "server/auth/auth_impl.h"
 
-#include <pthread.h>
-
-#include "base/fail.h"
-
-enum { SIGNING_KEY_COUNT = 4 }; /* around midnight, with a second region in use */
-
-struct entry {
-    char access_key[TN_SIGV4_ACCESS_KEY_LEN_MAX + 1];
-    char secret[AUTH_SECRET_LEN_MAX + 1];
-    struct tn_sigv4_key signing_keys[SIGNING_KEY_COUNT];
-    unsigned next; /* the one to replace */
-};
-
-struct auth {
-    bool is_off;
-    char region[TN_SIGV4_REGION_LEN_MAX + 1]; /* empty: any */
-    struct {
-        pthread_rwlock_t lock;  /* held for writing also to remember a signing key */
-        struct entry **entries; /* by access key, ascending */
-        size_t count;
-        size_t cap;
-    } table;
-};
+enum { ACCOUNTS_LEN_MAX = 4 * 1024 * 1024 };
 
 /* ---- The table ---- */
 
@@ -64,6 +42,17 @@ struct auth *auth_new(const struct auth_config *config, struct tarn_error *err)
     }
     auth->is_off = config->is_off;
     text_set(auth->region, region);
+    tn_arena_init(&auth->accounts.arena, ACCOUNTS_LEN_MAX);
+    const struct auth_account own = {
+        .number = tn_str_from(config->account ? config->account : AUTH_ACCOUNT_NUMBER),
+        .canonical_id = tn_str_from(config->id ? config->id : AUTH_ACCOUNT_ID),
+        .name = tn_str_from(config->name ? config->name : AUTH_ACCOUNT_NAME),
+        .email = tn_str_from(config->email),
+    };
+    if (auth_account_add(auth, &own, err) < 0) {
+        auth_free(auth);
+        return NULL;
+    }
     return auth;
 }
 
@@ -82,6 +71,8 @@ void auth_free(struct auth *auth)
     for (size_t i = 0; i < auth->table.count; i++)
         entry_free(auth->table.entries[i]);
     tn_free(auth->table.entries);
+    tn_arena_release(&auth->accounts.arena);
+    tn_wipe(auth->table.session_key, sizeof auth->table.session_key);
     (void)pthread_rwlock_destroy(&auth->table.lock);
     tn_free(auth);
 }
@@ -145,6 +136,17 @@ static int table_put(struct auth *auth, struct entry *made, struct entry **repla
 int auth_key_set(struct auth *auth, struct tn_str access_key, struct tn_str secret,
                  struct tarn_error *err)
 {
+    return auth_key_set_for(auth, access_key, secret, auth_account_at(auth, 0)->number,
+                            TN_STR_EMPTY, err);
+}
+
+int auth_key_set_for(struct auth *auth, struct tn_str access_key, struct tn_str secret,
+                     struct tn_str account, struct tn_str user_id, struct tarn_error *err)
+{
+    const struct auth_account *owner = auth_account_of_number(auth, account);
+    if (!owner || user_id.len > AUTH_ID_LEN_MAX)
+        return tn_fail(err, TARN_EINVAL, "could not set access key: there is no account \"%.*s\"",
+                       TN_STR_ARG(account));
     if (!is_printable(access_key, 1, TN_SIGV4_ACCESS_KEY_LEN_MAX))
         return tn_fail(err, TARN_EINVAL,
                        "could not set access key: it is not 1 to %d printable characters",
@@ -159,6 +161,8 @@ int auth_key_set(struct auth *auth, struct tn_str access_key, struct tn_str secr
         return tn_fail(err, TARN_ENOMEM, "could not set access key: out of memory");
     text_set(made->access_key, access_key);
     text_set(made->secret, secret);
+    made->owner.account = owner;
+    text_set(made->owner.user_id, user_id);
 
     struct entry *replaced = NULL;
     (void)pthread_rwlock_wrlock(&auth->table.lock);
@@ -186,6 +190,38 @@ int auth_key_remove(struct auth *auth, struct tn_str access_key)
     return is_there ? TARN_OK : TARN_ENOTFOUND;
 }
 
+int auth_key_get(struct auth *auth, struct tn_str access_key, char secret[AUTH_SECRET_LEN_MAX + 1],
+                 struct auth_owner *owner)
+{
+    bool is_there;
+    (void)pthread_rwlock_rdlock(&auth->table.lock);
+    size_t at = table_find(auth, access_key, &is_there);
+    if (is_there) {
+        memcpy(secret, auth->table.entries[at]->secret, AUTH_SECRET_LEN_MAX + 1);
+        *owner = auth->table.entries[at]->owner;
+    }
+    (void)pthread_rwlock_unlock(&auth->table.lock);
+    return is_there ? TARN_OK : TARN_ENOTFOUND;
+}
+
+void auth_session_key_set(struct auth *auth, const unsigned char key[SESSION_KEY_LEN])
+{
+    (void)pthread_rwlock_wrlock(&auth->table.lock);
+    memcpy(auth->table.session_key, key, SESSION_KEY_LEN);
+    auth->table.has_session_key = true;
+    (void)pthread_rwlock_unlock(&auth->table.lock);
+}
+
+bool auth_session_key_get(struct auth *auth, unsigned char key[SESSION_KEY_LEN])
+{
+    (void)pthread_rwlock_rdlock(&auth->table.lock);
+    bool has_key = auth->table.has_session_key;
+    if (has_key)
+        memcpy(key, auth->table.session_key, SESSION_KEY_LEN);
+    (void)pthread_rwlock_unlock(&auth->table.lock);
+    return has_key;
+}
+
 size_t auth_key_count(struct auth *auth)
 {
     (void)pthread_rwlock_rdlock(&auth->table.lock);
@@ -199,7 +235,7 @@ size_t auth_key_count(struct auth *auth)
 /* Copies or derives the signing key of the claim: TARN_ENOTFOUND for an unknown access key.
  * `is_known` says that it came from the memory. */
 static int signing_key_get(struct auth *auth, const struct tn_sigv4_claim *claim,
-                           struct tn_sigv4_key *out, bool *is_known)
+                           struct tn_sigv4_key *out, struct auth_owner *owner, bool *is_known)
 {
     bool is_there;
     int rc = TARN_ENOTFOUND;
@@ -208,6 +244,7 @@ static int signing_key_get(struct auth *auth, const struct tn_sigv4_claim *claim
     size_t at = table_find(auth, claim->access_key, &is_there);
     if (is_there) {
         const struct entry *entry = auth->table.entries[at];
+        *owner = entry->owner;
         /* "20130524/us-east-1/s3": the scope without "/aws4_request" */
         struct tn_str scope = tn_str_sub(claim->scope, 0, claim->scope.len - 13);
         for (size_t i = 0; i < SIGNING_KEY_COUNT && !*is_known; i++) {
@@ -312,13 +349,11 @@ static bool is_stream(enum tn_sigv4_payload payload)
     return payload != TN_SIGV4_PAYLOAD_HASH && payload != TN_SIGV4_PAYLOAD_UNSIGNED;
 }
 
-/* `auth: off`: the signature means nothing, but the body's form still does. Chunk signatures go
- * unchecked, so the decoder gets no chain; its caller strips them with the unsigned-tolerant kind.
- */
+/* `auth: off`, or nobody asks: the signature means nothing, but the body's form still does. Chunk
+ * signatures go unchecked, so the decoder gets no chain. */
 static enum tn_s3_code check_nothing(const struct tn_sigv4_request *request,
                                      struct auth_result *out)
 {
-    out->is_root = true;
     out->payload = TN_SIGV4_PAYLOAD_UNSIGNED;
     for (size_t i = 0; i < request->header_count; i++) {
         const struct tn_header *header = &request->headers[i];
@@ -338,8 +373,8 @@ static void accept_claim(const struct tn_sigv4_claim *claim, const struct tn_sig
 {
     out->kind = claim->kind;
     out->payload = claim->payload;
-    out->is_root = true;
     out->is_streaming = is_stream(claim->payload);
+    out->signed_at = claim->time;
     text_set(out->region, claim->region);
     if (claim->payload == TN_SIGV4_PAYLOAD_HASH)
         text_set(out->payload_hash, claim->payload_hash);
@@ -352,13 +387,57 @@ static void accept_claim(const struct tn_sigv4_claim *claim, const struct tn_sig
         out->has_chain = false;
 }
 
+void auth_result_own(struct auth_result *out, struct auth *auth, const struct auth_owner *owner)
+{
+    out->account = owner->account;
+    memcpy(out->user_id, owner->user_id, sizeof out->user_id);
+    if (out->session) {
+        out->account = auth_account_of_number(auth, out->session->is.account);
+        text_set(out->user_id, tn_str_sub(out->session->is.id, 0, AUTH_ID_LEN_MAX));
+    }
+    out->is_root = out->account && out->user_id[0] == '\0';
+}
+
+static enum tn_s3_code check_session(const struct auth_result *out, int64_t now)
+{
+    const struct session *s = &out->session->is;
+    if (!tn_str_eq(s->access_key, tn_str_from(out->access_key)))
+        return TN_S3_INVALID_TOKEN;
+    return s->expires <= now ? TN_S3_EXPIRED_TOKEN : TN_S3_OK;
+}
+
+/* Opens the token that came with the request, if one came. */
+static enum tn_s3_code take_session(struct auth *auth, struct tn_str token, int64_t now,
+                                    struct auth_result *out)
+{
+    unsigned char key[SESSION_KEY_LEN];
+    if (token.len == 0)
+        return TN_S3_OK;
+    struct auth_session *session = tn_calloc(1, sizeof *session);
+    if (!session)
+        return refuse_problem(out, TN_SIGV4_NO_MEMORY);
+    tn_arena_init(&session->arena, 4 * SESSION_TOKEN_LEN_MAX);
+    out->session = session;
+    int rc = TARN_EDENIED;
+    if (auth_session_key_get(auth, key))
+        rc = session_open(key, token, &session->arena, &session->is);
+    tn_wipe(key, sizeof key);
+    if (rc == TARN_ENOMEM)
+        return refuse_problem(out, TN_SIGV4_NO_MEMORY);
+    enum tn_s3_code code = rc < 0 ? TN_S3_INVALID_TOKEN : check_session(out, now);
+    return code ? refuse(out, code, tn_s3_error(code)->message) : TN_S3_OK;
+}
+
 static enum tn_s3_code check_signature(struct auth *auth, const struct auth_request *request,
                                        const struct tn_sigv4_claim *claim,
                                        struct tn_sigv4_scratch *scratch, struct auth_result *out)
 {
     struct tn_sigv4_key key = { 0 };
-    bool is_known;
-    int rc = signing_key_get(auth, claim, &key, &is_known);
+    struct auth_owner owner = { 0 };
+    bool is_known = true;
+    int rc = out->session ? tn_sigv4_key_get(&key, out->session->is.secret, claim->date,
+                                             claim->region, claim->service)
+                          : signing_key_get(auth, claim, &key, &owner, &is_known);
     if (rc == TARN_ENOTFOUND)
         return refuse(out, TN_S3_INVALID_ACCESS_KEY_ID,
                       tn_s3_error(TN_S3_INVALID_ACCESS_KEY_ID)->message);
@@ -367,6 +446,7 @@ static enum tn_s3_code check_signature(struct auth *auth, const struct auth_requ
         problem = tn_sigv4_verify(&request->http, claim, key.bytes, scratch);
     if (problem == TN_SIGV4_FINE) {
         accept_claim(claim, &key, out);
+        auth_result_own(out, auth, &owner);
         if (!is_known)
             signing_key_remember(auth, claim);
     }
@@ -374,31 +454,59 @@ static enum tn_s3_code check_signature(struct auth *auth, const struct auth_requ
     return problem ? refuse_problem(out, problem) : TN_S3_OK;
 }
 
-enum tn_s3_code auth_check(struct auth *auth, const struct auth_request *request,
-                           struct tn_sigv4_scratch *scratch, struct auth_result *out)
+static enum tn_s3_code check_v4(struct auth *auth, const struct auth_request *request,
+                                const struct tn_sigv4_claim *claim,
+                                struct tn_sigv4_scratch *scratch, struct auth_result *out)
 {
-    memset(out, 0, sizeof *out);
-    if (auth->is_off)
-        return check_nothing(&request->http, out);
+    text_set(out->access_key, claim->access_key);
+    enum tn_s3_code code = take_session(auth, claim->session_token, request->now, out);
+    if (code)
+        return code;
+    if (!is_region_fine(auth, claim, request->http.query))
+        return refuse_region(auth, claim, out);
+    enum tn_sigv4_problem problem = tn_sigv4_check_time(claim, request->now);
+    if (problem)
+        return refuse_problem(out, problem);
+    return check_signature(auth, request, claim, scratch, out);
+}
 
+static enum tn_s3_code check(struct auth *auth, const struct auth_request *request,
+                             struct tn_sigv4_scratch *scratch, struct auth_result *out)
+{
     struct tn_sigv4_claim claim;
     enum tn_sigv4_problem problem = tn_sigv4_parse(&request->http, scratch, &claim);
     if (problem)
         return refuse_problem(out, problem);
     if (claim.kind == TN_SIGV4_ANONYMOUS)
-        return refuse(out, TN_S3_ACCESS_DENIED, tn_s3_error(TN_S3_ACCESS_DENIED)->message);
-    text_set(out->access_key, claim.access_key);
-    if (claim.session_token.len)
-        return refuse(out, TN_S3_INVALID_TOKEN, tn_s3_error(TN_S3_INVALID_TOKEN)->message);
-    if (!is_region_fine(auth, &claim, request->http.query))
-        return refuse_region(auth, &claim, out);
-    problem = tn_sigv4_check_time(&claim, request->now);
-    if (problem)
-        return refuse_problem(out, problem);
-    return check_signature(auth, request, &claim, scratch, out);
+        return check_nothing(&request->http, out);
+    return check_v4(auth, request, &claim, scratch, out);
+}
+
+enum tn_s3_code auth_check(struct auth *auth, const struct auth_request *request,
+                           struct tn_sigv4_scratch *scratch, struct auth_result *out)
+{
+    memset(out, 0, sizeof *out);
+    if (auth->is_off) {
+        out->is_root = true;
+        out->account = auth_account_at(auth, 0);
+        return check_nothing(&request->http, out);
+    }
+    enum tn_s3_code code = check(auth, request, scratch, out);
+    if (code) {
+        auth_session_free(out->session);
+        out->session = NULL;
+    }
+    return code;
+}
+
+bool auth_result_is_anonymous(const struct auth_result *result)
+{
+    return result->account == NULL;
 }
 
 void auth_result_wipe(struct auth_result *result)
 {
     tn_sigv4_chain_wipe(&result->chain);
+    auth_session_free(result->session);
+    result->session = NULL;
 }
