@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Single bits turn over in the files of a closed store: what is read must be the bytes that were
- * written, or an error. */
+/* Single bits turn over in the files of a store that is not running: what is read must be the bytes
+ * that were written, or an error. Damage of the index is gone with the next start. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +23,8 @@ static struct setting flip_setting(const struct runner *r)
     return (struct setting){ r->root, 8192, 128 * 1024, on_fatal };
 }
 
-void populate(struct runner *r, uint64_t seed, struct sim_tree *out, struct model *m)
+void populate(struct runner *r, uint64_t seed, bool is_killed, struct sim_tree *out,
+              struct model *m)
 {
     struct setting x = flip_setting(r);
     struct workload w = { .seed = seed,
@@ -44,8 +45,15 @@ void populate(struct runner *r, uint64_t seed, struct sim_tree *out, struct mode
         (void)fprintf(stderr, "tarn-crash: could not fill a store: %s %s\n", err.message, why);
         abort();
     }
+    struct sim_tree killed = { 0 };
+    if (is_killed)
+        sim_copy(&killed);
     s->ops->close(s);
     sim_stop(out);
+    if (is_killed) {
+        sim_tree_release(out);
+        *out = killed;
+    }
 }
 
 /* --- What can be hit --- */
@@ -98,6 +106,13 @@ static uint64_t pick_byte(const struct sim_inode *f, struct sim_rand *rand)
 
 /* --- Reading all of it --- */
 
+struct flip {
+    uint32_t inode;
+    uint64_t at;
+    unsigned bit;
+    bool is_index;
+};
+
 enum flip_result { FLIP_HARMLESS, FLIP_DETECTED, FLIP_HIDDEN, FLIP_WRONG };
 
 static enum flip_result read_objects(struct store *s, const struct op_table *ops,
@@ -141,27 +156,51 @@ static enum flip_result read_all(struct store *s, const struct op_table *ops, co
     return FLIP_HIDDEN;
 }
 
+/* The index that was found damaged is another now. */
+static enum flip_result read_repaired(const struct setting *x, const struct op_table *ops,
+                                      const struct model *m, char *why, size_t cap)
+{
+    struct store *s;
+    struct tarn_error err = { 0 };
+    char what[400] = "";
+    if (setting_open(x, &s, &err) < 0) {
+        (void)snprintf(why, cap, "it does not open again: %s", err.message);
+        return FLIP_WRONG;
+    }
+    enum flip_result result = read_all(s, ops, m, what, sizeof what);
+    s->ops->close(s);
+    if (result == FLIP_HARMLESS)
+        return FLIP_DETECTED;
+    (void)snprintf(why, cap, "when it is opened again: %s", what);
+    return FLIP_WRONG;
+}
+
 static enum flip_result flip(struct runner *r, const struct sim_tree *tree, const struct model *m,
-                             uint32_t inode, uint64_t at, unsigned bit, char *why, size_t cap)
+                             const struct flip *f, char *why, size_t cap)
 {
     struct setting x = flip_setting(r);
     struct sim_tree live = { 0 };
     struct store *s;
     enum flip_result result = FLIP_DETECTED;
     sim_tree_copy(&live, tree);
-    live.inodes[inode].data[at] ^= (unsigned char)(1u << bit);
+    live.inodes[f->inode].data[f->at] ^= (unsigned char)(1u << f->bit);
     sim_start(x.root, &live, NULL, NULL);
     if (setting_open(&x, &s, NULL) == TARN_OK) {
         result = read_all(s, &r->ops, m, why, cap);
         s->ops->close(s);
     }
+    if (f->is_index && result == FLIP_DETECTED)
+        result = read_repaired(&x, &r->ops, m, why, cap);
     sim_stop(&live);
     sim_tree_release(&live);
     return result;
 }
 
+/* Of a store that was killed, only the index and its WAL: damage in the last records of its log
+ * cannot be told from a commit that the kill has torn. */
 void flips_run(struct runner *r, uint64_t seed, uint64_t count)
 {
+    bool is_killed = seed % 4 == 0;
     static const char *const names[] = { "log", "blob", "index" };
     struct sim_rand rand = { seed };
     struct sim_tree tree;
@@ -169,17 +208,18 @@ void flips_run(struct runner *r, uint64_t seed, uint64_t count)
     struct targets kinds[3];
     struct tally *t = r->tally;
     memset(&r->ops, 0, sizeof r->ops);
-    populate(r, seed, &tree, &m);
+    populate(r, seed, is_killed, &tree, &m);
     find_targets(&tree, kinds);
     for (uint64_t i = 0; i < count; i++) {
-        size_t kind = (size_t)(i % 3);
+        size_t kind = is_killed ? 2 : (size_t)(i % 3);
         char why[700] = "";
         if (!kinds[kind].count)
             kind = 0;
-        const struct target *f = &kinds[kind].files[sim_rand_below(&rand, kinds[kind].count)];
-        uint64_t at = pick_byte(&tree.inodes[f->inode], &rand);
-        unsigned bit = (unsigned)sim_rand_below(&rand, 8);
-        enum flip_result result = flip(r, &tree, &m, f->inode, at, bit, why, sizeof why);
+        uint32_t inode = kinds[kind].files[sim_rand_below(&rand, kinds[kind].count)].inode;
+        struct flip f = { .inode = inode, .is_index = kind == 2 };
+        f.at = pick_byte(&tree.inodes[inode], &rand);
+        f.bit = (unsigned)sim_rand_below(&rand, 8);
+        enum flip_result result = flip(r, &tree, &m, &f, why, sizeof why);
         atomic_fetch_add(&t->flips, 1);
         atomic_fetch_add(result == FLIP_WRONG      ? &t->flips_wrong
                          : result == FLIP_DETECTED ? &t->flips_detected
@@ -189,7 +229,7 @@ void flips_run(struct runner *r, uint64_t seed, uint64_t count)
         if (result == FLIP_WRONG || (result == FLIP_HIDDEN && r->is_verbose))
             tally_line(t, "%s: flip seed %llu, %s, byte %llu bit %u: %s",
                        result == FLIP_WRONG ? "wrong" : "hidden", (unsigned long long)seed,
-                       names[kind], (unsigned long long)at, bit, why);
+                       names[kind], (unsigned long long)f.at, f.bit, why);
     }
     sim_tree_release(&tree);
 }

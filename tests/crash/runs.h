@@ -58,8 +58,9 @@ void fault_run(struct runner *r, uint64_t call, enum sim_fault_kind kind, bool i
 /* A chain of random runs, each from what a cut has left of the one before. */
 void random_run(struct runner *r, uint64_t seed);
 
-/* A store that was closed, for flips. */
-void populate(struct runner *r, uint64_t seed, struct sim_tree *out, struct model *m);
+/* A store that was closed, or killed, for flips. */
+void populate(struct runner *r, uint64_t seed, bool is_killed, struct sim_tree *out,
+              struct model *m);
 void flips_run(struct runner *r, uint64_t seed, uint64_t count);
 
 void tally_line(struct tally *t, const char *format, ...) TN_PRINTF(2, 3);

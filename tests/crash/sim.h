@@ -116,6 +116,9 @@ void sim_start(const char *root, struct sim_tree *t, struct sim_journal *j,
                const struct sim_fault *fault);
 void sim_stop(struct sim_tree *t); /* the live tree moves out */
 
+/* The live tree as it is, while all goes on. */
+void sim_copy(struct sim_tree *out);
+
 /* Any thread. */
 void sim_mark(uint32_t mark, const void *bytes, size_t len);
 size_t sim_count_blobs(void);

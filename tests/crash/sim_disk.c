@@ -52,6 +52,13 @@ void sim_stop(struct sim_tree *t)
     live.journal = NULL;
 }
 
+void sim_copy(struct sim_tree *out)
+{
+    (void)pthread_mutex_lock(&live.lock);
+    sim_tree_copy(out, &live.tree);
+    (void)pthread_mutex_unlock(&live.lock);
+}
+
 void sim_mark(uint32_t mark, const void *bytes, size_t len)
 {
     (void)pthread_mutex_lock(&live.lock);

@@ -11,9 +11,10 @@
 
 #include "base/crc.h"
 #include "base/log.h"
+#include "server/store/index_vfs.h"
 
 enum {
-    INDEX_FORMAT = 1,
+    INDEX_FORMAT = 2,
     INDEX_PATH_MAX = 4096,
     WRITER_CACHE_KIB = 4096,
     READER_CACHE_KIB = 512,
@@ -96,6 +97,7 @@ struct index_reader {
 struct index {
     struct index_reader writer; /* the same shape: a connection with its statements */
     const struct disk_ops *disk;
+    struct index_vfs *vfs;
     char path[INDEX_PATH_MAX];
     pthread_mutex_t lock;
     struct index_reader *pool; /* under lock */
@@ -185,14 +187,17 @@ static int open_connection(const struct index *x, bool is_writer, struct index_r
 {
     int flags = SQLITE_OPEN_NOMUTEX |
                 (is_writer ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READWRITE);
-    int code = sqlite3_open_v2(x->path, &r->db, flags, x->disk->sqlite_vfs);
+    int reserved = INDEX_PAGE_RESERVED;
+    int code = sqlite3_open_v2(x->path, &r->db, flags, index_vfs_name(x->vfs));
+    if (code == SQLITE_OK && is_writer)
+        code = sqlite3_file_control(r->db, "main", SQLITE_FCNTL_RESERVE_BYTES, &reserved);
     if (code == SQLITE_OK) {
         char pragmas[256];
         (void)snprintf(pragmas, sizeof pragmas,
-                       "PRAGMA busy_timeout=10000; PRAGMA journal_mode=WAL;"
+                       "PRAGMA busy_timeout=10000; PRAGMA page_size=%d; PRAGMA journal_mode=WAL;"
                        "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=%d;"
                        "PRAGMA cache_size=-%d; PRAGMA query_only=%d",
-                       is_writer ? CHECKPOINT_PAGES : 0,
+                       INDEX_PAGE_LEN, is_writer ? CHECKPOINT_PAGES : 0,
                        is_writer ? WRITER_CACHE_KIB : READER_CACHE_KIB, !is_writer);
         code = sqlite3_exec(r->db, pragmas, NULL, NULL, NULL);
     }
@@ -294,13 +299,21 @@ int index_open(const struct disk_ops *d, const char *path, struct tn_str identit
     x->disk = d;
     *was_rebuilt = !is_there(d, path);
 
-    int rc = open_connection(x, true, &x->writer, err);
+    int rc = index_vfs_new(d, path, &x->vfs, err);
+    if (rc == TARN_OK && index_vfs_is_marked(x->vfs))
+        rc = tn_fail(err, TARN_ECORRUPT,
+                     "could not open the index: it was damaged when it was read");
+    if (rc == TARN_OK)
+        rc = index_wal_check(d, path, err);
+    if (rc == TARN_OK)
+        rc = open_connection(x, true, &x->writer, err);
     if (rc == TARN_OK)
         rc = check_identity(x, identity, err);
     if (rc == TARN_ECORRUPT) {
         tn_log(TN_LOG_WARN, "event=index_rebuild reason=\"%s\"", err ? err->message : "damaged");
         close_connection(&x->writer);
         move_aside(d, path);
+        index_vfs_unmark(x->vfs);
         *was_rebuilt = true;
         rc = open_connection(x, true, &x->writer, err);
         if (rc == TARN_OK)
@@ -314,6 +327,11 @@ int index_open(const struct disk_ops *d, const char *path, struct tn_str identit
     return TARN_OK;
 }
 
+bool index_is_damaged(const struct index *x)
+{
+    return index_vfs_is_marked(x->vfs);
+}
+
 void index_close(struct index *x)
 {
     if (!x)
@@ -325,6 +343,7 @@ void index_close(struct index *x)
         tn_free(r);
     }
     close_connection(&x->writer);
+    index_vfs_free(x->vfs);
     (void)pthread_mutex_destroy(&x->lock);
     tn_free(x);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The index: heads by key, in order, in SQLite. Derived from the log, replayable, never the truth.
- * One writer, many readers; what a reader finds damaged is TARN_ECORRUPT, never a wrong row. */
+ * One writer, many readers; what a reader finds damaged is TARN_ECORRUPT, never a wrong row, nor one
+ * that is missing. */
 
 #ifndef SERVER_STORE_INDEX_H
 #define SERVER_STORE_INDEX_H
@@ -26,6 +27,9 @@ struct index_position {
 TN_MUST_USE int index_open(const struct disk_ops *d, const char *path, struct tn_str identity,
                            struct index **out, bool *was_rebuilt, struct tarn_error *err);
 void index_close(struct index *x); /* accepts NULL */
+
+/* A page was found damaged: the next index_open() moves the file aside. */
+bool index_is_damaged(const struct index *x);
 
 /* --- Writing: one thread. Between begin and commit nothing is seen by readers. --- */
 

@@ -458,8 +458,8 @@ static void init_locks(struct log_store *s)
     (void)pthread_cond_init(&s->vacuum.changed, NULL);
 }
 
-int log_store_open(const struct log_store_config *config, struct store **out,
-                   struct tarn_error *err)
+static int open_once(const struct log_store_config *config, struct store **out,
+                     bool *is_index_damaged, struct tarn_error *err)
 {
     struct log_store *s = tn_calloc(1, sizeof *s);
     if (!s)
@@ -488,11 +488,22 @@ int log_store_open(const struct log_store_config *config, struct store **out,
     if (rc == TARN_OK)
         rc = start_threads(s, err);
     if (rc < 0) {
+        *is_index_damaged = s->index && index_is_damaged(s->index);
         log_store_close(&s->base);
         return rc;
     }
     *out = &s->base;
     return TARN_OK;
+}
+
+/* Damage of the index that its recovery meets is no reason not to start: the log has all of it. */
+int log_store_open(const struct log_store_config *config, struct store **out,
+                   struct tarn_error *err)
+{
+    bool is_index_damaged = false;
+    int rc = open_once(config, out, &is_index_damaged, err);
+    return rc == TARN_ECORRUPT && is_index_damaged ? open_once(config, out, &is_index_damaged, err)
+                                                   : rc;
 }
 
 int log_store_rebuild_index(const struct log_store_config *config, struct tarn_error *err)
