@@ -8,6 +8,40 @@
 
 /* X(enumerator, code, HTTP status, TARN_E status, message) */
 #define TN_S3_ERROR_TABLE(X)                                                                       \
+    X(TN_S3_ACCESS_CONTROL_LIST_NOT_SUPPORTED, "AccessControlListNotSupported", 400,               \
+      TARN_ENOTSUPPORTED, "The bucket does not allow ACLs")                                        \
+    X(TN_S3_ACCESS_FORBIDDEN, "AccessForbidden", 403, TARN_EDENIED,                                \
+      "CORSResponse: This CORS request is not allowed.")                                           \
+    X(TN_S3_ILLEGAL_VERSIONING, "IllegalVersioningConfigurationException", 400, TARN_EINVAL,       \
+      "The versioning configuration specified in the request is invalid.")                         \
+    X(TN_S3_INVALID_BUCKET_ACL_WITH_OWNERSHIP, "InvalidBucketAclWithObjectOwnership", 400,         \
+      TARN_EINVAL,                                                                                 \
+      "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")            \
+    X(TN_S3_INVALID_RETENTION_PERIOD, "InvalidRetentionPeriod", 400, TARN_EINVAL,                  \
+      "The retention period must be a positive number.")                                           \
+    X(TN_S3_INVALID_TARGET_BUCKET_FOR_LOGGING, "InvalidTargetBucketForLogging", 400, TARN_EINVAL,  \
+      "The target bucket for logging does not exist, is not owned by you, or does not have the "   \
+      "appropriate grants.")                                                                       \
+    X(TN_S3_INVALID_WRITE_OFFSET, "InvalidWriteOffset", 400, TARN_EINVAL,                          \
+      "The write offset value that you specified does not match the current object size.")         \
+    X(TN_S3_KMS_DISABLED, "KMS.DisabledException", 400, TARN_EINVAL,                               \
+      "The key that you specified is disabled.")                                                   \
+    X(TN_S3_KMS_NOT_FOUND, "KMS.NotFoundException", 400, TARN_EINVAL,                              \
+      "The key that you specified does not exist.")                                                \
+    X(TN_S3_NO_SUCH_PUBLIC_ACCESS_BLOCK, "NoSuchPublicAccessBlockConfiguration", 404,              \
+      TARN_ENOTFOUND, "The public access block configuration was not found")                       \
+    X(TN_S3_NO_SUCH_QUOTA, "NoSuchQuotaConfiguration", 404, TARN_ENOTFOUND,                        \
+      "The bucket has no quota")                                                                   \
+    X(TN_S3_NO_SUCH_WEBSITE_CONFIGURATION, "NoSuchWebsiteConfiguration", 404, TARN_ENOTFOUND,      \
+      "The specified bucket does not have a website configuration")                                \
+    X(TN_S3_OWNERSHIP_CONTROLS_NOT_FOUND, "OwnershipControlsNotFoundError", 404, TARN_ENOTFOUND,   \
+      "The bucket ownership controls were not found")                                              \
+    X(TN_S3_OBJECT_ALREADY_ACTIVE, "ObjectAlreadyInActiveTierError", 403, TARN_EDENIED,            \
+      "This object is not in an archived tier: there is nothing to restore.")                      \
+    X(TN_S3_QUOTA_EXCEEDED, "QuotaExceeded", 403, TARN_ENOSPACE,                                   \
+      "The bucket has reached its quota.")                                                         \
+    X(TN_S3_UNRESOLVABLE_GRANT, "UnresolvableGrantByEmailAddress", 400, TARN_EINVAL,               \
+      "The email address you provided does not match any account on record.")                      \
     X(TN_S3_ACCESS_DENIED, "AccessDenied", 403, TARN_EDENIED, "Access Denied")                     \
     X(TN_S3_ACCOUNT_PROBLEM, "AccountProblem", 403, TARN_EDENIED,                                  \
       "There is a problem with your account that prevents the operation from completing.")         \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Buckets: create, head, delete, list, location, versioning state. */
+/* Buckets: create, head, delete, list, location. */
 
 #include "base/codec.h"
 #include "proto/name.h"
@@ -45,18 +45,6 @@ enum tn_s3_code bucket_location_run(struct api_req *r)
     if (w.rc == TARN_OK)
         w.rc = tn_xml_escape(&r->out, region);
     tn_xml_close(&w, "LocationConstraint");
-    return api_reply_xml(r, &w);
-}
-
-/* Never enabled as long as there are no versions: what S3 says of a bucket that never had any. */
-enum tn_s3_code bucket_versioning_run(struct api_req *r)
-{
-    enum tn_s3_code code = api_bucket_check(r);
-    if (code)
-        return code;
-    struct tn_xml_writer w = TN_XML_WRITER(&r->out);
-    tn_xml_root(&w, "VersioningConfiguration", TN_XML_S3_NAMESPACE);
-    tn_xml_close(&w, "VersioningConfiguration");
     return api_reply_xml(r, &w);
 }
 

@@ -19,7 +19,7 @@ enum bucket_section {
     BUCKET_OWNER,      /* canonical id; empty: root's */
     BUCKET_VERSIONING, /* "Enabled" or "Suspended" */
     BUCKET_POLICY,     /* the JSON as it was sent */
-    BUCKET_ACL,        /* XML from here on: the answer to the GET, without its declaration */
+    BUCKET_ACL,        /* XML from here on, but for the last: the answer to the GET */
     BUCKET_PUBLIC_ACCESS,
     BUCKET_OWNERSHIP,
     BUCKET_TAGGING,

@@ -1,21 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of parsed sections. */
+/* The table of parsed sections: documents as trees, policies as policies. */
 
 #include "server/api/bucket_forms.h"
 
-/* The text itself: what has only a few values. */
-static int parse_text(struct tn_arena *arena, struct tn_str text, const void **form)
+#include "proto/xml.h"
+#include "server/auth/policy.h"
+
+static int parse_tree(struct tn_arena *arena, struct tn_str text, const void **form)
 {
-    struct tn_str *copy = tn_arena_alloc(arena, sizeof *copy);
-    if (!copy)
-        return TARN_ENOMEM;
-    *copy = text;
-    *form = copy;
-    return TARN_OK;
+    const struct tn_xml_node *root = NULL;
+    int rc = tn_xml_parse(arena, text, &root, NULL);
+    if (rc == TARN_OK)
+        *form = root;
+    return rc;
+}
+
+/* Its resources were checked against the bucket when it was put. */
+static int parse_policy(struct tn_arena *arena, struct tn_str text, const void **form)
+{
+    const struct policy *policy = NULL;
+    int rc = policy_parse(arena, text, POLICY_BUCKET, TN_STR_EMPTY, &policy, NULL);
+    if (rc == TARN_OK)
+        *form = policy;
+    return rc;
 }
 
 const struct bucket_form bucket_forms[] = {
-    { BUCKET_VERSIONING, parse_text },
+    { BUCKET_POLICY, parse_policy },        { BUCKET_ACL, parse_tree },
+    { BUCKET_PUBLIC_ACCESS, parse_tree },   { BUCKET_OWNERSHIP, parse_tree },
+    { BUCKET_LIFECYCLE, parse_tree },       { BUCKET_CORS, parse_tree },
+    { BUCKET_ENCRYPTION, parse_tree },      { BUCKET_OBJECT_LOCK, parse_tree },
+    { BUCKET_LOGGING, parse_tree },         { BUCKET_NOTIFICATION, parse_tree },
+    { BUCKET_WEBSITE, parse_tree },         { BUCKET_QUOTA, parse_tree },
+    { BUCKET_REQUEST_PAYMENT, parse_tree },
 };
 
 const size_t bucket_form_count = TN_COUNT(bucket_forms);

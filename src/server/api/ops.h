@@ -15,6 +15,18 @@ enum tn_s3_code bucket_head_run(struct api_req *r);
 enum tn_s3_code bucket_location_run(struct api_req *r);
 enum tn_s3_code bucket_versioning_run(struct api_req *r);
 
+/* settings.c */
+enum tn_s3_code setting_get_run(struct api_req *r);
+enum tn_s3_code setting_put_check(struct api_req *r);
+enum tn_s3_code setting_put_run(struct api_req *r);
+enum tn_s3_code setting_delete_run(struct api_req *r);
+enum tn_s3_code versioning_put_run(struct api_req *r);
+
+/* bucket_policy.c */
+enum tn_s3_code policy_get_run(struct api_req *r);
+enum tn_s3_code policy_put_run(struct api_req *r);
+enum tn_s3_code policy_status_run(struct api_req *r);
+
 /* list.c */
 enum tn_s3_code list_v1_check(struct api_req *r);
 enum tn_s3_code list_v2_check(struct api_req *r);

@@ -49,9 +49,10 @@ struct api_op {
     const char *name;   /* as AWS calls it; for the log too */
     const char *method; /* "GET" */
     enum api_level level;
-    uint64_t needs;  /* sub-resources that make the difference */
-    uint64_t allows; /* further ones that the operation understands */
-    bool is_copy;    /* with x-amz-copy-source */
+    uint64_t needs;              /* sub-resources that make the difference */
+    uint64_t allows;             /* further ones that the operation understands */
+    bool is_copy;                /* with x-amz-copy-source */
+    enum bucket_section section; /* that the shared steps of settings work on */
     enum api_body_kind body;
     bool is_checksum_of_object; /* x-amz-checksum-* does not speak of the request's body */
     bool is_on_worker;          /* `run` of an operation without a body may wait */
