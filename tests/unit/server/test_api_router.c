@@ -152,9 +152,10 @@ static void test_foreign(void **state)
     for (size_t i = 0; i < TN_COUNT(subs); i++) {
         for (size_t k = 0; k < TN_COUNT(methods); k++) {
             const struct api_op *op = NULL;
-            assert_special(find(methods[k], API_BUCKET, subs[i], false, &op), op);
-            op = NULL;
-            assert_special(find(methods[k], API_OBJECT, subs[i], false, &op), op);
+            enum tn_s3_code code = find(methods[k], API_BUCKET, subs[i], false, &op);
+            assert_special(code, op);
+            code = find(methods[k], API_OBJECT, subs[i], false, &op);
+            assert_special(code, op);
         }
     }
 }
