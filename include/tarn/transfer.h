@@ -134,6 +134,14 @@ TARN_API int tarn_download_fd(struct tarn_client *client, const char *bucket, co
                               int fd, const struct tarn_transfer_options *options,
                               struct tarn_object_info *info, struct tarn_error *err);
 
+/* Does the object have the content of this file? By size, then by the object's checksum or ETag,
+ * reading the file. `*is_same` is false too when the object tells neither, and when there is none.
+ * Of `options` request and version_id count. */
+TARN_API int tarn_object_matches_file(struct tarn_client *client, const char *bucket,
+                                      const char *key, const char *path,
+                                      const struct tarn_transfer_options *options, bool *is_same,
+                                      struct tarn_error *err);
+
 /* The part size for `size` bytes (UINT64_MAX: unknown) when `wanted` is asked for (0: the default):
  * rounded up to whole MiB so that 10,000 parts suffice. TARN_EINVAL outside 5 MiB to 5 GiB,
  * TARN_ETOOBIG above 10,000 parts of 5 GiB. */

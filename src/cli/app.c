@@ -96,7 +96,7 @@ enum cli_exit cli_app_exit(struct cli_app *app)
     if (atomic_load(&app->has_mismatch))
         return CLI_EXIT_INTEGRITY;
     if (atomic_load(&app->failed) == 0)
-        return CLI_EXIT_OK;
+        return atomic_load(&app->is_incomplete) ? CLI_EXIT_PARTIAL : CLI_EXIT_OK;
     bool has_done_something = atomic_load(&app->succeeded) + atomic_load(&app->skipped) > 0;
     return atomic_load(&app->has_fatal) && !has_done_something ? CLI_EXIT_FATAL : CLI_EXIT_PARTIAL;
 }

@@ -24,6 +24,7 @@ struct cli_app {
     struct cli_out out;
     struct tarn_client *client; /* NULL until cli_app_connect */
     struct cli_progress progress;
+    struct cli_app *parent; /* of a line of `run`: whose client and output these are; else NULL */
     uint64_t started_ns;
     _Atomic uint64_t succeeded;
     _Atomic uint64_t failed;
@@ -31,6 +32,7 @@ struct cli_app {
     _Atomic uint64_t bytes;    /* of what succeeded */
     bool is_reader;            /* what it writes is all it does: no reader, no work */
     _Atomic bool is_hopeless;  /* every other item would fail like the one before */
+    _Atomic bool is_incomplete; /* something was left out that should have been done */
     _Atomic bool has_fatal;    /* a failure that a repetition would not mend */
     _Atomic bool has_mismatch; /* data that did not match */
 };
@@ -95,6 +97,8 @@ enum cli_exit cli_app_exit(struct cli_app *app);
 
 /* Each command: returns the exit status. The client is connected. */
 int cli_run_cp(struct cli_app *app);
+int cli_run_mv(struct cli_app *app);
+int cli_run_sync(struct cli_app *app);
 int cli_run_ls(struct cli_app *app);
 int cli_run_cat(struct cli_app *app);
 int cli_run_pipe(struct cli_app *app);

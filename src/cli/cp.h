@@ -9,6 +9,7 @@
 #include "cli/app.h"
 #include "cli/attribute_options.h"
 #include "cli/names.h"
+#include "cli/walk.h"
 #include "cli/worker_pool.h"
 #include "cli/target.h"
 
@@ -26,8 +27,21 @@ struct cp_job {
     struct cli_attributes attributes;
     struct cli_names names; /* main thread only */
     bool is_unique;         /* check names for collisions */
+    bool is_move;           /* the source goes once its copy is there */
     struct cli_pool *pool;
+    void *finder;                       /* of `find` and `finish` */
+    void (*finish)(struct cp_job *job); /* after the last item, unless interrupted; or NULL */
 };
+
+/* Finds the items and submits them; reports what cannot be found. */
+typedef void (*cp_find_fn)(struct cp_job *job);
+
+/* Runs the workers around `find`; the exit status. `label` is for --stat. */
+int cp_job_run(struct cp_job *job, cp_find_fn find, const char *label);
+void cp_job_release(struct cp_job *job);
+
+/* True when nothing more should be found: interrupted, or every item would fail alike. */
+bool cp_must_stop(const struct cp_job *job);
 
 /* One thing to copy. Owns its texts; the buckets belong to the job. */
 struct cp_item {
@@ -39,12 +53,34 @@ struct cp_item {
     bool is_stream;            /* a pipe or a device: cannot be read twice, has no size */
     bool has_size;
     uint64_t size;
+    bool is_archived; /* its class must be restored before it can be read */
+    bool is_compared; /* sync --checksum: copied only when the content differs */
     int64_t mtime_ms; /* -1 when unknown */
     long mtime_ns;    /* of a file, within its second */
     mode_t mode;      /* of a file */
 };
 
+/* With copies of the texts; NULL when out of memory. */
+TN_MUST_USE struct cp_item *cp_item_new(const char *bucket, const char *source, const char *etag);
+TN_MUST_USE struct cp_item *cp_item_for_file(const char *path, const struct stat *st);
 void cp_item_free(struct cp_item *item); /* accepts NULL */
+
+/* Takes `item` over, whatever happens. `name` is what it is called below the destination. */
+TN_MUST_USE int cp_submit(struct cp_job *job, struct cp_item *item, const char *name,
+                          struct tarn_error *err);
+TN_MUST_USE int cp_submit_file(struct cp_job *job, const char *path, const char *name,
+                               const struct stat *st, struct tarn_error *err);
+TN_MUST_USE int cp_submit_object(struct cp_job *job, const char *bucket,
+                                 const struct tarn_list_entry *entry, const char *name,
+                                 struct tarn_error *err);
+
+/* What a walk left out: a warning, or a failure. */
+void cp_report_skipped(struct cli_app *app, const struct cli_walk_entry *entry);
+
+/* Options that go with this kind of job, or TARN_EINVAL. */
+TN_MUST_USE int cp_check_options(const struct cp_job *job, struct tarn_error *err);
+
+unsigned cp_walk_flags(const struct cli_options *opt);
 
 /* A worker: copies or skips, reports, counts, frees the item. */
 void cp_item_run(void *job, void *item);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/file.h"
@@ -324,6 +325,133 @@ static int copy(struct work *w, struct tarn_error *err)
                             w->target.data, &options, &w->info, err);
 }
 
+/* ---- what must be restored first ---- */
+
+/* Is there a copy of the archived object that can be read now? */
+static bool is_restored(const struct tarn_object_info *info)
+{
+    return info->restore && strstr(info->restore, "ongoing-request=\"false\"");
+}
+
+static void skip_archived(struct work *w)
+{
+    struct cli_app *app = w->job->app;
+    w->skip_reason = "archived";
+    if (app->opt.ignore_glacier)
+        return;
+    atomic_store(&app->is_incomplete, true);
+    cli_report_warning(app, (struct cli_place){ w->item->source_bucket, w->item->source },
+                       "skipped: it is archived and must be restored first");
+}
+
+static int judge_archived(struct work *w, struct tarn_error *err)
+{
+    struct cli_app *app = w->job->app;
+    struct tarn_object_info info = { 0 };
+    struct tarn_get_options options = { .request = cli_app_request(app) };
+    if (!w->item->is_archived || app->opt.force_glacier)
+        return TARN_OK;
+    int rc = tarn_object_head(app->client, w->item->source_bucket, w->item->source, &options, &info,
+                              err);
+    if (rc == TARN_OK && !is_restored(&info))
+        skip_archived(w);
+    tarn_object_info_release(&info);
+    return rc;
+}
+
+/* The same found out by trying. */
+static bool is_archive_refusal(const struct work *w, const struct tarn_error *err)
+{
+    return !w->job->app->opt.force_glacier && w->item->source_bucket &&
+           strcmp(err->s3_code, "InvalidObjectState") == 0;
+}
+
+/* ---- comparing content ---- */
+
+static int compare_objects(struct work *w, bool *is_same, struct tarn_error *err)
+{
+    struct cli_app *app = w->job->app;
+    struct tarn_object_info a = { 0 };
+    struct tarn_object_info b = { 0 };
+    struct tarn_get_options options = { .request = cli_app_request(app) };
+    int rc =
+        tarn_object_head(app->client, w->item->source_bucket, w->item->source, &options, &a, err);
+    if (rc == TARN_OK)
+        rc = tarn_object_head(app->client, w->item->target_bucket, w->target.data, &options, &b,
+                              err);
+    bool has_sums = rc == TARN_OK && a.checksum_value && b.checksum_value &&
+                    a.checksum_algorithm == b.checksum_algorithm && a.checksum_type &&
+                    b.checksum_type && strcmp(a.checksum_type, b.checksum_type) == 0;
+    if (rc == TARN_OK && a.size == b.size)
+        *is_same = has_sums ? strcmp(a.checksum_value, b.checksum_value) == 0
+                            : a.etag && b.etag && strcmp(a.etag, b.etag) == 0;
+    tarn_object_info_release(&a);
+    tarn_object_info_release(&b);
+    return rc;
+}
+
+static int judge_content(struct work *w, struct tarn_error *err)
+{
+    struct cp_item *item = w->item;
+    struct tarn_transfer_options options = { .request = cli_app_request(w->job->app) };
+    bool is_same = false;
+    int rc;
+    if (!item->is_compared)
+        return TARN_OK;
+    if (w->job->kind == CP_COPY)
+        rc = compare_objects(w, &is_same, err);
+    else if (w->job->kind == CP_UPLOAD)
+        rc = tarn_object_matches_file(w->job->app->client, item->target_bucket, w->target.data,
+                                      item->source, &options, &is_same, err);
+    else
+        rc = tarn_object_matches_file(w->job->app->client, item->source_bucket, item->source,
+                                      w->target.data, &options, &is_same, err);
+    if (rc == TARN_OK && is_same)
+        w->skip_reason = "same content";
+    return rc;
+}
+
+/* ---- moving ---- */
+
+/* What is copied and then deleted must be one and the same: its ETag goes along. */
+static int pin_source(struct work *w, struct tarn_error *err)
+{
+    struct cp_item *item = w->item;
+    struct tarn_object_info info = { 0 };
+    struct tarn_get_options options = { .request = cli_app_request(w->job->app) };
+    if (!w->job->is_move || item->etag || !item->source_bucket)
+        return TARN_OK;
+    int rc = tarn_object_head(w->job->app->client, item->source_bucket, item->source, &options,
+                              &info, err);
+    if (rc == TARN_OK && info.etag) {
+        item->etag = tn_strdup(info.etag);
+        rc = item->etag ? TARN_OK : tn_fail(err, TARN_ENOMEM, "out of memory");
+    }
+    tarn_object_info_release(&info);
+    return rc;
+}
+
+static int remove_source(struct work *w, struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    struct tarn_client *client = w->job->app->client;
+    struct tarn_delete_options options = { .request = cli_app_request(w->job->app),
+                                           .if_match = item->etag };
+    if (!item->source_bucket)
+        return item->is_stream || unlink(item->source) == 0
+                   ? TARN_OK
+                   : tn_fail_errno(err, "copied, but could not remove \"%s\"", item->source);
+    struct tarn_error why = { 0 };
+    int rc = tarn_object_delete(client, item->source_bucket, item->source, &options, NULL, &why);
+    if (rc == TARN_ENOTSUPPORTED) { /* a server that knows no condition there */
+        options.if_match = NULL;
+        rc = tarn_object_delete(client, item->source_bucket, item->source, &options, NULL, &why);
+    }
+    if (rc < 0)
+        *err = why;
+    return rc;
+}
+
 static int transfer(struct work *w, struct tarn_error *err)
 {
     switch (w->job->kind) {
@@ -350,9 +478,21 @@ static int execute(struct work *w, struct tarn_error *err)
     int rc = w->item->target_bucket ? build_key(w, err) : build_path(w, err);
     if (rc == TARN_OK)
         rc = judge_conditions(w, err);
+    if (rc == TARN_OK && !w->skip_reason)
+        rc = judge_archived(w, err);
+    if (rc == TARN_OK && !w->skip_reason)
+        rc = judge_content(w, err);
     if (rc < 0 || w->skip_reason || w->job->app->opt.dry_run)
         return rc;
-    rc = transfer(w, err);
+    rc = pin_source(w, err);
+    if (rc == TARN_OK)
+        rc = transfer(w, err);
+    if (rc == TARN_OK && w->job->is_move)
+        rc = remove_source(w, err);
+    if (rc < 0 && is_archive_refusal(w, err)) {
+        skip_archived(w);
+        return TARN_OK;
+    }
     if (!is_clobber_refused(w, rc))
         return rc;
     w->skip_reason = "exists";
@@ -396,10 +536,12 @@ static void report_text(struct work *w, struct cli_place source, struct cli_plac
         if (app->opt.verbose || app->opt.dry_run)
             cli_report_note(app, "Skipped %s -> %s (%s)", from.data, to.data, w->skip_reason);
     } else if (app->opt.dry_run) {
-        cli_report_line(app, "(dry-run) Would copy: %s -> %s (%llu bytes)", from.data, to.data,
+        cli_report_line(app, "(dry-run) Would %s: %s -> %s (%llu bytes)",
+                        w->job->is_move ? "move" : "copy", from.data, to.data,
                         (unsigned long long)size_of(w));
     } else {
-        cli_report_line(app, "Copied %s -> %s", from.data, to.data);
+        cli_report_line(app, "%s %s -> %s", w->job->is_move ? "Moved" : "Copied", from.data,
+                        to.data);
     }
 }
 

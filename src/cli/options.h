@@ -10,6 +10,8 @@
 
 enum cli_command_id {
     CLI_CP,
+    CLI_MV,
+    CLI_SYNC,
     CLI_LS,
     CLI_CAT,
     CLI_PIPE,
@@ -95,6 +97,13 @@ struct cli_options {
     bool dry_run;
     bool no_resume;
     bool preserve;
+    bool no_follow_symlinks;
+    bool force_glacier;
+    bool ignore_glacier;
+    bool delete_extra;
+    bool size_only;
+    bool compare_checksum;
+    bool exact_timestamps;
     bool force;
     const char *version_id;
     const char *if_match;

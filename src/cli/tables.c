@@ -54,8 +54,13 @@ const struct cli_option cli_global_options[] = {
       .alias = "virtual-host" },
     FLAG("request-payer", 0, request_payer, "accept that the requester pays"),
     FLAG("use-list-objects-v1", 0, list_v1, "list with ListObjects, for old servers"),
-    CHOICE("checksum", checksum, "NAME", "CRC64NVME CRC32C CRC32 SHA256 SHA1 NONE",
-           "checksum sent with uploads; default CRC64NVME"),
+    { .name = "checksum-algorithm",
+      .kind = CLI_CHOICE,
+      .offset = offsetof(struct cli_options, checksum),
+      .value = "NAME",
+      .choices = "CRC64NVME CRC32C CRC32 SHA256 SHA1 NONE",
+      .help = "checksum sent with uploads; default CRC64NVME",
+      .alias = "checksum" },
     NUMBER("workers", workers, "N", 0, CLI_WORKERS_MAX,
            "objects in flight; default 0, which is 64"),
     NUMBER("concurrency", concurrency, "N", 1, CLI_CONCURRENCY_MAX,
@@ -122,6 +127,33 @@ static const struct cli_option cp_options[] = {
     CHOICE("metadata-directive", metadata_directive, "WHICH", "COPY REPLACE",
            "S3 to S3: keep headers and metadata, or take those of this command line alone"),
     VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "copy this version of one object"),
+    END,
+};
+
+#define GLACIER                                                                                    \
+    FLAG("force-glacier-transfer", 0, force_glacier, "try archived objects too"),                  \
+        FLAG("ignore-glacier-warnings", 0, ignore_glacier,                                         \
+             "say nothing of archived objects that are skipped, and succeed")
+#define LINKS                                                                                      \
+    FLAG("no-follow-symlinks", 0, no_follow_symlinks, "leave symbolic links out of uploads")
+
+static const struct cli_option archive_options[] = { GLACIER, LINKS, END };
+
+static const struct cli_option sync_options[] = {
+    FLAG("delete", 0, delete_extra, "delete what the source does not have, after all else"),
+    FLAG("size-only", 0, size_only, "what has the same size is the same"),
+    FLAG("checksum", 'c', compare_checksum,
+         "compare contents, by checksum or ETag, instead of times"),
+    FLAG("exact-timestamps", 0, exact_timestamps,
+         "S3 to local: copy also what is older than the file there"),
+    FLAG("recursive", 'r', recursive, "nothing: it always is"),
+    FLAG("recursive", 'R', recursive, NULL),
+    CHOICE("metadata-directive", metadata_directive, "WHICH", "COPY REPLACE",
+           "S3 to S3: keep headers and metadata, or take those of this command line alone"),
+    FLAG("no-resume", 0, no_resume, "start over what an earlier run has begun, and leave no record"),
+    FLAG("preserve", 'p', preserve, "keep modification time and permissions, by way of metadata"),
+    GLACIER,
+    LINKS,
     END,
 };
 
@@ -226,7 +258,44 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
             "tarn cp -r photos s3://bucket/photos\n"
             "tarn cp 's3://bucket/logs/2026-*.gz' logs/\n"
             "tarn cp -r --exclude '*.tmp' s3://bucket/a s3://other/b",
-        .groups = { cp_options, filter_options, attribute_options },
+        .groups = { cp_options, filter_options, attribute_options, archive_options },
+    },
+    [CLI_MV] = {
+        .id = CLI_MV,
+        .name = "mv",
+        .operands = "SRC... DST",
+        .operands_min = 2,
+        .operands_max = INT32_MAX,
+        .summary = "move files and objects",
+        .text =
+            "Copies as `tarn cp` does, and removes each source once its copy is there and "
+            "verified. A source object that changed meanwhile is kept: it is deleted only "
+            "with the ETag that was copied.",
+        .examples =
+            "tarn mv report.pdf s3://bucket/docs/\n"
+            "tarn mv -r s3://bucket/in s3://archive/2026",
+        .groups = { cp_options, filter_options, attribute_options, archive_options },
+    },
+    [CLI_SYNC] = {
+        .id = CLI_SYNC,
+        .name = "sync",
+        .operands = "SRC DST",
+        .operands_min = 2,
+        .operands_max = 2,
+        .summary = "make a directory or prefix like another",
+        .text =
+            "Copies what the destination does not have, or has with another size, or with "
+            "an older time. Both sides are read in the order of their names and compared "
+            "as they come, so that memory does not grow with their number. A source is a "
+            "directory or s3://bucket/prefix (`s3://b/a` means what is below `a/`).\n\n"
+            "With --delete, what the source does not have is deleted at the end, unless "
+            "anything failed before. What --include and --exclude leave out is neither "
+            "copied nor deleted.",
+        .examples =
+            "tarn sync photos s3://bucket/photos\n"
+            "tarn sync --delete s3://bucket/site /srv/site\n"
+            "tarn sync -c s3://bucket/a s3://other/b",
+        .groups = { sync_options, filter_options, attribute_options },
     },
     [CLI_LS] = {
         .id = CLI_LS,

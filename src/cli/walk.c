@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walking a directory in constant memory: an open directory for each level, nothing else. */
+/* Walking a directory: for each level its sorted names, nothing else. */
 
 #include "cli/walk.h"
 
@@ -8,25 +8,27 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/file.h"
+#include "cli/name_sort.h"
 
 struct level {
-    DIR *dir;
-    dev_t device; /* with inode: to see a symbolic link that leads back up */
+    int fd;
+    struct cli_name_sort names; /* those of directories have a slash behind them */
+    dev_t device;               /* with inode: to see a symbolic link that leads back up */
     ino_t inode;
     size_t path_len; /* of the directory itself */
 };
 
-struct walk {
-    const struct cli_walk_calls *calls;
+struct cli_walk {
+    unsigned flags;
     struct tn_buf path;
     size_t root_len; /* where relative names begin */
     struct level *levels;
     size_t depth;
+    struct cli_walk_entry entry;
 };
 
-static bool is_loop(const struct walk *w, const struct stat *st)
+static bool is_loop(const struct cli_walk *w, const struct stat *st)
 {
     for (size_t i = 0; i < w->depth; i++) {
         if (w->levels[i].device == st->st_dev && w->levels[i].inode == st->st_ino)
@@ -35,8 +37,53 @@ static bool is_loop(const struct walk *w, const struct stat *st)
     return false;
 }
 
+/* The sort key of an entry: its name, and a slash behind that of a directory or of a link to one.
+ */
+static int add_name(struct level *level, const struct dirent *found, struct tarn_error *err)
+{
+    char name[sizeof found->d_name + 1];
+    struct stat st;
+    bool is_directory = found->d_type == DT_DIR;
+    if ((found->d_type == DT_LNK || found->d_type == DT_UNKNOWN) &&
+        fstatat(level->fd, found->d_name, &st, 0) == 0)
+        is_directory = S_ISDIR(st.st_mode);
+    (void)snprintf(name, sizeof name, "%s%s", found->d_name, is_directory ? "/" : "");
+    return cli_name_sort_add(&level->names, name, err);
+}
+
+static int read_names(struct level *level, struct tarn_error *err)
+{
+    int fd = fcntl(level->fd, F_DUPFD_CLOEXEC, 0);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (!dir) {
+        tn_fd_close(&fd);
+        return tn_fail_errno(err, "could not read the directory");
+    }
+    int rc = TARN_OK;
+    while (rc == TARN_OK) {
+        errno = 0;
+        const struct dirent *found = readdir(dir);
+        if (!found) {
+            if (errno != 0)
+                rc = tn_fail_errno(err, "could not read the directory");
+            break;
+        }
+        if (strcmp(found->d_name, ".") != 0 && strcmp(found->d_name, "..") != 0)
+            rc = add_name(level, found, err);
+    }
+    (void)closedir(dir);
+    return rc < 0 ? rc : cli_name_sort_finish(&level->names, err);
+}
+
+static void leave(struct cli_walk *w)
+{
+    struct level *level = &w->levels[--w->depth];
+    cli_name_sort_release(&level->names);
+    tn_fd_close(&level->fd);
+}
+
 /* Opens the directory at `name` (relative to `parent`) as the next level. */
-static int enter(struct walk *w, int parent, const char *name, struct tarn_error *err)
+static int enter(struct cli_walk *w, int parent, const char *name, struct tarn_error *err)
 {
     struct stat st;
     TN_AUTO_FD fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -47,99 +94,111 @@ static int enter(struct walk *w, int parent, const char *name, struct tarn_error
     if (w->depth == CLI_WALK_DEPTH_MAX)
         return tn_fail(err, TARN_ETOOBIG, "directories are nested more than %d deep",
                        CLI_WALK_DEPTH_MAX);
-    DIR *dir = fdopendir(fd);
-    if (!dir)
-        return tn_fail_errno(err, "could not read the directory");
-    fd = -1; /* belongs to `dir` now */
-    w->levels[w->depth++] = (struct level){ dir, st.st_dev, st.st_ino, w->path.len };
-    return TARN_OK;
+    struct level *level = &w->levels[w->depth++];
+    *level = (struct level){
+        .fd = fd, .device = st.st_dev, .inode = st.st_ino, .path_len = w->path.len
+    };
+    fd = -1; /* belongs to the level now */
+    cli_name_sort_init(&level->names, 0);
+    int rc = read_names(level, err);
+    if (rc < 0)
+        leave(w);
+    return rc;
 }
 
-static void leave(struct walk *w)
+static bool is_link(const struct cli_walk *w, int parent, const char *name)
 {
-    w->depth--;
-    (void)closedir(w->levels[w->depth].dir);
-}
-
-static void skip(const struct walk *w, const struct tarn_error *err)
-{
-    w->calls->skipped(w->calls->arg, w->path.data, err);
-}
-
-/* `path` stands at the entry. Only what the callback says ends the walk. */
-static int visit(struct walk *w, int parent, const char *name)
-{
-    struct tarn_error err = { 0 };
     struct stat st;
-    if (fstatat(parent, name, &st, 0) < 0) {
-        (void)tn_fail_errno(&err, "could not look at it");
-        skip(w, &err);
-        return TARN_OK;
-    }
-    if (S_ISREG(st.st_mode))
-        return w->calls->file(w->calls->arg, w->path.data, w->path.data + w->root_len, &st);
-    if (!S_ISDIR(st.st_mode)) {
-        (void)tn_fail(&err, TARN_ENOTSUPPORTED, "skipped: not a regular file");
-        skip(w, &err);
-        return TARN_OK;
-    }
-    if (enter(w, parent, name, &err) < 0)
-        skip(w, &err);
-    return TARN_OK;
+    return (w->flags & CLI_WALK_NO_LINKS) && fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISLNK(st.st_mode);
 }
 
-static int visit_named(struct walk *w, const struct level *level, const char *name)
+/* `path` stands at the entry. True when there is something to hand out. */
+static bool visit(struct cli_walk *w, int parent, const char *name)
 {
+    struct cli_walk_entry *e = &w->entry;
+    *e = (struct cli_walk_entry){ .path = w->path.data, .name = w->path.data + w->root_len };
+    e->is_skipped = true;
+    if (is_link(w, parent, name))
+        (void)tn_fail(&e->err, TARN_ENOTSUPPORTED, "skipped: a symbolic link");
+    else if (fstatat(parent, name, &e->st, 0) < 0)
+        (void)tn_fail_errno(&e->err, "could not look at it");
+    else if (S_ISDIR(e->st.st_mode))
+        return enter(w, parent, name, &e->err) < 0;
+    else if (S_ISREG(e->st.st_mode))
+        e->is_skipped = false;
+    else
+        (void)tn_fail(&e->err, TARN_ENOTSUPPORTED, "skipped: not a regular file");
+    return true;
+}
+
+/* Puts `path` at the entry `name` of the deepest level, without the slash of a directory. */
+static int move_path(struct cli_walk *w, const struct level *level, const char *name)
+{
+    size_t len = strlen(name);
     tn_buf_truncate(&w->path, level->path_len);
     int rc = TARN_OK;
     if (w->path.len == 0 || w->path.data[w->path.len - 1] != '/')
         rc = tn_buf_append_char(&w->path, '/');
-    if (rc == TARN_OK)
-        rc = tn_buf_append_text(&w->path, name);
-    return rc < 0 ? rc : visit(w, dirfd(level->dir), name);
+    return rc < 0 ? rc : tn_buf_append(&w->path, name, name[len - 1] == '/' ? len - 1 : len);
 }
 
-/* One entry of the deepest directory, or the way up. */
-static int step(struct walk *w)
+int cli_walk_next(struct cli_walk *w, const struct cli_walk_entry **entry, struct tarn_error *err)
 {
-    struct level *level = &w->levels[w->depth - 1];
-    errno = 0;
-    const struct dirent *entry = readdir(level->dir);
-    if (!entry) {
-        struct tarn_error err = { 0 };
-        tn_buf_truncate(&w->path, level->path_len);
-        if (errno != 0) {
-            (void)tn_fail_errno(&err, "could not read the directory");
-            skip(w, &err);
-        }
-        leave(w);
-        return TARN_OK;
-    }
-    if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-        return TARN_OK;
-    return visit_named(w, level, entry->d_name);
-}
-
-int cli_walk(const char *root, const struct cli_walk_calls *calls, struct tarn_error *err)
-{
-    struct walk w = { .calls = calls };
-    tn_buf_init(&w.path, CLI_PATH_LEN_MAX);
-    w.levels = tn_calloc(CLI_WALK_DEPTH_MAX, sizeof *w.levels);
-    int rc = w.levels ? tn_buf_append_text(&w.path, root) : TARN_ENOMEM;
-    if (rc < 0)
-        (void)tn_fail(err, rc, "could not walk the directory: %s", tarn_status_text(rc));
-    if (rc == TARN_OK) {
-        w.root_len = w.path.len + (w.path.data[w.path.len - 1] != '/');
-        rc = enter(&w, AT_FDCWD, root, err);
-    }
-    while (rc == TARN_OK && w.depth > 0) {
-        rc = step(&w);
+    while (w->depth > 0) {
+        struct level *level = &w->levels[w->depth - 1];
+        const char *name;
+        int rc = cli_name_sort_next(&level->names, &name, err);
         if (rc < 0)
-            (void)tn_fail(err, rc, "could not walk the directory: %s", tarn_status_text(rc));
+            return rc;
+        if (!name) {
+            leave(w);
+            continue;
+        }
+        rc = move_path(w, level, name);
+        if (rc < 0)
+            return tn_fail(err, rc, "could not walk the directory: %s", tarn_status_text(rc));
+        size_t start = level->path_len;
+        start += w->path.data[start] == '/'; /* the root may end in a slash already */
+        if (visit(w, level->fd, w->path.data + start)) {
+            *entry = &w->entry;
+            return TARN_OK;
+        }
     }
-    while (w.depth > 0)
-        leave(&w);
-    tn_free(w.levels);
-    tn_buf_release(&w.path);
-    return rc;
+    *entry = NULL;
+    return TARN_OK;
+}
+
+struct cli_walk *cli_walk_open(const char *root, unsigned flags, struct tarn_error *err)
+{
+    struct cli_walk *w = tn_calloc(1, sizeof *w);
+    if (!w) {
+        (void)tn_fail(err, TARN_ENOMEM, "could not walk the directory: out of memory");
+        return NULL;
+    }
+    w->flags = flags;
+    tn_buf_init(&w->path, CLI_PATH_LEN_MAX);
+    w->levels = tn_calloc(CLI_WALK_DEPTH_MAX, sizeof *w->levels);
+    int rc = w->levels ? tn_buf_append_text(&w->path, root) : TARN_ENOMEM;
+    if (rc < 0) {
+        (void)tn_fail(err, rc, "could not walk the directory: %s", tarn_status_text(rc));
+    } else {
+        w->root_len = w->path.len + (w->path.len == 0 || w->path.data[w->path.len - 1] != '/');
+        rc = enter(w, AT_FDCWD, root, err);
+    }
+    if (rc == TARN_OK)
+        return w;
+    cli_walk_close(w);
+    return NULL;
+}
+
+void cli_walk_close(struct cli_walk *w)
+{
+    if (!w)
+        return;
+    while (w->depth > 0)
+        leave(w);
+    tn_free(w->levels);
+    tn_buf_release(&w->path);
+    tn_free(w);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Walking a directory in constant memory. */
+/* Walking a directory in bounded memory, in the order in which S3 lists the same names as keys: by
+ * bytes, a directory standing as its name with a slash behind it. */
 
 #ifndef CLI_WALK_H
 #define CLI_WALK_H
@@ -10,19 +11,27 @@
 
 enum { CLI_WALK_DEPTH_MAX = 256, CLI_PATH_LEN_MAX = 65536 };
 
-struct cli_walk_calls {
-    /* For each regular file, symbolic links followed; `name` is relative to the root. Negative ends
-     * the walk with that status. */
-    int (*file)(void *arg, const char *path, const char *name, const struct stat *st);
+enum { CLI_WALK_NO_LINKS = 1u << 0 }; /* leave symbolic links out instead of following them */
 
-    /* Something was left out; `err` has the reason. TARN_ENOTSUPPORTED there: a special file or a
-     * loop, which is no failure. */
-    void (*skipped)(void *arg, const char *path, const struct tarn_error *err);
-    void *arg;
+/* One regular file, or what was left out. The texts are valid until the next call. */
+struct cli_walk_entry {
+    const char *path;
+    const char *name; /* relative to the root */
+    struct stat st;
+    bool is_skipped;
+    struct tarn_error err; /* why; TARN_ENOTSUPPORTED: a special file, a link or a loop, which is no
+                              failure */
 };
 
-/* Fails only when the root cannot be opened, or with what `file` returned. */
-TN_MUST_USE int cli_walk(const char *root, const struct cli_walk_calls *calls,
-                         struct tarn_error *err);
+struct cli_walk; /* one thread at a time */
+
+/* NULL when the root cannot be opened. */
+TN_MUST_USE struct cli_walk *cli_walk_open(const char *root, unsigned flags,
+                                           struct tarn_error *err);
+void cli_walk_close(struct cli_walk *w); /* accepts NULL */
+
+/* `*entry` is NULL at the end. Fails only for want of memory or of room for temporary files. */
+TN_MUST_USE int cli_walk_next(struct cli_walk *w, const struct cli_walk_entry **entry,
+                              struct tarn_error *err);
 
 #endif

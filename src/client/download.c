@@ -688,6 +688,53 @@ int tarn_download_file(struct tarn_client *client, const char *bucket, const cha
     return rc;
 }
 
+/* ---- comparing ---- */
+
+static int open_to_compare(const char *path, uint64_t *size, struct tarn_error *err)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return tn_fail_errno(err, "could not open file \"%s\"", path);
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        *size = (uint64_t)st.st_size;
+        return fd;
+    }
+    tn_fd_close(&fd);
+    return tn_fail(err, TARN_EINVAL, "could not compare \"%s\": not a regular file", path);
+}
+
+int tarn_object_matches_file(struct tarn_client *client, const char *bucket, const char *key,
+                             const char *path, const struct tarn_transfer_options *options,
+                             bool *is_same, struct tarn_error *err)
+{
+    struct download d;
+    uint64_t size = 0;
+    bool is_equal = false;
+    options = options ? options : &no_options;
+    int fd = open_to_compare(path, &size, err);
+    if (fd < 0)
+        return fd;
+    download_init(&d, client, bucket, key, options, NULL);
+    d.fd = fd;
+    struct tarn_error why = { 0 };
+    int rc = look(&d, &why);
+    d.len = d.head.size;
+    if (rc == TARN_OK && size == d.len) {
+        rc = read_back(&d, &why);
+        is_equal = rc == TARN_OK && d.was_verified;
+    }
+    if (rc == TARN_ECHECKSUM || rc == TARN_ENOTFOUND)
+        rc = TARN_OK;
+    download_release(&d);
+    tn_fd_close(&fd);
+    if (rc == TARN_OK)
+        *is_same = is_equal;
+    else if (err)
+        *err = why;
+    return rc;
+}
+
 /* ---- streams ---- */
 
 static int start_stream_part(void *arg, struct tn_slot *slot, struct tarn_error *err)

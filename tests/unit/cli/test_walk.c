@@ -6,14 +6,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/name_sort.h"
 #include "cli/walk.h"
 
 struct seen {
     char base[64];
-    struct tn_buf files; /* names, each with a line break, in no order */
+    struct tn_buf files; /* names, each with a line break, as they came */
     struct tn_buf skips;
     int file_count;
     int stop_after; /* 0: never */
+    unsigned flags;
 };
 
 static int on_file(void *arg, const char *path, const char *name, const struct stat *st)
@@ -66,9 +68,22 @@ static int tear_down(void **state)
 
 static int walk(struct seen *seen, const char *root)
 {
-    struct cli_walk_calls calls = { on_file, on_skipped, seen };
     struct tarn_error err = { 0 };
-    return cli_walk(root, &calls, &err);
+    struct cli_walk *w = cli_walk_open(root, seen->flags, &err);
+    const struct cli_walk_entry *e = NULL;
+    if (!w)
+        return err.status;
+    int rc;
+    while ((rc = cli_walk_next(w, &e, &err)) == TARN_OK && e) {
+        if (e->is_skipped)
+            on_skipped(seen, e->path, &e->err);
+        else
+            rc = on_file(seen, e->path, e->name, &e->st);
+        if (rc < 0)
+            break;
+    }
+    cli_walk_close(w);
+    return rc;
 }
 
 static void test_tree(void **state)
@@ -83,6 +98,54 @@ static void test_tree(void **state)
     assert_non_null(strstr(seen->skips.data, "/a/loop: TARN_ENOTSUPPORTED\n"));
     assert_non_null(strstr(seen->skips.data, "/broken: TARN_ENOTFOUND\n"));
     assert_non_null(strstr(seen->skips.data, "/pipe: TARN_ENOTSUPPORTED\n"));
+}
+
+/* As S3 lists the same keys: "a.txt" before "a/x" before "a0". */
+static void test_order(void **state)
+{
+    struct seen *seen = *state;
+    run(seen, "mkdir -p a b/c && touch a/x a.txt a0 a-b b/c/z b/c.d B '\xc3\xa9' && ln -s a ab");
+    assert_int_equal(walk(seen, seen->base), TARN_OK);
+    assert_string_equal(seen->files.data, "B\na-b\na.txt\na/x\na0\nab/x\nb/c.d\nb/c/z\n\xc3\xa9\n");
+}
+
+static void test_links_left_out(void **state)
+{
+    struct seen *seen = *state;
+    run(seen, "mkdir d && touch d/x && ln -s d l && ln -s d/x m && ln -s nowhere n");
+    seen->flags = CLI_WALK_NO_LINKS;
+    assert_int_equal(walk(seen, seen->base), TARN_OK);
+    assert_string_equal(seen->files.data, "d/x\n");
+    assert_null(strstr(seen->skips.data, "TARN_ENOTFOUND"));
+}
+
+/* Names that do not fit into the memory go through a file. */
+static void test_sort(void **state)
+{
+    struct cli_name_sort s;
+    struct tarn_error err;
+    char name[32];
+    char last[32];
+    (void)state;
+    for (size_t memory = 64; memory < 200000; memory *= 7) {
+        size_t count = 0;
+        const char *next = NULL;
+        cli_name_sort_init(&s, memory);
+        for (unsigned i = 0; i < 5000; i++) {
+            (void)snprintf(name, sizeof name, "%u", i * 7919u % 100003u);
+            if (s.run_count < CLI_NAME_SORT_RUNS_MAX - 1)
+                assert_int_equal(cli_name_sort_add(&s, name, &err), TARN_OK);
+        }
+        assert_int_equal(cli_name_sort_finish(&s, &err), TARN_OK);
+        last[0] = '\0';
+        while (cli_name_sort_next(&s, &next, &err) == TARN_OK && next) {
+            assert_true(strcmp(last, next) < 0);
+            (void)snprintf(last, sizeof last, "%s", next);
+            count++;
+        }
+        assert_int_equal(count, 5000);
+        cli_name_sort_release(&s);
+    }
 }
 
 static void test_slash_at_the_end(void **state)
@@ -122,6 +185,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_tree, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_links_left_out, set_up, tear_down),
+        cmocka_unit_test(test_sort),
         cmocka_unit_test_setup_teardown(test_slash_at_the_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_depth, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
