@@ -10,7 +10,8 @@
 extern "C" {
 #endif
 
-/* X(name, value, text): the text is lower case, without a period, and fits behind "could not ...: ". */
+/* X(name, value, text): the text is lower case, without a period, and fits behind "could not ...:
+ * ". */
 #define TARN_STATUS_TABLE(X)                                                                       \
     X(TARN_OK, 0, "success")                                                                       \
     X(TARN_ENOMEM, -1, "out of memory")                                                            \
@@ -40,7 +41,8 @@ extern "C" {
     X(TARN_ECORRUPT, -25, "stored data is damaged")                                                \
     X(TARN_ENOTEMPTY, -26, "not empty")                                                            \
     X(TARN_ERANGE, -27, "range not satisfiable")                                                   \
-    X(TARN_EBUSY, -28, "in use")
+    X(TARN_EBUSY, -28, "in use")                                                                   \
+    X(TARN_ELOST, -29, "lost to another holder")
 
 enum tarn_status {
 #define X(name, value, text) name = (value),

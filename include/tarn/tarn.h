@@ -6,10 +6,13 @@
 
 #include <tarn/bucket.h>
 #include <tarn/client.h>
+#include <tarn/copy_atomic.h>
 #include <tarn/list.h>
+#include <tarn/lock.h>
 #include <tarn/multipart.h>
 #include <tarn/object.h>
 #include <tarn/presign.h>
+#include <tarn/store.h>
 #include <tarn/transfer.h>
 
 #endif

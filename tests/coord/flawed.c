@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flawed lock: no condition on creation and deletion, wall clocks, whole seconds. */
+
+#include "coord/flawed.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/codec.h"
+#include "base/rand.h"
+
+static int64_t wall_ms(const struct flawed_lock *l)
+{
+    return l->clock ? l->clock->wall_ms(l->clock->arg) : tn_wall_ms();
+}
+
+static int put(struct flawed_lock *l, const char *if_match, struct tarn_error *err)
+{
+    unsigned char random[16];
+    char hex[33], uuid[40];
+    struct tarn_object_info info = { 0 };
+    struct tarn_put_options options = { .attributes = { .expires =
+                                                            (wall_ms(l) + l->interval_ms) / 1000 },
+                                        .conditions = { .if_match = if_match } };
+    tn_random_bytes(random, sizeof random);
+    tn_hex_encode(random, sizeof random, hex);
+    (void)snprintf(uuid, sizeof uuid, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
+                   hex + 20);
+    int rc =
+        tarn_object_put(l->client, l->bucket, l->key, uuid, strlen(uuid), &options, &info, err);
+    if (rc == TARN_OK)
+        (void)snprintf(l->etag, sizeof l->etag, "%s", info.etag);
+    tarn_object_info_release(&info);
+    return rc;
+}
+
+int flawed_try(struct flawed_lock *l, struct tarn_error *err)
+{
+    struct tarn_object_info info = { 0 };
+    struct tm tm = { 0 };
+    char etag[TARN_ETAG_LEN_MAX];
+    int rc = tarn_object_head(l->client, l->bucket, l->key, NULL, &info, err);
+    if (rc == TARN_ENOTFOUND)
+        return put(l, NULL, err);
+    if (rc < 0)
+        return rc;
+    bool has_expires = info.expires && strptime(info.expires, "%a, %d %b %Y %H:%M:%S GMT", &tm);
+    bool is_held = has_expires && (int64_t)timegm(&tm) * 1000 > wall_ms(l);
+    (void)snprintf(etag, sizeof etag, "%s", info.etag);
+    tarn_object_info_release(&info);
+    if (is_held)
+        return tn_fail(err, TARN_EBUSY, "held");
+    rc = put(l, etag, err);
+    return rc == TARN_EPRECOND ? TARN_EBUSY : rc;
+}
+
+int flawed_renew(struct flawed_lock *l, struct tarn_error *err)
+{
+    return put(l, l->etag, err);
+}
+
+int flawed_release(struct flawed_lock *l, struct tarn_error *err)
+{
+    return tarn_object_delete(l->client, l->bucket, l->key, NULL, NULL, err);
+}
