@@ -626,6 +626,20 @@ int index_checkpoint(struct index_reader *r, struct tarn_error *err)
     return rc;
 }
 
+int index_verify(struct index_reader *r, uint64_t first, size_t count, struct tarn_error *err)
+{
+    struct sqlite3_file *file = NULL;
+    uint64_t damaged = 0;
+    int code = sqlite3_file_control(r->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    if (code != SQLITE_OK || !file)
+        return fail_sql(r->db, code, "verify the index", err);
+    int rc = index_vfs_verify(file, first, count, &damaged);
+    return rc == TARN_OK || rc == TARN_EEOF
+               ? rc
+               : tn_fail(err, rc, "could not read the index: page %llu: %s",
+                         (unsigned long long)damaged, tarn_status_text(rc));
+}
+
 int index_segment_live(struct index *x, uint32_t segment, int64_t change, struct tarn_error *err)
 {
     sqlite3_stmt *s = NULL;

@@ -95,6 +95,11 @@ typedef int (*index_bucket_fn)(void *user, uint32_t number, const struct store_b
 TN_MUST_USE int index_bucket_list(struct index *x, index_bucket_fn each, void *user,
                                   struct tarn_error *err);
 
+/* Reads pages of the index file as they are on the disk, `first` is 1 or more: TARN_EEOF behind the
+ * last one, TARN_ECORRUPT for one that is damaged. */
+TN_MUST_USE int index_verify(struct index_reader *r, uint64_t first, size_t count,
+                             struct tarn_error *err);
+
 /* --- Reading: each reader one thread at a time; borrowed from a pool. --- */
 
 TN_MUST_USE int index_reader_take(struct index *x, struct index_reader **out,

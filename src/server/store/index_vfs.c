@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #include "base/crc.h"
 #include "base/log.h"
@@ -15,6 +16,8 @@
 enum {
     VFS_PATH_MAX = 4096,
     PAGE_LEN_MIN = 512, /* shorter reads are of the header, without a lock: SQLite reads it again */
+    VERIFY_TRIES = 5,
+    VERIFY_WAIT_US = 20000,
     HEADER_RESERVED_AT = 20, /* in page 1: how many bytes of each page are not SQLite's */
 };
 
@@ -218,6 +221,42 @@ static const sqlite3_io_methods page_methods = {
     .xShmBarrier = x_shm_barrier,
     .xShmUnmap = x_shm_unmap,
 };
+
+/* A checkpoint may be writing the page just now: then it is right a moment later. */
+static int verify_page(sqlite3_file *f, uint64_t number)
+{
+    sqlite3_file *real = real_file(f);
+    unsigned char page[INDEX_PAGE_LEN];
+    sqlite3_int64 offset = (sqlite3_int64)(number - 1) * INDEX_PAGE_LEN;
+    for (unsigned i = 0; i < VERIFY_TRIES; i++) {
+        int code = real->pMethods->xRead(real, page, sizeof page, offset);
+        if (code != SQLITE_OK && code != SQLITE_IOERR_SHORT_READ)
+            return TARN_EIO;
+        if (code == SQLITE_OK && page_is_valid(page, number))
+            return TARN_OK;
+        (void)usleep(VERIFY_WAIT_US);
+    }
+    return TARN_ECORRUPT;
+}
+
+int index_vfs_verify(struct sqlite3_file *f, uint64_t first, size_t count, uint64_t *damaged)
+{
+    sqlite3_int64 len;
+    assert(f->pMethods == &page_methods);
+    if (x_file_size(f, &len) != SQLITE_OK)
+        return TARN_EIO;
+    uint64_t last = (uint64_t)len / INDEX_PAGE_LEN;
+    for (uint64_t number = first; number < first + count; number++) {
+        int rc = number > last ? TARN_EEOF : verify_page(f, number);
+        if (rc == TARN_ECORRUPT) {
+            *damaged = number;
+            mark(page_file(f)->vfs, number);
+        }
+        if (rc < 0)
+            return rc;
+    }
+    return TARN_OK;
+}
 
 /* --- The VFS --- */
 

@@ -18,6 +18,7 @@ enum {
 };
 
 struct index_vfs;
+struct sqlite3_file;
 
 /* For the index file `path`, on the VFS of `d`. Registered under a name of its own. */
 TN_MUST_USE int index_vfs_new(const struct disk_ops *d, const char *path, struct index_vfs **out,
@@ -30,6 +31,11 @@ const char *index_vfs_name(const struct index_vfs *v);
  * is a file beside it, which tells the next start. */
 bool index_vfs_is_marked(const struct index_vfs *v);
 void index_vfs_unmark(struct index_vfs *v);
+
+/* Reads `count` pages of the file of a connection, from page `first`, 1 the first: TARN_OK,
+ * TARN_EEOF behind its end, TARN_ECORRUPT for a damaged one. The connection is the caller's. */
+TN_MUST_USE int index_vfs_verify(struct sqlite3_file *file, uint64_t first, size_t count,
+                                 uint64_t *damaged);
 
 /* What the last four bytes of page `number`, from 1, must be. */
 uint32_t index_page_crc(const unsigned char page[INDEX_PAGE_LEN], uint64_t number);

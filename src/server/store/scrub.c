@@ -12,9 +12,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "server/store/engine.h"
+#include "server/store/index_vfs.h"
 
 enum {
     SCRUB_PAGE_ROWS = 256,
+    SCRUB_INDEX_PAGES = 64, /* read at a time */
     SCRUB_WINDOW_LEN = 256 * 1024,
     SCRUB_STATE_LEN_MAX = 8192,
     SCRUB_SAVE_MS = 10000,
@@ -94,6 +96,25 @@ static int scrub_segments(struct scrub *w, struct tarn_error *err)
             rc = TARN_OK;
     }
     return rc;
+}
+
+/* --- The index's pages: rows that no reading of objects comes by are in some of them --- */
+
+static int scrub_index(struct scrub *w, struct tarn_error *err)
+{
+    struct index_reader *r;
+    struct tarn_error damage = { 0 };
+    int rc = index_reader_take(w->store->index, &r, err);
+    if (rc < 0)
+        return rc;
+    for (uint64_t page = 1; rc == TARN_OK && !must_stop(w); page += SCRUB_INDEX_PAGES) {
+        rc = index_verify(r, page, SCRUB_INDEX_PAGES, &damage);
+        keep_pace(w, (uint64_t)SCRUB_INDEX_PAGES * INDEX_PAGE_LEN);
+    }
+    index_reader_give(w->store->index, r);
+    if (rc == TARN_ECORRUPT)
+        problem(w, damage.message);
+    return rc == TARN_EEOF || rc == TARN_ECORRUPT ? TARN_OK : rc;
 }
 
 /* --- Rows and their bytes --- */
@@ -315,6 +336,8 @@ static int pass(struct scrub *w, struct tarn_error *err)
         return tn_fail(err, TARN_ENOMEM, "could not scrub: out of memory");
     w->started_ns = w->saved_ns = tn_now_ns();
     int rc = w->cursor.len ? TARN_OK : scrub_segments(w, err);
+    if (rc == TARN_OK && !w->cursor.len)
+        rc = scrub_index(w, err);
     if (rc == TARN_OK)
         rc = apply_wait(w->store, err);
     if (rc == TARN_OK)
