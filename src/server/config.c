@@ -30,8 +30,30 @@ void config_init(struct config *c)
     *c = (struct config){ .log_level = TN_LOG_INFO };
 }
 
+static void account_release(struct config_account *a)
+{
+    tn_free(a->id);
+    tn_free(a->canonical_id);
+    tn_free(a->name);
+    tn_free(a->email);
+}
+
+static void provider_release(struct config_provider *p)
+{
+    tn_free(p->issuer);
+    tn_free(p->jwks_file);
+    tn_free(p->audience);
+}
+
 void config_release(struct config *c)
 {
+    account_release(&c->account);
+    for (size_t i = 0; i < c->account_count; i++)
+        account_release(&c->accounts[i]);
+    tn_free(c->accounts);
+    for (size_t i = 0; i < c->provider_count; i++)
+        provider_release(&c->providers[i]);
+    tn_free(c->providers);
     tn_free(c->data);
     tn_free(c->listen);
     tn_free(c->region);
@@ -178,7 +200,8 @@ static int set_memory(struct config *c, void *field, struct tn_str text, const c
     return TARN_OK;
 }
 
-int config_key_add(struct config *c, struct tn_str access_key, struct tn_str secret_key)
+static int key_add(struct config *c, size_t account, struct tn_str access_key,
+                   struct tn_str secret_key)
 {
     if (c->key_count == CONFIG_KEY_COUNT_MAX)
         return TARN_ETOOBIG;
@@ -187,7 +210,7 @@ int config_key_add(struct config *c, struct tn_str access_key, struct tn_str sec
         return TARN_ENOMEM;
     c->keys = grown;
     struct config_key key = { tn_memdup(access_key.data, access_key.len),
-                              tn_memdup(secret_key.data, secret_key.len) };
+                              tn_memdup(secret_key.data, secret_key.len), account };
     if (!key.access_key || !key.secret_key) {
         tn_free(key.access_key);
         tn_free_secret(key.secret_key);
@@ -197,9 +220,14 @@ int config_key_add(struct config *c, struct tn_str access_key, struct tn_str sec
     return TARN_OK;
 }
 
+int config_key_add(struct config *c, struct tn_str access_key, struct tn_str secret_key)
+{
+    return key_add(c, 0, access_key, secret_key);
+}
+
 /* --- YAML --- */
 
-enum row_kind { ROW_SCALAR, ROW_LIST, ROW_MAP, ROW_KEYS };
+enum row_kind { ROW_SCALAR, ROW_LIST, ROW_MAP, ROW_KEYS, ROW_ACCOUNTS, ROW_PROVIDERS };
 
 /* One key of a mapping. */
 struct row {
@@ -231,6 +259,14 @@ static const struct row limit_rows[] = {
     { NULL, ROW_SCALAR, 0, NULL, NULL },
 };
 
+static const struct row account_rows[] = {
+    { "id", ROW_SCALAR, FIELD(account.id), set_text, NULL },
+    { "canonical_id", ROW_SCALAR, FIELD(account.canonical_id), set_text, NULL },
+    { "name", ROW_SCALAR, FIELD(account.name), set_text, NULL },
+    { "email", ROW_SCALAR, FIELD(account.email), set_text, NULL },
+    { NULL, ROW_SCALAR, 0, NULL, NULL },
+};
+
 static const struct row top_rows[] = {
     { "data", ROW_SCALAR, FIELD(data), set_text, NULL },
     { "listen", ROW_SCALAR, FIELD(listen), set_text, NULL },
@@ -239,6 +275,9 @@ static const struct row top_rows[] = {
     { "auth", ROW_SCALAR, 0, set_auth, NULL },
     { "log_level", ROW_SCALAR, 0, set_log_level, NULL },
     { "access_keys", ROW_KEYS, 0, NULL, NULL },
+    { "account", ROW_MAP, 0, NULL, account_rows },
+    { "accounts", ROW_ACCOUNTS, 0, NULL, NULL },
+    { "identity_providers", ROW_PROVIDERS, 0, NULL, NULL },
     { "tls", ROW_MAP, 0, NULL, tls_rows },
     { "limits", ROW_MAP, 0, NULL, limit_rows },
     { NULL, ROW_SCALAR, 0, NULL, NULL },
@@ -290,7 +329,7 @@ static int read_list(const struct reader *y, const struct row *row, const yaml_n
     return rc;
 }
 
-static int read_key(const struct reader *y, const yaml_node_t *node)
+static int read_key(const struct reader *y, size_t account, const yaml_node_t *node)
 {
     static const char expected[] = "a mapping of access_key and secret_key";
     struct tn_str key = { NULL, 0 };
@@ -311,18 +350,111 @@ static int read_key(const struct reader *y, const yaml_node_t *node)
     if (key.len < 3 || key.len > 128 || secret.len < 8 || secret.len > 256)
         return fail_at(y, node, "bad access key",
                        "an access_key of 3 to 128 and a secret_key of 8 to 256 characters");
-    int rc = config_key_add(y->config, key, secret);
+    int rc = key_add(y->config, account, key, secret);
     return rc < 0 ? tn_fail(y->err, rc, "could not read \"%s\"", y->name) : TARN_OK;
 }
 
-static int read_keys(const struct reader *y, const yaml_node_t *node)
+static int read_keys(const struct reader *y, size_t account, const yaml_node_t *node)
 {
     if (node->type != YAML_SEQUENCE_NODE)
         return fail_at(y, node, "bad access_keys", "a list of access_key and secret_key");
     int rc = TARN_OK;
     const yaml_node_item_t *item = node->data.sequence.items.start;
     for (; rc == TARN_OK && item < node->data.sequence.items.top; item++)
-        rc = read_key(y, yaml_document_get_node(y->document, *item));
+        rc = read_key(y, account, yaml_document_get_node(y->document, *item));
+    return rc;
+}
+
+/* --- Lists of mappings: accounts, identity providers --- */
+
+/* One text of such a mapping. */
+struct field {
+    const char *name;
+    char **text;
+};
+
+/* Reads a value into the field of that name; false when there is none or it has one already. */
+static int read_field(const struct reader *y, const struct field *fields, size_t count,
+                      struct tn_str name, const yaml_node_t *node)
+{
+    const char *expected;
+    struct tn_str value = scalar_of(node);
+    for (size_t i = 0; i < count; i++) {
+        if (!tn_str_eq(name, tn_str_from(fields[i].name)) || *fields[i].text || !value.data)
+            continue;
+        return set_text(y->config, fields[i].text, value, &expected);
+    }
+    return TARN_ECONFIG;
+}
+
+static int read_account(const struct reader *y, const yaml_node_t *node)
+{
+    static const char expected[] = "a mapping of id, canonical_id, name, email and access_keys";
+    struct config *c = y->config;
+    const yaml_node_t *keys = NULL;
+    if (node->type != YAML_MAPPING_NODE || c->account_count == CONFIG_ACCOUNT_COUNT_MAX)
+        return fail_at(y, node, "bad account", expected);
+    struct config_account *grown = tn_realloc(c->accounts, (c->account_count + 1) * sizeof *grown);
+    if (!grown)
+        return tn_fail(y->err, TARN_ENOMEM, "could not read \"%s\"", y->name);
+    c->accounts = grown;
+    struct config_account *a = &grown[c->account_count++];
+    *a = (struct config_account){ 0 };
+    const struct field fields[] = { { "id", &a->id },
+                                    { "canonical_id", &a->canonical_id },
+                                    { "name", &a->name },
+                                    { "email", &a->email } };
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+    for (; pair < node->data.mapping.pairs.top; pair++) {
+        struct tn_str name = scalar_of(yaml_document_get_node(y->document, pair->key));
+        const yaml_node_t *value = yaml_document_get_node(y->document, pair->value);
+        if (tn_str_eq(name, TN_STR("access_keys")) && !keys)
+            keys = value;
+        else if (read_field(y, fields, TN_COUNT(fields), name, value) < 0)
+            return fail_at(y, node, "bad account", expected);
+    }
+    if (!a->id)
+        return fail_at(y, node, "an account without id", expected);
+    return keys ? read_keys(y, c->account_count, keys) : TARN_OK;
+}
+
+static int read_provider(const struct reader *y, const yaml_node_t *node)
+{
+    static const char expected[] = "a mapping of issuer, jwks_file and audience";
+    struct config *c = y->config;
+    if (node->type != YAML_MAPPING_NODE || c->provider_count == CONFIG_PROVIDER_COUNT_MAX)
+        return fail_at(y, node, "bad identity provider", expected);
+    struct config_provider *grown =
+        tn_realloc(c->providers, (c->provider_count + 1) * sizeof *grown);
+    if (!grown)
+        return tn_fail(y->err, TARN_ENOMEM, "could not read \"%s\"", y->name);
+    c->providers = grown;
+    struct config_provider *p = &grown[c->provider_count++];
+    *p = (struct config_provider){ 0 };
+    const struct field fields[] = { { "issuer", &p->issuer },
+                                    { "jwks_file", &p->jwks_file },
+                                    { "audience", &p->audience } };
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+    for (; pair < node->data.mapping.pairs.top; pair++) {
+        struct tn_str name = scalar_of(yaml_document_get_node(y->document, pair->key));
+        if (read_field(y, fields, TN_COUNT(fields), name,
+                       yaml_document_get_node(y->document, pair->value)) < 0)
+            return fail_at(y, node, "bad identity provider", expected);
+    }
+    return p->issuer && p->jwks_file
+               ? TARN_OK
+               : fail_at(y, node, "an identity provider without issuer or jwks_file", expected);
+}
+
+static int read_each(const struct reader *y, const struct row *row, const yaml_node_t *node,
+                     int (*read)(const struct reader *y, const yaml_node_t *node))
+{
+    if (node->type != YAML_SEQUENCE_NODE)
+        return fail_at(y, node, row->name, "a list of mappings");
+    int rc = TARN_OK;
+    const yaml_node_item_t *item = node->data.sequence.items.start;
+    for (; rc == TARN_OK && item < node->data.sequence.items.top; item++)
+        rc = read(y, yaml_document_get_node(y->document, *item));
     return rc;
 }
 
@@ -336,7 +468,11 @@ static int read_row(const struct reader *y, const struct row *row, const yaml_no
     case ROW_MAP:
         return read_map(y, row->rows, node);
     case ROW_KEYS:
-        return read_keys(y, node);
+        return read_keys(y, 0, node);
+    case ROW_ACCOUNTS:
+        return read_each(y, row, node, read_account);
+    case ROW_PROVIDERS:
+        return read_each(y, row, node, read_provider);
     default:
         return read_scalar(y, row, node);
     }

@@ -14,12 +14,30 @@ enum {
     CONFIG_TEXT_LEN_MAX = 4096,
     CONFIG_KEY_COUNT_MAX = 1000,
     CONFIG_DOMAIN_COUNT_MAX = 30,
+    CONFIG_ACCOUNT_COUNT_MAX = 1000,
+    CONFIG_PROVIDER_COUNT_MAX = 16,
     CONFIG_MEMORY_MIN = 32 * 1024 * 1024,
 };
 
 struct config_key {
     char *access_key;
     char *secret_key;
+    size_t account; /* 0: the server's own, else 1 + its place in the list */
+};
+
+/* Who owns buckets. NULL where nothing was said. */
+struct config_account {
+    char *id;
+    char *canonical_id;
+    char *name;
+    char *email;
+};
+
+/* Who vouches for web identities. */
+struct config_provider {
+    char *issuer;
+    char *jwks_file;
+    char *audience; /* NULL: any */
 };
 
 /* Texts are owned; NULL where nothing was said. */
@@ -33,6 +51,11 @@ struct config {
     size_t domain_count;
     struct config_key *keys;
     size_t key_count;
+    struct config_account account; /* the server's own */
+    struct config_account *accounts;
+    size_t account_count;
+    struct config_provider *providers;
+    size_t provider_count;
     bool is_auth_off;
     enum tn_log_level log_level;
     uint64_t connection_max; /* 0: the default, like all limits */
@@ -59,7 +82,7 @@ TN_MUST_USE int config_parse(struct config *c, const char *name, struct tn_str t
 /* Command line, file, environment, defaults. TARN_ECONFIG with a message for the user. */
 TN_MUST_USE int config_read(struct config *c, int argc, char *const *argv, struct tarn_error *err);
 
-/* Adds a key pair; copies both. */
+/* Adds a key pair of the server's own account; copies both. */
 TN_MUST_USE int config_key_add(struct config *c, struct tn_str access_key,
                                struct tn_str secret_key);
 
