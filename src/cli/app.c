@@ -58,6 +58,11 @@ void cli_app_disconnect(struct cli_app *app)
     app->client = NULL;
 }
 
+struct cli_progress *cli_app_progress(struct cli_app *app)
+{
+    return app->parent ? &app->parent->progress : &app->progress;
+}
+
 bool cli_app_is_over(struct cli_app *app)
 {
     return cli_interrupt_signal() != 0 || (app->is_reader && cli_out_is_closed(&app->out));

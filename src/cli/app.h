@@ -41,6 +41,12 @@ struct cli_app {
 TN_MUST_USE int cli_app_connect(struct cli_app *app, struct tarn_error *err);
 void cli_app_disconnect(struct cli_app *app);
 
+/* The counters that the bar shows: of the whole run, when this is a line of one. */
+struct cli_progress *cli_app_progress(struct cli_app *app);
+
+/* Runs app->command; the client is connected. */
+int cli_app_run(struct cli_app *app);
+
 /* True when the job should end: a signal came, or the reader of standard output went away and the
  * command does nothing but write there. */
 bool cli_app_is_over(struct cli_app *app);
@@ -99,6 +105,7 @@ enum cli_exit cli_app_exit(struct cli_app *app);
 int cli_run_cp(struct cli_app *app);
 int cli_run_mv(struct cli_app *app);
 int cli_run_sync(struct cli_app *app);
+int cli_run_run(struct cli_app *app);
 int cli_run_ls(struct cli_app *app);
 int cli_run_cat(struct cli_app *app);
 int cli_run_pipe(struct cli_app *app);

@@ -103,6 +103,7 @@ static int decide_target(struct cp_job *job, struct tarn_error *err)
         is_below = is_below || is_many(job, &job->sources[i]);
     job->is_target_dir = is_below;
     job->is_unique = job->app->opt.flatten || job->source_count > 1;
+    job->is_single = job->source_count == 1 && !is_many(job, &job->sources[0]);
     return TARN_OK;
 }
 
@@ -220,7 +221,8 @@ static void expand_all(struct cp_job *job)
         if (rc < 0 && rc != TARN_ECANCELLED)
             report(job, source, &err);
     }
-    atomic_store(&job->app->progress.is_total_known, true);
+    if (!job->app->parent)
+        atomic_store(&job->app->progress.is_total_known, true);
 }
 
 /* `-` on one side makes a cat or a pipe of it. */

@@ -393,7 +393,8 @@ static void find(struct cp_job *job)
     while (rc == TARN_OK && (s->source.name || s->target.name) && !cp_must_stop(job))
         rc = step(s, &err);
     s->was_compared = rc == TARN_OK && !s->source.name && !s->target.name;
-    atomic_store(&job->app->progress.is_total_known, true);
+    if (!job->app->parent)
+        atomic_store(&job->app->progress.is_total_known, true);
 }
 
 /* ---- the command line ---- */

@@ -27,6 +27,7 @@ struct cp_job {
     struct cli_attributes attributes;
     struct cli_names names; /* main thread only */
     bool is_unique;         /* check names for collisions */
+    bool is_single;         /* one item is all there can be */
     bool is_move;           /* the source goes once its copy is there */
     struct cli_pool *pool;
     void *finder;                       /* of `find` and `finish` */

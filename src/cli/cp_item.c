@@ -48,7 +48,7 @@ void cp_item_free(struct cp_item *item)
 static int on_progress(void *arg, const struct tarn_progress *progress)
 {
     struct work *w = arg;
-    struct cli_progress *all = &w->job->app->progress;
+    struct cli_progress *all = cli_app_progress(w->job->app);
     if (progress->bytes_total > w->shown_total) {
         atomic_fetch_add(&all->bytes_total, progress->bytes_total - w->shown_total);
         w->shown_total = progress->bytes_total;
@@ -64,7 +64,7 @@ static int on_progress(void *arg, const struct tarn_progress *progress)
  * came. */
 static void settle_progress(struct work *w, bool success)
 {
-    struct cli_progress *all = &w->job->app->progress;
+    struct cli_progress *all = cli_app_progress(w->job->app);
     if (success && w->shown_done < w->shown_total)
         atomic_fetch_add(&all->bytes_done, w->shown_total - w->shown_done);
     else if (w->shown_total > w->shown_done)

@@ -61,9 +61,9 @@ int cp_submit(struct cp_job *job, struct cp_item *item, const char *name, struct
         cp_item_free(item);
         return tn_fail(err, rc, "out of memory");
     }
-    atomic_fetch_add(&job->app->progress.files_total, 1);
+    atomic_fetch_add(&cli_app_progress(job->app)->files_total, 1);
     if (item->has_size)
-        atomic_fetch_add(&job->app->progress.bytes_total, item->size);
+        atomic_fetch_add(&cli_app_progress(job->app)->bytes_total, item->size);
     cli_pool_submit(job->pool, item);
     return TARN_OK;
 }
@@ -179,6 +179,8 @@ int cp_job_run(struct cp_job *job, cp_find_fn find, const char *label)
     struct cli_app *app = job->app;
     struct tarn_error err = { 0 };
     size_t workers = app->opt.workers ? (size_t)app->opt.workers : CLI_WORKERS_DEFAULT;
+    if (app->parent && job->is_single) /* in the thread of its line */
+        workers = 0;
     if (prepare_target(job, &err) < 0) {
         cli_report_fatal(app, (struct cli_place){ NULL, job->target.name }, &err);
         return (int)cli_app_exit(app);

@@ -11,11 +11,16 @@
 #include "cli/interrupt.h"
 
 static int (*const runs[CLI_COMMAND_COUNT])(struct cli_app *app) = {
-    [CLI_MV] = cli_run_mv,     [CLI_SYNC] = cli_run_sync,
-    [CLI_CP] = cli_run_cp,     [CLI_LS] = cli_run_ls, [CLI_CAT] = cli_run_cat,
-    [CLI_PIPE] = cli_run_pipe, [CLI_RM] = cli_run_rm, [CLI_HEAD] = cli_run_head,
-    [CLI_MB] = cli_run_mb,     [CLI_RB] = cli_run_rb, [CLI_PRESIGN] = cli_run_presign,
+    [CLI_MV] = cli_run_mv,     [CLI_SYNC] = cli_run_sync, [CLI_RUN] = cli_run_run,
+    [CLI_CP] = cli_run_cp,     [CLI_LS] = cli_run_ls,     [CLI_CAT] = cli_run_cat,
+    [CLI_PIPE] = cli_run_pipe, [CLI_RM] = cli_run_rm,     [CLI_HEAD] = cli_run_head,
+    [CLI_MB] = cli_run_mb,     [CLI_RB] = cli_run_rb,     [CLI_PRESIGN] = cli_run_presign,
 };
+
+int cli_app_run(struct cli_app *app)
+{
+    return runs[app->command->id](app);
+}
 
 /* Stands for a command line that names none, so that errors have something to refer to. */
 static const struct cli_command no_command = { .name = "" };

@@ -12,6 +12,7 @@ enum cli_command_id {
     CLI_CP,
     CLI_MV,
     CLI_SYNC,
+    CLI_RUN,
     CLI_LS,
     CLI_CAT,
     CLI_PIPE,
@@ -119,6 +120,8 @@ struct cli_options {
     const char *response_content_type;
     const char *response_content_disposition;
     bool exist_ok;
+    const char *file;
+    bool fail_fast;
     bool object_lock;
 };
 

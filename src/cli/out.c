@@ -24,6 +24,18 @@ void cli_out_init(struct cli_out *out)
     out->shared.flushed_ns = tn_now_ns();
 }
 
+void cli_out_share(struct cli_out *out, struct cli_out *root)
+{
+    *out = (struct cli_out){ .root = root,
+                             .is_terminal_out = root->is_terminal_out,
+                             .is_terminal_err = root->is_terminal_err };
+}
+
+static struct cli_out *root_of(struct cli_out *out)
+{
+    return out->root ? out->root : out;
+}
+
 void cli_out_release(struct cli_out *out)
 {
     tn_buf_release(&out->shared.pending);
@@ -95,6 +107,7 @@ static int line_locked(struct cli_out *out, struct tn_str line)
 
 int cli_out_line(struct cli_out *out, struct tn_str line)
 {
+    out = root_of(out);
     (void)pthread_mutex_lock(&out->shared.lock);
     int rc = line_locked(out, line);
     (void)pthread_mutex_unlock(&out->shared.lock);
@@ -103,6 +116,7 @@ int cli_out_line(struct cli_out *out, struct tn_str line)
 
 int cli_out_bytes(struct cli_out *out, const void *bytes, size_t len)
 {
+    out = root_of(out);
     (void)pthread_mutex_lock(&out->shared.lock);
     int rc = out->shared.pending.len ? flush_locked(out) : TARN_OK;
     if (rc == TARN_OK)
@@ -116,6 +130,7 @@ void cli_out_error(struct cli_out *out, struct tn_str line)
     TN_AUTO_BUF whole = TN_BUF_INIT(CLI_LINE_LEN_MAX);
     if (tn_buf_append_str(&whole, line) < 0 || tn_buf_append_char(&whole, '\n') < 0)
         return;
+    out = root_of(out);
     (void)pthread_mutex_lock(&out->shared.lock);
     if (out->shared.pending.len) /* so that both come in order where they go to one place */
         (void)flush_locked(out);
@@ -131,6 +146,7 @@ void cli_out_status(struct cli_out *out, struct tn_str text)
         return;
     if (tn_buf_append_text(&whole, CLEAR_LINE) < 0 || tn_buf_append_str(&whole, text) < 0)
         return;
+    out = root_of(out);
     (void)pthread_mutex_lock(&out->shared.lock);
     if (text.len || out->shared.has_status)
         to_stderr(whole.data, whole.len);
@@ -140,6 +156,7 @@ void cli_out_status(struct cli_out *out, struct tn_str text)
 
 int cli_out_flush(struct cli_out *out, struct tarn_error *err)
 {
+    out = root_of(out);
     (void)pthread_mutex_lock(&out->shared.lock);
     (void)flush_locked(out);
     int number = out->shared.error;
@@ -152,6 +169,7 @@ int cli_out_flush(struct cli_out *out, struct tarn_error *err)
 
 bool cli_out_is_closed(struct cli_out *out)
 {
+    out = root_of(out);
     (void)pthread_mutex_lock(&out->shared.lock);
     bool is_closed = out->shared.is_closed;
     (void)pthread_mutex_unlock(&out->shared.lock);

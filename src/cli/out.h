@@ -11,6 +11,7 @@
 /* Any thread, but for init, release and the fields that init sets. Lines to standard output are
  * kept back for a moment unless it is a terminal. */
 struct cli_out {
+    struct cli_out *root; /* not NULL: this one only stands for that one */
     bool is_terminal_out;
     bool is_terminal_err;
     struct {
@@ -24,6 +25,9 @@ struct cli_out {
 };
 
 void cli_out_init(struct cli_out *out);
+
+/* `out` writes what `root` writes, which outlives it. Not to be released. */
+void cli_out_share(struct cli_out *out, struct cli_out *root);
 void cli_out_release(struct cli_out *out); /* what was not flushed is lost */
 
 /* Writes a line and its line break. TARN_ENETWORK when the reader went away, TARN_EIO, TARN_ENOMEM:

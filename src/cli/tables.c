@@ -157,6 +157,12 @@ static const struct cli_option sync_options[] = {
     END,
 };
 
+static const struct cli_option run_options[] = {
+    VALUE("file", 'f', CLI_TEXT, file, "FILE", "read the commands from there, not standard input"),
+    FLAG("fail-fast", 0, fail_fast, "begin no more commands once one has failed"),
+    END,
+};
+
 static const struct cli_option ls_options[] = {
     FLAG("recursive", 'R', recursive, "list everything below, not one level"),
     FLAG("recursive", 'r', recursive, NULL),
@@ -296,6 +302,29 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
             "tarn sync --delete s3://bucket/site /srv/site\n"
             "tarn sync -c s3://bucket/a s3://other/b",
         .groups = { sync_options, filter_options, attribute_options },
+    },
+    [CLI_RUN] = {
+        .id = CLI_RUN,
+        .name = "run",
+        .operands = "[FILE]",
+        .operands_min = 0,
+        .operands_max = 1,
+        .summary = "execute many commands over one client",
+        .text =
+            "Executes the commands of a file, or of standard input (`-`), one a line, "
+            "--workers at a time and in no order, over one client: connections, "
+            "credentials and memory are shared, and so is the progress bar. A line is a "
+            "command line without the word tarn; empty lines and those that begin with `#` "
+            "are skipped. Blanks separate; '...' takes everything literally, \"...\" "
+            "everything but \\\" and \\\\; elsewhere a backslash takes a blank, a quote or a "
+            "backslash literally.\n\n"
+            "What reads standard input, or writes data to standard output, cannot be a "
+            "line; options of the client (--endpoint, --profile and so on) go with run "
+            "itself. The exit status is 0 when all succeeded, 1 when some failed.",
+        .examples =
+            "tarn run commands.txt\n"
+            "tarn run --fail-fast --workers 16 < commands.txt",
+        .groups = { run_options },
     },
     [CLI_LS] = {
         .id = CLI_LS,
