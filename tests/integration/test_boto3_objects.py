@@ -278,22 +278,8 @@ def test_wrong_credentials(server, bucket, name, keys, code):
 
 
 NOT_THERE_YET = [
-    ("get_object_tagging", {"Key": "k"}),
-    ("get_object_acl", {"Key": "k"}),
-    ("get_bucket_policy", {}),
-    ("get_bucket_lifecycle_configuration", {}),
-    ("get_bucket_cors", {}),
-    ("list_object_versions", {}),
-    ("get_bucket_encryption", {}),
-    ("get_object_lock_configuration", {}),
-    ("get_bucket_website", {}),
-    ("get_bucket_notification_configuration", {}),
     ("get_bucket_replication", {}),
-    ("get_object_attributes", {"Key": "k", "ObjectAttributes": ["ETag"]}),
     ("get_object_torrent", {"Key": "k"}),
-    ("put_object_tagging", {"Key": "k", "Tagging": {"TagSet": []}}),
-    ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled"}}),
-    ("put_object_acl", {"Key": "k", "ACL": "public-read"}),
     ("select_object_content", {
         "Key": "k",
         "Expression": "select 1",
@@ -318,10 +304,6 @@ def test_not_there_yet(s3, bucket, name, arguments):
 MEANINGFUL = [
     {"ServerSideEncryption": "AES256"},
     {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "0" * 32},
-    {"Tagging": "a=b"},
-    {"ACL": "public-read"},
-    {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": datetime.datetime(2031, 1, 1)},
-    {"WebsiteRedirectLocation": "/elsewhere"},
     {"WriteOffsetBytes": 0},
 ]
 

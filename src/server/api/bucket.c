@@ -4,8 +4,14 @@
 #include "base/codec.h"
 #include "proto/name.h"
 #include "proto/xml.h"
+#include "server/api/acl.h"
 #include "server/api/ops.h"
-#include "server/api/request.h"
+#include "server/api/owner.h"
+
+#define NEW_LOCK                                                                                   \
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ObjectLockConfiguration "                        \
+    "xmlns=\"" TN_XML_S3_NAMESPACE                                                                 \
+    "\"><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>"
 
 enum { BUCKET_XML_LEN_MAX = 64 * 1024, BUCKET_LIST_MAX = 10000 };
 
@@ -50,11 +56,57 @@ enum tn_s3_code bucket_location_run(struct api_req *r)
 
 /* --- Create --- */
 
+/* What the headers say of the new bucket. */
+struct create_state {
+    struct tn_str owner;
+    struct tn_str acl;
+    struct tn_str ownership;
+    bool is_locked;
+};
+
+static enum tn_s3_code read_ownership(struct api_req *r, struct create_state *state)
+{
+    static const char *const words[] = { "BucketOwnerPreferred", "ObjectWriter",
+                                         "BucketOwnerEnforced" };
+    struct tn_str word = api_header(r, "x-amz-object-ownership");
+    const char *found = NULL;
+    for (size_t i = 0; i < TN_COUNT(words); i++) {
+        if (tn_str_eq(word, tn_str_from(words[i])))
+            found = words[i];
+    }
+    if (word.len == 0)
+        return TN_S3_OK;
+    if (!found)
+        return api_err(r, TN_S3_INVALID_ARGUMENT, "Invalid x-amz-object-ownership header: %.*s",
+                       TN_STR_ARG(word));
+    if (state->acl.len && tn_str_eq(word, TN_STR("BucketOwnerEnforced")))
+        return TN_S3_INVALID_BUCKET_ACL_WITH_OWNERSHIP;
+    struct tn_xml_writer w = TN_XML_WRITER(&r->side);
+    tn_xml_root(&w, "OwnershipControls", TN_XML_S3_NAMESPACE);
+    tn_xml_open(&w, "Rule");
+    tn_xml_text(&w, "ObjectOwnership", found);
+    tn_xml_close(&w, "Rule");
+    tn_xml_close(&w, "OwnershipControls");
+    state->ownership = tn_buf_str(&r->side);
+    return api_from_status(r, w.rc, NULL);
+}
+
 enum tn_s3_code bucket_create_check(struct api_req *r)
 {
-    return r->body.declared_len != UINT64_MAX && r->body.declared_len > BUCKET_XML_LEN_MAX
-               ? TN_S3_MALFORMED_XML
-               : TN_S3_OK;
+    struct create_state *state = tn_arena_zalloc(&r->http->arena, sizeof *state);
+    if (!state)
+        return TN_S3_SERVICE_UNAVAILABLE;
+    r->state = state;
+    if (r->body.declared_len != UINT64_MAX && r->body.declared_len > BUCKET_XML_LEN_MAX)
+        return TN_S3_MALFORMED_XML;
+    struct tn_str lock = api_header(r, "x-amz-bucket-object-lock-enabled");
+    state->is_locked = tn_str_eq_nocase(lock, TN_STR("true"));
+    if (lock.len && !state->is_locked && !tn_str_eq_nocase(lock, TN_STR("false")))
+        return api_err(r, TN_S3_INVALID_ARGUMENT,
+                       "x-amz-bucket-object-lock-enabled is true or false.");
+    state->owner = owner_kept(r);
+    enum tn_s3_code code = acl_read_headers(r, true, owner_asking(r), &state->acl);
+    return code ? code : read_ownership(r, state);
 }
 
 static enum tn_s3_code check_location(struct api_req *r, struct tn_str location)
@@ -91,6 +143,9 @@ static enum tn_s3_code read_configuration(struct api_req *r)
     for (const struct tn_xml_node *n = root->children; n; n = n->next) {
         if (tn_str_eq(n->name, TN_STR("LocationConstraint")))
             continue;
+        if (!tn_str_eq(n->name, TN_STR("Tags")) && !tn_str_eq(n->name, TN_STR("Bucket")) &&
+            !tn_str_eq(n->name, TN_STR("Location")))
+            return TN_S3_MALFORMED_XML;
         return api_err(r, TN_S3_NOT_IMPLEMENTED, "The element %.*s is not implemented.",
                        TN_STR_ARG(n->name));
     }
@@ -98,13 +153,26 @@ static enum tn_s3_code read_configuration(struct api_req *r)
     return check_location(r, r->meta.fields[API_META_LOCATION]);
 }
 
+/* S3's first region lets the owner create a bucket again, the others do not. */
+static enum tn_s3_code code_of_existing(struct api_req *r)
+{
+    enum tn_s3_code code = api_bucket_check(r);
+    if (code)
+        return code;
+    if (!tn_str_eq(owner_of_bucket(r, r->config), owner_asking(r)))
+        return TN_S3_BUCKET_ALREADY_EXISTS;
+    return tn_str_eq(tn_str_from(r->api->region), TN_STR(API_REGION_DEFAULT))
+               ? TN_S3_OK
+               : TN_S3_BUCKET_ALREADY_OWNED_BY_YOU;
+}
+
 static enum tn_s3_code on_created(struct api_req *r)
 {
-    bool is_first_region = tn_str_eq(tn_str_from(r->api->region), TN_STR(API_REGION_DEFAULT));
     int status = r->change.status;
-    /* S3's first region lets the owner create a bucket again, the others do not. */
-    if (status != TARN_OK && !(status == TARN_EEXISTS && is_first_region))
-        return api_from_status(r, status, NULL);
+    enum tn_s3_code code =
+        status == TARN_EEXISTS ? code_of_existing(r) : api_from_status(r, status, NULL);
+    if (code)
+        return code;
     char location[TN_BUCKET_LEN_MAX + 2];
     (void)snprintf(location, sizeof location, "/%.*s", TN_STR_ARG(r->bucket));
     api_add_text(r, "Location", location);
@@ -116,7 +184,15 @@ static int edit_new(struct bucket_change *change, const struct bucket_config *no
 {
     (void)now;
     const struct api_req *r = change->user;
+    const struct create_state *state = r->state;
     sections[BUCKET_LOCATION] = r->meta.fields[API_META_LOCATION];
+    sections[BUCKET_OWNER] = state->owner;
+    sections[BUCKET_ACL] = state->acl;
+    sections[BUCKET_OWNERSHIP] = state->ownership;
+    if (state->is_locked) {
+        sections[BUCKET_VERSIONING] = TN_STR("Enabled");
+        sections[BUCKET_OBJECT_LOCK] = TN_STR(NEW_LOCK);
+    }
     return TARN_OK;
 }
 
@@ -150,6 +226,7 @@ struct list_state {
     struct tn_str prefix;
     struct tn_str after;
     struct tn_str region;
+    struct tn_str owner; /* as kept with the buckets */
     uint64_t max;
     uint64_t count;
     bool is_truncated;
@@ -165,6 +242,9 @@ static int on_bucket(void *user, const struct store_bucket *bucket)
     int rc = bucket_sections_decode(bucket->meta, sections);
     if (rc < 0)
         return rc;
+    /* Other accounts' buckets, and the hidden one, whose name no bucket can have. */
+    if (bucket->name.data[0] == '.' || !tn_str_eq(sections[BUCKET_OWNER], state->owner))
+        return TARN_OK;
     if (state->count == state->max) {
         state->is_truncated = true;
         return TARN_OK;
@@ -201,11 +281,12 @@ enum tn_s3_code bucket_list_run(struct api_req *r)
     struct store *s = r->api->store;
     struct list_state state = { .w = TN_XML_WRITER(&r->out) };
     state.region = tn_str_from(r->api->region);
+    state.owner = owner_kept(r);
     enum tn_s3_code code = read_list(r, &state);
     if (code)
         return code;
     tn_xml_root(&state.w, "ListAllMyBucketsResult", TN_XML_S3_NAMESPACE);
-    api_xml_owner(&state.w, "Owner");
+    owner_write(r, &state.w, "Owner", owner_asking(r));
     tn_xml_open(&state.w, "Buckets");
     int rc = s->ops->bucket_list(s, on_bucket, &state);
     if (rc < 0)

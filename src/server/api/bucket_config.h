@@ -15,12 +15,12 @@
 
 /* Part of the stored form: new ones go before BUCKET_SECTION_COUNT, none ever changes its place. */
 enum bucket_section {
-    BUCKET_LOCATION,   /* its region; empty: the server's */
-    BUCKET_OWNER,      /* canonical id; empty: root's */
-    BUCKET_VERSIONING, /* "Enabled" or "Suspended" */
-    BUCKET_POLICY,     /* the JSON as it was sent */
-    BUCKET_ACL,        /* XML from here on, but for the last: the answer to the GET */
-    BUCKET_PUBLIC_ACCESS,
+    BUCKET_LOCATION,      /* its region; empty: the server's */
+    BUCKET_OWNER,         /* canonical id; empty: root's */
+    BUCKET_VERSIONING,    /* "Enabled" or "Suspended" */
+    BUCKET_POLICY,        /* the JSON as it was sent */
+    BUCKET_ACL,           /* acl.h */
+    BUCKET_PUBLIC_ACCESS, /* XML from here on, but for the last: the answer to the GET */
     BUCKET_OWNERSHIP,
     BUCKET_TAGGING,
     BUCKET_LIFECYCLE,

@@ -26,13 +26,12 @@ static int parse_policy(struct tn_arena *arena, struct tn_str text, const void *
 }
 
 const struct bucket_form bucket_forms[] = {
-    { BUCKET_POLICY, parse_policy },        { BUCKET_ACL, parse_tree },
-    { BUCKET_PUBLIC_ACCESS, parse_tree },   { BUCKET_OWNERSHIP, parse_tree },
-    { BUCKET_LIFECYCLE, parse_tree },       { BUCKET_CORS, parse_tree },
-    { BUCKET_ENCRYPTION, parse_tree },      { BUCKET_OBJECT_LOCK, parse_tree },
-    { BUCKET_LOGGING, parse_tree },         { BUCKET_NOTIFICATION, parse_tree },
-    { BUCKET_WEBSITE, parse_tree },         { BUCKET_QUOTA, parse_tree },
-    { BUCKET_REQUEST_PAYMENT, parse_tree },
+    { BUCKET_POLICY, parse_policy },     { BUCKET_PUBLIC_ACCESS, parse_tree },
+    { BUCKET_OWNERSHIP, parse_tree },    { BUCKET_LIFECYCLE, parse_tree },
+    { BUCKET_CORS, parse_tree },         { BUCKET_ENCRYPTION, parse_tree },
+    { BUCKET_OBJECT_LOCK, parse_tree },  { BUCKET_LOGGING, parse_tree },
+    { BUCKET_NOTIFICATION, parse_tree }, { BUCKET_WEBSITE, parse_tree },
+    { BUCKET_QUOTA, parse_tree },        { BUCKET_REQUEST_PAYMENT, parse_tree },
 };
 
 const size_t bucket_form_count = TN_COUNT(bucket_forms);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is kept beside an object's bytes: content headers, user metadata, checksum. In the store it
+/* What is kept beside an object's bytes: content headers, user metadata, checksum, tags, who may
+ * and how long it is locked. In the store it
  * is a version byte and entries of tag (2 bytes), length (4 bytes), value; readers skip tags that
  * they do not know, so that new ones can be added. */
 
@@ -18,7 +19,15 @@ enum api_meta_field {
     API_META_CONTENT_ENCODING,
     API_META_CONTENT_LANGUAGE,
     API_META_EXPIRES,
-    API_META_LOCATION, /* of a bucket: its region */
+    API_META_LOCATION,  /* of a bucket: its region */
+    API_META_TAGS,      /* tags.h */
+    API_META_ACL,       /* acl.h */
+    API_META_OWNER,     /* canonical id; empty: the bucket's */
+    API_META_RETENTION, /* object_lock.h */
+    API_META_LEGAL_HOLD,
+    API_META_REDIRECT, /* x-amz-website-redirect-location */
+    API_META_RESTORE,  /* what x-amz-restore says of an archived object */
+    API_META_SSE,      /* sse.h */
     API_META_FIELD_COUNT,
     API_META_HEADER_COUNT = API_META_LOCATION,
 };

@@ -4,6 +4,7 @@
 #include "server/api/object.h"
 
 #include "proto/name.h"
+#include "server/api/object_features.h"
 
 static const char user_prefix[] = "x-amz-meta-";
 enum { USER_PREFIX_LEN = sizeof user_prefix - 1 };
@@ -144,7 +145,11 @@ enum tn_s3_code object_meta_read(struct api_req *r, struct api_meta *meta,
     enum tn_s3_code code = object_class_read(r, storage_class);
     if (code == TN_S3_OK)
         code = read_fields(r, meta);
-    return code ? code : read_user(r, meta);
+    if (code == TN_S3_OK)
+        code = read_user(r, meta);
+    if (code == TN_S3_OK)
+        code = api_bucket_check(r);
+    return code ? code : features_read(r, meta);
 }
 
 enum tn_s3_code object_meta_store(struct api_req *r)

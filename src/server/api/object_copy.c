@@ -3,6 +3,7 @@
 
 #include "proto/xml.h"
 #include "server/api/object.h"
+#include "server/api/object_features.h"
 #include "server/api/ops.h"
 
 struct copy_state {
@@ -153,8 +154,10 @@ enum tn_s3_code object_copy_run(struct api_req *r)
     if (code)
         return code;
 
+    struct api_meta source = r->meta;
     if (state->is_replaced)
         r->meta = state->meta;
+    features_copy(r, &source, &state->meta, &r->meta);
     r->meta.checksum = checksum;
     r->txn = (struct store_txn){ .op = STORE_PUT, .bucket = r->bucket, .key = r->key };
     r->txn.head.part_count = head->part_count;

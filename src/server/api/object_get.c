@@ -4,6 +4,7 @@
 #include "server/api/object.h"
 
 #include "base/clock.h"
+#include "server/api/object_features.h"
 #include "server/api/ops.h"
 
 static const struct {
@@ -185,6 +186,7 @@ static enum tn_s3_code reply_object(struct api_req *r, const struct get_state *s
     add_content_headers(r);
     add_user_headers(r);
     add_s3_headers(r, state, head);
+    features_add_headers(r);
     if (state->is_ranged) {
         char text[TN_CONTENT_RANGE_LEN];
         tn_content_range_format(r->range, head->size, text);

@@ -27,6 +27,23 @@ enum tn_s3_code policy_get_run(struct api_req *r);
 enum tn_s3_code policy_put_run(struct api_req *r);
 enum tn_s3_code policy_status_run(struct api_req *r);
 
+/* acl_ops.c */
+enum tn_s3_code bucket_acl_get_run(struct api_req *r);
+enum tn_s3_code bucket_acl_put_run(struct api_req *r);
+enum tn_s3_code object_acl_get_run(struct api_req *r);
+enum tn_s3_code object_acl_put_run(struct api_req *r);
+
+/* object_tagging.c */
+enum tn_s3_code object_tagging_get_run(struct api_req *r);
+enum tn_s3_code object_tagging_put_run(struct api_req *r);
+enum tn_s3_code object_tagging_delete_run(struct api_req *r);
+
+/* object_lock.c */
+enum tn_s3_code retention_get_run(struct api_req *r);
+enum tn_s3_code retention_put_run(struct api_req *r);
+enum tn_s3_code legal_hold_get_run(struct api_req *r);
+enum tn_s3_code legal_hold_put_run(struct api_req *r);
+
 /* list.c */
 enum tn_s3_code list_v1_check(struct api_req *r);
 enum tn_s3_code list_v2_check(struct api_req *r);

@@ -106,6 +106,10 @@ struct api_req {
     struct api_meta meta;
     struct tn_range range;
 
+    /* Changes of metadata, object_change.h. */
+    enum tn_s3_code (*edit)(struct api_req *r, struct api_meta *meta);
+    int edit_status;
+
     void *state; /* the operation's own, in the request's arena */
 };
 

@@ -9,23 +9,17 @@ static const struct {
     bool is_prefix;
     const char *fine;
 } foreign_headers[] = {
-    { "x-amz-acl", false, "private|bucket-owner-full-control|bucket-owner-read" },
     { "x-amz-bucket-namespace", false, "global" },
-    { "x-amz-bucket-object-lock-enabled", false, "false|False" },
     { "x-amz-copy-source-server-side-encryption", true, "" },
     { "x-amz-create-session-mode", false, "" },
     { "x-amz-fwd-", true, "" },
-    { "x-amz-grant-", true, "" },
     { "x-amz-if-match-initiated-time", false, "" },
-    { "x-amz-object-lock-", true, "" },
-    { "x-amz-object-ownership", false, "BucketOwnerEnforced" },
     { "x-amz-optional-object-attributes", false, "RestoreStatus" },
     { "x-amz-rename-", true, "" },
     { "x-amz-request-route", false, "" },
     { "x-amz-server-side-encryption", true, "" },
-    { "x-amz-tagging", false, "" },
-    { "x-amz-transition-default-minimum-object-size", false, "" },
-    { "x-amz-website-redirect-location", false, "" },
+    { "x-amz-transition-default-minimum-object-size", false,
+      "all_storage_classes_128K|varies_by_storage_class" },
     { "x-amz-write-offset-bytes", false, "" },
 };
 

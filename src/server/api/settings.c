@@ -16,10 +16,8 @@ struct replace_state {
 static enum tn_s3_code versioning_judge(struct api_req *r, const struct bucket_config *now,
                                         struct tn_str sections[BUCKET_SECTION_COUNT])
 {
-    const struct replace_state *state = r->state;
-    (void)sections;
     bool is_locked = bucket_config_get(now, BUCKET_OBJECT_LOCK).len != 0;
-    if (!is_locked || tn_str_eq(state->text, TN_STR("Enabled")))
+    if (!is_locked || tn_str_eq(sections[BUCKET_VERSIONING], TN_STR("Enabled")))
         return TN_S3_OK;
     return api_err(r, TN_S3_INVALID_BUCKET_STATE,
                    "An Object Lock configuration is present on this bucket, so the versioning "
@@ -29,7 +27,9 @@ static enum tn_s3_code versioning_judge(struct api_req *r, const struct bucket_c
 static const struct setting settings[BUCKET_SECTION_COUNT] = {
     [BUCKET_PUBLIC_ACCESS] = { .rule = &public_access_rule,
                                .missing = TN_S3_NO_SUCH_PUBLIC_ACCESS_BLOCK },
-    [BUCKET_OWNERSHIP] = { .rule = &ownership_rule, .missing = TN_S3_OWNERSHIP_CONTROLS_NOT_FOUND },
+    [BUCKET_OWNERSHIP] = { .rule = &ownership_rule,
+                           .missing = TN_S3_OWNERSHIP_CONTROLS_NOT_FOUND,
+                           .judge = ownership_judge },
     [BUCKET_TAGGING] = { .rule = &tagging_rule,
                          .missing = TN_S3_NO_SUCH_TAG_SET,
                          .check = tagging_check },
@@ -135,12 +135,10 @@ static int edit(struct bucket_change *change, const struct bucket_config *now,
     const struct replace_state *state = r->state;
     const struct setting *setting = setting_of(r->op->section);
     r->cond.refused = TN_S3_OK;
+    sections[r->op->section] = state->text;
     if (setting && setting->judge && state->text.len)
         r->cond.refused = setting->judge(r, now, sections);
-    if (r->cond.refused)
-        return TARN_EPRECOND;
-    sections[r->op->section] = state->text;
-    return TARN_OK;
+    return r->cond.refused ? TARN_EPRECOND : TARN_OK;
 }
 
 static enum tn_s3_code on_replaced(struct api_req *r)

@@ -17,8 +17,8 @@ struct setting {
     /* What the table of elements cannot say. On a worker. May be NULL. */
     enum tn_s3_code (*check)(struct api_req *r, const struct tn_xml_node *root);
 
-    /* What depends on other settings of the bucket, and what changes with this one. As an edit of
-     * bucket_change. May be NULL. */
+    /* What depends on other settings of the bucket: `now` is as it was, `sections` as it would be.
+     * May not wait, nor look at r->config. May be NULL. */
     enum tn_s3_code (*judge)(struct api_req *r, const struct bucket_config *now,
                              struct tn_str sections[BUCKET_SECTION_COUNT]);
 };
@@ -37,6 +37,8 @@ TN_MUST_USE enum tn_s3_code setting_replace(struct api_req *r, struct tn_str tex
 enum tn_s3_code tagging_check(struct api_req *r, const struct tn_xml_node *root);
 enum tn_s3_code lifecycle_check(struct api_req *r, const struct tn_xml_node *root);
 enum tn_s3_code cors_check(struct api_req *r, const struct tn_xml_node *root);
+enum tn_s3_code ownership_judge(struct api_req *r, const struct bucket_config *now,
+                                struct tn_str sections[BUCKET_SECTION_COUNT]);
 enum tn_s3_code encryption_check(struct api_req *r, const struct tn_xml_node *root);
 enum tn_s3_code object_lock_check(struct api_req *r, const struct tn_xml_node *root);
 enum tn_s3_code object_lock_judge(struct api_req *r, const struct bucket_config *now,

@@ -271,6 +271,20 @@ enum tn_s3_code cors_check(struct api_req *r, const struct tn_xml_node *root)
     return TN_S3_OK;
 }
 
+/* --- Ownership --- */
+
+/* Enforced means that lists count no more: one that opens the bucket would seem to. */
+enum tn_s3_code ownership_judge(struct api_req *r, const struct bucket_config *now,
+                                struct tn_str sections[BUCKET_SECTION_COUNT])
+{
+    (void)r;
+    bool is_enforced =
+        tn_str_find(sections[BUCKET_OWNERSHIP], TN_STR("BucketOwnerEnforced")) != SIZE_MAX;
+    return is_enforced && bucket_config_get(now, BUCKET_ACL).len
+               ? TN_S3_INVALID_BUCKET_ACL_WITH_OWNERSHIP
+               : TN_S3_OK;
+}
+
 /* --- Encryption --- */
 
 enum tn_s3_code encryption_check(struct api_req *r, const struct tn_xml_node *root)

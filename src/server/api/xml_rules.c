@@ -15,15 +15,15 @@ enum { TEXT_LEN_MAX = 2048, ID_LEN_MAX = 255, KEY_LEN_MAX = 1024 };
     }
 #define UINT(name, low)                                                                            \
     {                                                                                              \
-        name, low, 1, .kind = XML_UINT                                                                     \
+        name, low, 1, .kind = XML_UINT                                                             \
     }
 #define BOOL(name, low)                                                                            \
     {                                                                                              \
-        name, low, 1, .kind = XML_BOOL                                                                     \
+        name, low, 1, .kind = XML_BOOL                                                             \
     }
 #define TIME(name, low)                                                                            \
     {                                                                                              \
-        name, low, 1, .kind = XML_TIME                                                                     \
+        name, low, 1, .kind = XML_TIME                                                             \
     }
 #define NODE(name, low, high, rules)                                                               \
     {                                                                                              \
