@@ -48,6 +48,8 @@ struct tn_sigv4_request {
     struct tn_str query;
     const struct tn_header *headers;
     size_t header_count;
+    struct tn_str body_hash; /* checking: the SHA-256 of the body in hexadecimal, for services other
+                                than S3, whose clients do not send it */
 };
 
 /* The signing key of one secret, day, region and service; one caller at a time keeps and reuses it.

@@ -98,7 +98,15 @@ static bool credential_parse(struct tn_str text, struct tn_sigv4_claim *claim)
     if (!is_access_key(rest) || !is_date(claim->date) || !is_region(claim->region))
         return false;
     claim->scope = tn_str_sub(text, rest.len + 1, SIZE_MAX);
-    return tn_str_eq(claim->service, TN_STR("s3")) && tn_str_eq(last, TN_STR("aws4_request"));
+    return tn_str_eq(last, TN_STR("aws4_request"));
+}
+
+/* A body that was hashed already is that of a query of IAM or STS. */
+static bool is_service(const struct tn_sigv4_request *request, const struct tn_sigv4_claim *claim)
+{
+    if (request->body_hash.len == 0)
+        return tn_str_eq(claim->service, TN_STR("s3"));
+    return tn_str_eq(claim->service, TN_STR("iam")) || tn_str_eq(claim->service, TN_STR("sts"));
 }
 
 /* ---- The Authorization header ---- */
@@ -197,6 +205,13 @@ static enum tn_sigv4_problem header_payload_parse(const struct tn_sigv4_request 
     bool is_there;
     if (!header_find(request, TN_STR("x-amz-content-sha256"), &claim->payload_hash, &is_there))
         return TN_SIGV4_BAD_CONTENT_SHA256;
+    if (request->body_hash.len) {
+        if (is_there && !tn_str_eq_nocase(claim->payload_hash, request->body_hash))
+            return TN_SIGV4_BAD_CONTENT_SHA256;
+        claim->payload_hash = request->body_hash;
+        claim->payload = TN_SIGV4_PAYLOAD_HASH;
+        return TN_SIGV4_FINE;
+    }
     if (!is_there)
         return TN_SIGV4_NO_CONTENT_SHA256;
     return tn_sigv4_payload_parse(claim->payload_hash, &claim->payload) < 0
@@ -212,7 +227,7 @@ static enum tn_sigv4_problem header_claim(const struct tn_sigv4_request *request
     struct tn_sigv4_claim claim = { .kind = TN_SIGV4_HEADER };
     if (!tn_str_eq(tn_str_split(&authorization, ' '), algorithm))
         return TN_SIGV4_OTHER_MECHANISM;
-    if (!authorization_parse(authorization, &claim))
+    if (!authorization_parse(authorization, &claim) || !is_service(request, &claim))
         return TN_SIGV4_MALFORMED_HEADER;
 
     enum tn_sigv4_problem problem = header_time_parse(request, &claim);
@@ -351,6 +366,7 @@ static enum tn_sigv4_problem query_claim(const struct tn_sigv4_request *request,
     claim.session_token = params->values[PARAM_SECURITY_TOKEN];
     bool ok = !params->is_twice && tn_str_eq(params->values[PARAM_ALGORITHM], algorithm) &&
               credential_parse(params->values[PARAM_CREDENTIAL], &claim) &&
+              is_service(request, &claim) &&
               tn_time_parse_basic(params->values[PARAM_DATE], &claim.time) == TARN_OK &&
               expires_parse(params->values[PARAM_EXPIRES], &claim.expires_s) &&
               is_header_list(claim.signed_headers) && is_signature(claim.signature);

@@ -137,8 +137,12 @@ static void test_spellings(void **state)
             { TN_STR("X-Amz-Date"), TN_STR("20130524T000000Z") },
             { TN_STR("X-Amz-Content-SHA256"), TN_STR("UNSIGNED-PAYLOAD") },
         };
-        struct tn_sigv4_request request = { TN_STR("GET"), tn_str_from(spellings[i].signed_path),
-                                            tn_str_from(spellings[i].signed_query), headers, 3 };
+        struct tn_sigv4_request request = { TN_STR("GET"),
+                                            tn_str_from(spellings[i].signed_path),
+                                            tn_str_from(spellings[i].signed_query),
+                                            headers,
+                                            3,
+                                            TN_STR_EMPTY };
         struct tn_sigv4_signing signing = { .request = request,
                                             .access_key = vector_access_key,
                                             .secret = vector_secret,
@@ -191,8 +195,8 @@ static void test_path_signed_as_sent(void **state)
         { TN_STR("x-amz-content-sha256"), TN_STR("UNSIGNED-PAYLOAD") },
         { TN_STR("authorization"), tn_str_from(text) },
     };
-    struct tn_sigv4_request request = { TN_STR("GET"), TN_STR("/b/a%2Fb%c3"), TN_STR_EMPTY, headers,
-                                        TN_COUNT(headers) };
+    struct tn_sigv4_request request = { TN_STR("GET"), TN_STR("/b/a%2Fb%c3"), TN_STR_EMPTY,
+                                        headers,       TN_COUNT(headers),     TN_STR_EMPTY };
     struct tn_sigv4_scratch scratch;
     tn_sigv4_scratch_init(&scratch);
     assert_int_equal(check(&request, VECTOR_NOW, &scratch), TN_SIGV4_FINE);
@@ -315,7 +319,8 @@ static void test_header_forms(void **state)
         add(list, &count, "X-Amz-Content-Sha256", headers[i].sha256);
         if (headers[i].extra)
             add(list, &count, headers[i].extra, "again");
-        struct tn_sigv4_request request = { TN_STR("GET"), TN_STR("/"), TN_STR_EMPTY, list, count };
+        struct tn_sigv4_request request = { TN_STR("GET"), TN_STR("/"), TN_STR_EMPTY,
+                                            list,          count,       TN_STR_EMPTY };
         enum tn_sigv4_problem problem;
         if (headers[i].authorization) {
             problem = check(&request, VECTOR_NOW, &scratch);
@@ -402,8 +407,9 @@ static void test_query_forms(void **state)
         size_t count = 0;
         add(list, &count, "host", "h");
         add(list, &count, queries[i].header, queries[i].header ? queries[i].value : NULL);
-        struct tn_sigv4_request request = { TN_STR("GET"), TN_STR("/"),
-                                            tn_str_from(queries[i].query), list, count };
+        struct tn_sigv4_request request = {
+            TN_STR("GET"), TN_STR("/"), tn_str_from(queries[i].query), list, count, TN_STR_EMPTY
+        };
         enum tn_sigv4_problem problem = check(&request, VECTOR_NOW, &scratch);
         if (problem != queries[i].problem)
             fail_msg("%s: %s", queries[i].name, tn_sigv4_problem_text(problem));
@@ -421,7 +427,8 @@ static void test_too_many_parameters(void **state)
     for (int i = 0; i <= TN_SIGV4_QUERY_COUNT_MAX; i++)
         assert_int_equal(tn_buf_appendf(&query, "&p%d", i), TARN_OK);
     struct tn_header host = { TN_STR("host"), TN_STR("h") };
-    struct tn_sigv4_request request = { TN_STR("GET"), TN_STR("/"), tn_buf_str(&query), &host, 1 };
+    struct tn_sigv4_request request = { TN_STR("GET"), TN_STR("/"), tn_buf_str(&query),
+                                        &host,         1,           TN_STR_EMPTY };
     assert_int_equal(check(&request, VECTOR_NOW, &scratch), TN_SIGV4_MALFORMED_REQUEST);
     tn_sigv4_scratch_release(&scratch);
 }

@@ -32,8 +32,10 @@ static void send_as(struct sent *s, struct tn_str key, struct tn_str secret, con
         s->headers[s->count++] =
             (struct tn_header){ TN_STR("X-Amz-Content-Sha256"), tn_str_from(payload) };
     }
-    struct tn_sigv4_request http = { TN_STR("PUT"), TN_STR("/b/k"), TN_STR_EMPTY, s->headers,
-                                     s->count };
+    struct tn_sigv4_request http = { .method = TN_STR("PUT"),
+                                     .path = TN_STR("/b/k"),
+                                     .headers = s->headers,
+                                     .header_count = s->count };
     struct tn_sigv4_signing signing = { .request = http,
                                         .access_key = key,
                                         .secret = secret,
