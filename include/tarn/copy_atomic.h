@@ -32,7 +32,7 @@ struct tarn_copy_atomic_options {
     int exists_http_status;   /* what the server answers when it exists; default 412 */
     const char *source_version_id;
     const char *source_etag; /* only this; default: whatever is found first, then only that */
-    uint64_t part_size;      /* MULTIPART above 5 GiB; 0 is 512 MiB */
+    uint64_t part_size;      /* of MULTIPART; 0: all in one up to 5 GiB, then 512 MiB */
     uint64_t get_put_max;    /* AUTO and GET_PUT take no more through memory; 0 is 64 MiB */
     enum tarn_directive metadata_directive;
     struct tarn_attributes attributes; /* with REPLACE */

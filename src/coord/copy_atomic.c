@@ -249,9 +249,9 @@ static int run_parts(struct copy *c, const char *id, uint64_t part_size, struct 
 {
     struct tarn_object_info info = { 0 };
     struct tarn_put_options options = { .conditions = { .if_none_match = "*" } };
-    size_t count = c->source.size <= TARN_PUT_LEN_MAX
-                       ? 1
-                       : (size_t)((c->source.size + part_size - 1) / part_size);
+    uint64_t whole_max = c->o.part_size ? part_size : TARN_PUT_LEN_MAX;
+    size_t count =
+        c->source.size <= whole_max ? 1 : (size_t)((c->source.size + part_size - 1) / part_size);
     struct tarn_part *parts = tn_calloc(count, sizeof *parts);
     if (!parts)
         return tn_fail(err, TARN_ENOMEM, "could not copy: out of memory");

@@ -20,7 +20,8 @@ static int put(struct flawed_lock *l, const char *if_match, struct tarn_error *e
     unsigned char random[16];
     char hex[33], uuid[40];
     struct tarn_object_info info = { 0 };
-    struct tarn_put_options options = { .attributes = { .expires =
+    struct tarn_put_options options = { .request = l->request,
+                                        .attributes = { .expires =
                                                             (wall_ms(l) + l->interval_ms) / 1000 },
                                         .conditions = { .if_match = if_match } };
     tn_random_bytes(random, sizeof random);

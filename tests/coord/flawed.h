@@ -12,6 +12,7 @@ struct flawed_lock {
     char key[256];
     char etag[TARN_ETAG_LEN_MAX];
     int64_t interval_ms;
+    struct tarn_request request;
     const struct tarn_lock_clock *clock; /* NULL: the system's */
 };
 

@@ -11,28 +11,29 @@ Faults come at random (a share of the requests), or where a request asks for one
   duplicate       the request is passed on twice, the second answer is given
   late            the client's connection ends at once, the request is passed on a moment later
   delay           request and answer are held back
-  ignore          the conditions of the request are taken away
+  hold            the request is passed on, the connection ends a second later
+
+A kind that begins with @ waits for a request that makes an object.
 """
 
 import asyncio
+import hashlib
+import http.server
 import random
 import threading
 
 KINDS = ("drop-request", "drop-answer", "cut-answer", "error-500", "duplicate", "late", "delay")
 ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-CONDITIONS = (b"if-match", b"if-none-match")
 
 
 class Proxy:
-    """Runs in a thread of its own; `share` of the requests (those of `methods`) meet with a fault."""
+    """Runs in a thread of its own; `share` of the requests meet with a fault."""
 
-    def __init__(self, port, share=0.0, seed=1, kinds=KINDS, late_s=0.3, ignores=False, methods=(b"PUT", b"GET", b"HEAD", b"POST", b"DELETE")):
+    def __init__(self, port, share=0.0, seed=1, kinds=KINDS, late_s=0.3):
         self.target = port
         self.share = share
         self.kinds = kinds
         self.late_s = late_s
-        self.ignores = ignores
-        self.methods = methods
         self.random = random.Random(seed)
         self.used = set()
         self.faults = {}
@@ -65,12 +66,18 @@ class Proxy:
             task.cancel()
         self.loop.run_until_complete(asyncio.sleep(0))
 
-    def choose(self, method, fields):
+    @staticmethod
+    def is_wanted(kind, method, target):
+        if not kind.startswith("@"):
+            return True
+        return method == b"PUT" and b"partNumber" not in target or method == b"POST" and b"uploadId=" in target
+
+    def choose(self, method, target, fields):
         asked = fields.get(b"x-tarn-fault", b"").decode().split()
-        if len(asked) == 2 and asked[1] not in self.used:
+        if len(asked) == 2 and asked[1] not in self.used and self.is_wanted(asked[0], method, target):
             self.used.add(asked[1])
-            return asked[0]
-        if asked or method not in self.methods or self.random.random() >= self.share:
+            return asked[0].removeprefix("@")
+        if asked or self.random.random() >= self.share:
             return None
         return self.random.choice(self.kinds)
 
@@ -95,18 +102,10 @@ class Proxy:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             lines = [line for line in lines if not line.lower().startswith(b"expect:")]
         body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
-        fault = self.choose(method, fields)
-        if self.ignores or fault == "ignore":
-            # Signed headers cannot go, but a value that never refuses does the same.
-            lines = [self.defuse(line) for line in lines]
+        fault = self.choose(method, lines[0].split(b" ")[1], fields)
         request = b"\r\n".join(lines) + b"\r\n\r\n" + body
         self.requests.append(lines[0].decode(errors="replace"))
         return await self.apply(fault, method, request, writer)
-
-    @staticmethod
-    def defuse(line):
-        name = line.partition(b":")[0].lower()
-        return b"x-was-" + line if name in CONDITIONS else line
 
     async def apply(self, fault, method, request, writer):
         self.faults[fault] = self.faults.get(fault, 0) + 1
@@ -120,7 +119,9 @@ class Proxy:
         if fault == "duplicate":
             await self.forward(method, request)
         answer = await self.forward(method, request)
-        if fault == "drop-answer":
+        if fault == "hold":
+            await asyncio.sleep(1)
+        if fault in ("drop-answer", "hold"):
             return False
         if fault == "error-500":
             answer = ERROR
@@ -156,3 +157,56 @@ class Proxy:
             return head + await reader.readexactly(int(fields.get(b"content-length", b"0")))
         finally:
             writer.close()
+
+
+class Careless:
+    """An S3 server that takes no notice of conditions, in the least code that will do."""
+
+    def __enter__(self):
+        objects = {}
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self, status, body=b"", fields=()):
+                self.send_response(status)
+                for name, value in fields:
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            def do_PUT(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if self.headers.get("x-amz-copy-source"):
+                    body = objects[self.headers["x-amz-copy-source"].partition("?")[0].lstrip("/")]
+                objects[self.path.lstrip("/")] = body
+                etag = hashlib.md5(body).hexdigest()
+                copied = f'<CopyObjectResult><ETag>"{etag}"</ETag></CopyObjectResult>'.encode()
+                self.answer(200, copied if self.headers.get("x-amz-copy-source") else b"", [("ETag", f'"{etag}"')])
+
+            def do_GET(self):
+                body = objects.get(self.path.partition("?")[0].lstrip("/"))
+                if body is None:
+                    return self.answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
+                self.answer(200, body, [("ETag", f'"{hashlib.md5(body).hexdigest()}"')])
+
+            do_HEAD = do_GET
+
+            def do_DELETE(self):
+                objects.pop(self.path.lstrip("/"), None)
+                self.answer(204)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
