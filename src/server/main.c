@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/rand.h"
 #include "server/api/api.h"
+#include "server/api/iam_store.h"
 #include "server/care.h"
 #include "server/config.h"
 #include "server/store/log_store.h"
@@ -40,6 +41,7 @@ struct tarnd {
     struct config config;
     struct store *store;
     struct auth *auth;
+    struct iam *iam;
     struct api *api;
     struct http_server *http;
     unsigned grace_ms;
@@ -218,20 +220,49 @@ static int start_store(struct tarnd *t, struct tarn_error *err)
     return log_store_open(&config, &t->store, err);
 }
 
+static int add_accounts(struct tarnd *t, struct tarn_error *err)
+{
+    int rc = TARN_OK;
+    for (size_t i = 0; rc == TARN_OK && i < t->config.account_count; i++) {
+        const struct config_account *a = &t->config.accounts[i];
+        const struct auth_account account = { .number = tn_str_from(a->id),
+                                              .canonical_id = tn_str_from(a->canonical_id),
+                                              .name = tn_str_from(a->name),
+                                              .email = tn_str_from(a->email) };
+        rc = auth_account_add(t->auth, &account, err);
+    }
+    return rc == TARN_EINVAL || rc == TARN_EEXISTS ? TARN_ECONFIG : rc;
+}
+
 static int start_auth(struct tarnd *t, struct tarn_error *err)
 {
-    struct auth_config config = { .is_off = t->config.is_auth_off, .region = t->config.region };
+    struct auth_config config = { .is_off = t->config.is_auth_off,
+                                  .region = t->config.region,
+                                  .account = t->config.account.id,
+                                  .id = t->config.account.canonical_id,
+                                  .name = t->config.account.name,
+                                  .email = t->config.account.email };
     int rc = find_keys(t, err);
     if (rc < 0)
         return rc;
     t->auth = auth_new(&config, err);
     if (!t->auth)
         return TARN_ECONFIG;
+    rc = add_accounts(t, err);
     for (size_t i = 0; rc == TARN_OK && i < t->config.key_count; i++) {
         const struct config_key *key = &t->config.keys[i];
-        rc = auth_key_set(t->auth, tn_str_from(key->access_key), tn_str_from(key->secret_key), err);
+        struct tn_str account = auth_account_at(t->auth, key->account)->number;
+        rc = auth_key_set_for(t->auth, tn_str_from(key->access_key), tn_str_from(key->secret_key),
+                              account, TN_STR_EMPTY, err);
     }
     return rc;
+}
+
+/* Users and policies are in the store itself. */
+static int start_iam(struct tarnd *t, struct tarn_error *err)
+{
+    struct iam_storage storage = api_iam_storage(t->store);
+    return iam_new(t->auth, &storage, &t->iam, err);
 }
 
 static int start_api(struct tarnd *t, struct tarn_error *err)
@@ -241,6 +272,7 @@ static int start_api(struct tarnd *t, struct tarn_error *err)
         domains[i] = t->config.domains[i];
     struct api_config config = { .store = t->store,
                                  .auth = t->auth,
+                                 .iam = t->iam,
                                  .region = t->config.region,
                                  .domains = domains,
                                  .domain_count = t->config.domain_count,
@@ -270,7 +302,7 @@ static int start_http(struct tarnd *t, struct tarn_error *err)
 static int serve(struct tarnd *t, struct tarn_error *err)
 {
     static int (*const steps[])(struct tarnd *, struct tarn_error *) = {
-        start_store, start_auth, start_api, start_http, start_signal_thread,
+        start_store, start_auth, start_iam, start_api, start_http, start_signal_thread,
     };
     for (size_t i = 0; i < TN_COUNT(steps); i++) {
         int rc = steps[i](t, err);
@@ -292,6 +324,7 @@ static void stop(struct tarnd *t)
     if (t->store)
         t->store->ops->close(t->store);
     api_free(t->api);
+    iam_free(t->iam);
     auth_free(t->auth);
     config_release(&t->config);
 }

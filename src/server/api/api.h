@@ -5,6 +5,7 @@
 #define SERVER_API_API_H
 
 #include "server/auth/auth.h"
+#include "server/auth/iam.h"
 #include "server/http/http.h"
 #include "server/store/store.h"
 
@@ -13,6 +14,7 @@ struct api;
 struct api_config {
     struct store *store; /* must outlive the api, like all that is named here */
     struct auth *auth;
+    struct iam *iam; /* NULL: only the accounts' own keys */
     const char
         *region; /* reported for buckets; NULL: any region is taken, "us-east-1" by default */
     const char *const *domains; /* "bucket.DOMAIN" names a bucket; "localhost" always does */

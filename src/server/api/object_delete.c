@@ -6,6 +6,7 @@
 #include "proto/http_date.h"
 #include "proto/name.h"
 #include "proto/xml.h"
+#include "server/api/authorise.h"
 #include "server/api/ops.h"
 #include "server/api/request.h"
 
@@ -205,10 +206,13 @@ enum tn_s3_code objects_delete_run(struct api_req *r)
         return code;
     atomic_init(&state->left, state->count + 1);
     for (size_t i = 0; i < state->count; i++) {
-        if (state->entries[i].code)
+        struct delete_entry *e = &state->entries[i];
+        if (!e->code)
+            e->code = api_may(r, "s3:DeleteObject", r->bucket, e->key, TN_STR_EMPTY);
+        if (e->code)
             atomic_fetch_sub(&state->left, 1);
         else
-            start_entry(r, &state->entries[i]);
+            start_entry(r, e);
     }
     entry_done(r);
     return TN_S3_OK;

@@ -13,6 +13,7 @@
 #include "proto/name.h"
 #include "proto/uri.h"
 #include "proto/xml.h"
+#include "server/api/authorise.h"
 #include "server/api/bucket_forms.h"
 #include "server/api/router.h"
 
@@ -354,8 +355,6 @@ static enum tn_s3_code check_auth(struct api_req *r)
     scratch_return(r->api->scratch, s);
     if (code)
         (void)snprintf(r->message, sizeof r->message, "%s", r->who.message);
-    else if (auth_result_is_anonymous(&r->who))
-        code = TN_S3_ACCESS_DENIED;
     return code;
 }
 
@@ -438,8 +437,8 @@ void api_run_on_worker(struct api_req *r, api_step_fn step)
 static enum tn_s3_code judge_head(struct api_req *r)
 {
     static const api_step_fn steps[] = {
-        check_auth, gather_headers,    api_route_split, check_names,
-        find_op,    api_route_headers, api_body_check,
+        check_auth, gather_headers, api_route_split,   check_names,
+        find_op,    api_authorise,  api_route_headers, api_body_check,
     };
     for (size_t i = 0; i < TN_COUNT(steps); i++) {
         enum tn_s3_code code = steps[i](r);
@@ -462,18 +461,9 @@ static enum tn_s3_code prepare(struct api_req *r)
     return code;
 }
 
-static enum tn_s3_code start(struct api_req *r)
+/* On the loop, once it is known that the request may go on. */
+static enum tn_s3_code proceed(struct api_req *r)
 {
-    r->headers = r->http->head.headers;
-    r->header_count = r->http->head.header_count;
-    enum tn_s3_code code = read_target(r);
-    if (code)
-        return code;
-    if (is_health(r))
-        return reply_health(r);
-    code = judge_head(r);
-    if (code)
-        return code;
     if (r->op->prepare) {
         api_run_on_worker(r, prepare);
         return TN_S3_OK;
@@ -487,6 +477,37 @@ static enum tn_s3_code start(struct api_req *r)
     return r->op->run(r);
 }
 
+static void proceed_on_loop(struct http_req *http)
+{
+    api_run(http->user, proceed);
+}
+
+static enum tn_s3_code decide(struct api_req *r)
+{
+    enum tn_s3_code code = api_authorise_object(r);
+    if (code == TN_S3_OK)
+        http_run_on_loop(r->http, proceed_on_loop);
+    return code;
+}
+
+static enum tn_s3_code start(struct api_req *r)
+{
+    r->headers = r->http->head.headers;
+    r->header_count = r->http->head.header_count;
+    enum tn_s3_code code = read_target(r);
+    if (code)
+        return code;
+    if (is_health(r))
+        return reply_health(r);
+    code = judge_head(r);
+    if (code)
+        return code;
+    if (r->is_undecided) {
+        api_run_on_worker(r, decide);
+        return TN_S3_OK;
+    }
+    return proceed(r);
+}
 static void on_head(void *context, struct http_req *http)
 {
     struct api_req *r = tn_arena_zalloc(&http->arena, sizeof *r);
@@ -622,6 +643,7 @@ struct api *api_new(const struct api_config *config)
         return NULL;
     api->store = config->store;
     api->auth = config->auth;
+    api->iam = config->iam;
     api->is_auth_off = config->is_auth_off;
     api->is_region_fixed = config->region != NULL;
     (void)snprintf(api->region, sizeof api->region, "%s",

@@ -39,6 +39,7 @@ enum {
 #define API_PART_LEN_MIN (5ull << 20)    /* all parts but the last */
 #define API_OBJECT_LEN_MAX (50ull << 40) /* 10,000 parts */
 
+struct api_identity;
 struct api_req;
 typedef enum tn_s3_code (*api_step_fn)(struct api_req *r);
 
@@ -87,6 +88,8 @@ struct api_req {
     bool is_head;
     bool is_answered;
     struct auth_result who;
+    struct api_identity *identity; /* authorise.h; NULL until it is needed */
+    bool is_undecided;             /* whether it may go on depends on the object */
     struct api_body body;
     struct tn_buf out;    /* body of the answer */
     struct tn_buf side;   /* listings: common prefixes, which follow the entries */
@@ -116,6 +119,7 @@ struct api_req {
 struct api {
     struct store *store;
     struct auth *auth;
+    struct iam *iam; /* NULL: no users but the accounts' roots */
     struct bucket_configs *configs;
     char region[TN_SIGV4_REGION_LEN_MAX + 1];
     bool is_region_fixed;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What judging a request needs to know of the object that it is about. */
+
+#include "server/api/authorise.h"
+#include "server/api/owner.h"
+
+static enum tn_s3_code take(struct api_question *q, const struct store_object *object)
+{
+    struct tn_arena *arena = &q->r->http->arena;
+    struct api_meta meta;
+    struct tn_str text = q->r->api->store->ops->object_meta(object);
+    /* The object is closed before the texts are used. */
+    int rc = tn_arena_str(arena, text, &text);
+    if (rc == TARN_OK)
+        rc = api_meta_decode(text, arena, &meta);
+    if (rc < 0)
+        return api_from_status(q->r, rc, NULL);
+    q->tags = meta.fields[API_META_TAGS];
+    q->acl = meta.fields[API_META_ACL];
+    q->owner = meta.fields[API_META_OWNER];
+    return TN_S3_OK;
+}
+
+enum tn_s3_code api_question_look(struct api_question *q)
+{
+    struct store *s = q->r->api->store;
+    struct store_object *object = NULL;
+    struct tarn_error err = { 0 };
+    q->has_object = true;
+    int rc = s->ops->object_open(s, bucket_config_name(q->config), q->key, true, &object, &err);
+    q->is_missing = rc == TARN_ENOTFOUND || rc == TARN_ENOBUCKET;
+    if (q->is_missing)
+        return TN_S3_OK;
+    if (rc < 0)
+        return api_from_status(q->r, rc, &err);
+    enum tn_s3_code code = take(q, object);
+    s->ops->object_close(object);
+    return code;
+}
