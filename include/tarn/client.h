@@ -4,6 +4,7 @@
 #ifndef TARN_CLIENT_H
 #define TARN_CLIENT_H
 
+#include <tarn/credentials.h>
 #include <tarn/types.h>
 
 #ifdef __cplusplus
@@ -20,11 +21,9 @@ enum tarn_addressing {
 /* Fill with tarn_config_init, then change what differs. Texts are copied by tarn_client_new.
  *
  * A value that is not given is looked for in this order: environment (AWS_ENDPOINT_URL_S3,
- * AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
- * AWS_SESSION_TOKEN, AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE, AWS_CA_BUNDLE), the
- * profile in ~/.aws/credentials and ~/.aws/config (keys, region, endpoint_url,
- * s3.addressing_style), the default. A profile that is asked for by name (here, not in the
- * environment) goes before the environment's keys. */
+ * AWS_ENDPOINT_URL, AWS_REGION, AWS_DEFAULT_REGION, AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE,
+ * AWS_CONFIG_FILE, AWS_CA_BUNDLE), the profile in ~/.aws/credentials and ~/.aws/config (region,
+ * endpoint_url, s3.addressing_style), the default. For keys see tarn/credentials.h. */
 struct tarn_config {
     const char
         *endpoint; /* "http[s]://host[:port][/path]"; without a scheme it is https. Default: AWS */
@@ -54,16 +53,21 @@ struct tarn_config {
     long retry_cap_ms;       /* no delay is longer; default 20,000 */
     int connections_max;     /* requests in flight, all transfers together; default 256 */
     int io_threads;          /* at most; default 0: by the number of processors, 4 at most */
+    uint64_t bandwidth_max;  /* bytes of bodies a second, both ways together; 0 is no limit */
+    double request_rate_max; /* requests a second, retries included; 0 is no limit */
     uint64_t memory_max;     /* all body buffers together; default 256 MiB, at least 32 MiB */
-    void *reserved[8];
+    tarn_credentials_fn credentials_fn; /* a source of keys of the program's own; not with keys */
+    void *credentials_arg;
+    void *reserved[6];
 };
 
 TARN_API void tarn_config_init(struct tarn_config *config);
 
 /* NULL on failure: TARN_ECONFIG, TARN_ECREDENTIALS (incomplete pair, unknown profile, none found
  * although not anonymous), TARN_ENOMEM, TARN_EIO. `config` NULL is all defaults. No request is
- * sent; threads start with the first one. The client is used by any number of threads at once, for
- * any buckets. */
+ * sent, also not for keys: those that must be fetched are with the first call, which may then fail
+ * with TARN_ECREDENTIALS; threads start then. The client is used by any number of threads at once,
+ * for any buckets. */
 TARN_API struct tarn_client *tarn_client_new(const struct tarn_config *config,
                                              struct tarn_error *err);
 
@@ -78,8 +82,9 @@ TARN_API void tarn_client_cancel(struct tarn_client *client);
 /* What was settled on; valid as long as the client. */
 TARN_API const char *tarn_client_endpoint(const struct tarn_client *client); /* with scheme */
 TARN_API const char *tarn_client_region(const struct tarn_client *client);
-TARN_API const char *
-tarn_client_access_key(const struct tarn_client *client); /* "" when anonymous */
+TARN_API const char *tarn_client_access_key(
+    const struct tarn_client *client); /* "" when anonymous, and when keys are
+                                          fetched (tarn_client_get_credentials) */
 
 /* Counters since the client was made. Any thread; fields are read one by one. */
 struct tarn_client_stats {

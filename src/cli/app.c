@@ -19,6 +19,12 @@ static void fill_config(const struct cli_options *opt, struct tarn_config *confi
     config->is_anonymous = opt->no_sign_request;
     config->skip_tls_verify = opt->no_verify_ssl;
     config->is_requester_pays = opt->request_payer;
+    config->use_acceleration = opt->use_acceleration;
+    config->use_dualstack = opt->use_dualstack;
+    config->use_fips = opt->use_fips;
+    config->proxy = opt->proxy;
+    config->bandwidth_max = opt->max_bandwidth;
+    config->request_rate_max = (double)opt->request_rate;
     if (opt->path_style)
         config->addressing = TARN_ADDRESSING_PATH;
     if (opt->virtual_host)

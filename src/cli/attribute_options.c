@@ -40,6 +40,8 @@ static int check_values(const struct cli_options *opt, struct tarn_error *err)
         { "cache-control", opt->cache_control },
         { "storage-class", opt->storage_class },
         { "sse-kms-key-id", opt->sse_kms_key_id },
+        { "tagging", opt->tagging },
+        { "website-redirect", opt->website_redirect },
     };
     for (size_t i = 0; i < TN_COUNT(rows); i++) {
         if (rows[i].value && !is_header_value(rows[i].value))
@@ -84,7 +86,9 @@ static void fill(struct tarn_attributes *value, const struct cli_options *opt)
                                        .storage_class = opt->storage_class,
                                        .acl = opt->acl,
                                        .sse = opt->sse,
-                                       .sse_kms_key_id = opt->sse_kms_key_id };
+                                       .sse_kms_key_id = opt->sse_kms_key_id,
+                                       .tagging = opt->tagging,
+                                       .website_redirect = opt->website_redirect };
 }
 
 int cli_attributes_init(struct cli_attributes *attributes, const struct cli_options *opt,

@@ -213,6 +213,8 @@ static struct tarn_transfer_options transfer_options(struct work *w)
     return (struct tarn_transfer_options){ .request = cli_app_request(w->job->app),
                                            .part_size = opt->part_size_mib << 20,
                                            .concurrency = (uint32_t)opt->concurrency,
+                                           .verify = opt->no_verify ? TARN_VERIFY_NONE
+                                                                    : TARN_VERIFY_AUTO,
                                            .resume = !opt->no_resume,
                                            .on_resume = on_resume,
                                            .resume_arg = w,

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "cli/app.h"
+#include "cli/filter.h"
 #include "cli/help.h"
 #include "cli/interrupt.h"
 
@@ -19,7 +20,12 @@ static int (*const runs[CLI_COMMAND_COUNT])(struct cli_app *app) = {
 
 int cli_app_run(struct cli_app *app)
 {
-    return runs[app->command->id](app);
+    struct tarn_error err = { 0 };
+    if (cli_filter_load(&app->opt, &err) < 0)
+        return cli_report_usage(app, &err);
+    int code = runs[app->command->id](app);
+    cli_filter_unload(&app->opt);
+    return code;
 }
 
 /* Stands for a command line that names none, so that errors have something to refer to. */
@@ -79,7 +85,7 @@ static int run_connected(struct cli_app *app)
     }
     if (app->opt.no_verify_ssl && !app->opt.quiet)
         cli_out_error(&app->out, TN_STR("tarn: warning: the server's certificate is not verified"));
-    int code = runs[app->command->id](app);
+    int code = cli_app_run(app);
     cli_app_disconnect(app);
     return code;
 }

@@ -35,6 +35,8 @@ enum {
     CLI_OPTION_GROUPS = 4
 };
 
+struct cli_filter;
+
 /* Borrows from argv. */
 struct cli_list {
     const char **items;
@@ -55,6 +57,12 @@ struct cli_options {
     bool path_style;
     bool virtual_host;
     bool request_payer;
+    bool use_acceleration;
+    bool use_dualstack;
+    bool use_fips;
+    const char *proxy;
+    uint64_t max_bandwidth; /* bytes a second */
+    uint64_t request_rate;  /* a second */
     bool list_v1;
     uint64_t workers;
     uint64_t concurrency;
@@ -83,6 +91,8 @@ struct cli_options {
     const char *storage_class;
     const char *sse;
     const char *sse_kms_key_id;
+    const char *tagging;
+    const char *website_redirect;
     const char *metadata_directive;
 
     /* which objects */
@@ -90,6 +100,8 @@ struct cli_options {
     bool raw;
     struct cli_list include;
     struct cli_list exclude;
+    const char *filter_from;
+    struct cli_filter *filter; /* made by cli_filter_load */
     bool no_clobber;
     bool if_size_differ;
     bool if_source_newer;
@@ -97,6 +109,7 @@ struct cli_options {
     bool flatten;
     bool dry_run;
     bool no_resume;
+    bool no_verify;
     bool preserve;
     bool no_follow_symlinks;
     bool force_glacier;

@@ -208,11 +208,15 @@ size_t tn_op_on_body(char *bytes, size_t size, size_t count, void *arg)
             op->sink.rc = rc;
         return rc < 0 ? 0 : len;
     }
+    op->is_throttled = tn_limit_wait_ns(&op->client->bandwidth) > 0;
+    if (op->is_throttled)
+        return CURL_WRITEFUNC_PAUSE;
     int rc = tn_sink_write(&op->sink, bytes, len);
     if (rc == TARN_EAGAIN)
         return CURL_WRITEFUNC_PAUSE;
     if (rc < 0)
         return 0;
+    tn_limit_spend(&op->client->bandwidth, (double)len);
     atomic_fetch_add_explicit(&op->moved, len, memory_order_relaxed);
     atomic_fetch_add_explicit(&op->client->bytes_down, len, memory_order_relaxed);
     return len;
@@ -316,11 +320,13 @@ static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_a
                               uint64_t *delay_ms)
 {
     const struct tn_settings *s = &op->client->settings;
-    if (op->attempts > s->retries_max + op->region_tries + (op->has_fixed_clock ? 1 : 0))
+    if (op->attempts >
+        s->retries_max + op->region_tries + op->key_tries + (op->has_fixed_clock ? 1 : 0))
         return TN_NEXT_DONE;
     if (!can_go_on(op) || !tn_client_may_retry(op->client, kind == TN_RETRY_THROTTLE))
         return TN_NEXT_DONE;
-    bool is_at_once = kind == TN_RETRY_CLOCK || kind == TN_RETRY_REGION;
+    bool is_at_once =
+        kind == TN_RETRY_CLOCK || kind == TN_RETRY_REGION || kind == TN_RETRY_KEYS;
     *delay_ms =
         is_at_once ? 0
                    : tn_backoff_ms(op->attempts, s->retry_base_ms, s->retry_cap_ms, retry_after_ms);
@@ -368,6 +374,15 @@ static bool fix_region(struct tn_op *op, const struct problem *problem)
     return true;
 }
 
+static bool fix_keys(struct tn_op *op)
+{
+    if (op->key_tries > 0 || !tn_cred_store_renew(&op->client->credentials, op->cred))
+        return false;
+    op->key_tries++;
+    op->must_get_keys = true;
+    return true;
+}
+
 /* HEAD answers carry no code: what they can mean is told by their header fields. */
 static void refine(struct tn_op *op, const struct problem *problem, struct tn_verdict *v)
 {
@@ -377,6 +392,8 @@ static void refine(struct tn_op *op, const struct problem *problem, struct tn_ve
     if (v->retry == TN_RETRY_NEVER && has_no_code && op->http_status == 403)
         v->retry = TN_RETRY_CLOCK;
     if (v->retry == TN_RETRY_REGION && !fix_region(op, problem))
+        v->retry = has_no_code && op->http_status == 400 ? TN_RETRY_KEYS : TN_RETRY_NEVER;
+    if (v->retry == TN_RETRY_KEYS && !fix_keys(op))
         v->retry = TN_RETRY_NEVER;
     if (v->retry == TN_RETRY_CLOCK && !fix_clock(op))
         v->retry = TN_RETRY_NEVER;

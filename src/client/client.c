@@ -8,6 +8,11 @@
 
 enum { LOOP_BUSY_COUNT = 32 }; /* requests in each loop before another one is started */
 
+/* How much of a limit may go out at once. */
+#define BANDWIDTH_BURST_S 0.1
+#define REQUEST_BURST_S 0.05
+#define REQUEST_RATE_LIMIT 1e9
+
 const char *tarn_version(void)
 {
     return TARN_VERSION;
@@ -47,6 +52,18 @@ static int make_share(struct tarn_client *c)
     return TARN_OK;
 }
 
+static int set_credentials(struct tarn_client *c)
+{
+    const struct tn_settings *s = &c->settings;
+    const struct tn_cred_context context = { .ca_bundle = s->ca_bundle,
+                                             .proxy = s->proxy,
+                                             .user_agent = s->user_agent,
+                                             .skip_tls_verify = s->skip_tls_verify,
+                                             .ignore_environment = s->ignore_environment,
+                                             .is_cancelled = &c->is_cancelled };
+    return tn_cred_store_set(&c->credentials, s->credentials, &context);
+}
+
 static const char *get_environment(const char *name)
 {
     return getenv(name);
@@ -71,11 +88,20 @@ struct tarn_client *tarn_client_new(const struct tarn_config *config, struct tar
     (void)pthread_mutex_init(&c->regions.lock, NULL);
     (void)pthread_mutex_init(&c->loops.lock, NULL);
     atomic_store(&c->retry_tokens, TN_RETRY_TOKENS_MAX);
+    tn_cred_store_init(&c->credentials);
     tn_budget_init(&c->budget, config->memory_max);
+    tn_limit_init(&c->bandwidth, (double)config->bandwidth_max,
+                  (double)config->bandwidth_max * BANDWIDTH_BURST_S);
+    tn_limit_init(&c->request_rate, config->request_rate_max,
+                  config->request_rate_max * REQUEST_BURST_S + 1);
+    if (!(config->request_rate_max >= 0 && config->request_rate_max < REQUEST_RATE_LIMIT)) {
+        (void)tn_fail(err, TARN_ECONFIG, "could not use request_rate_max: not a rate");
+        goto fail;
+    }
     if (tn_settings_make(config, get_environment, &c->settings, err) < 0)
         goto fail;
     c->loops.max = c->settings.io_threads;
-    if (make_share(c) < 0) {
+    if (make_share(c) < 0 || set_credentials(c) < 0) {
         (void)tn_fail(err, TARN_ENOMEM, "could not create client: out of memory");
         goto fail;
     }
@@ -99,8 +125,12 @@ void tarn_client_free(struct tarn_client *client)
     }
     if (client->share)
         (void)curl_share_cleanup(client->share);
+    atomic_store(&client->is_cancelled, true); /* a fetch of keys ends early */
+    tn_cred_store_release(&client->credentials);
     tn_settings_release(&client->settings);
     tn_budget_release(&client->budget);
+    tn_limit_release(&client->bandwidth);
+    tn_limit_release(&client->request_rate);
     (void)pthread_mutex_destroy(&client->share_lock);
     (void)pthread_mutex_destroy(&client->pool.lock);
     (void)pthread_mutex_destroy(&client->regions.lock);
@@ -130,7 +160,20 @@ const char *tarn_client_region(const struct tarn_client *client)
 
 const char *tarn_client_access_key(const struct tarn_client *client)
 {
-    return client->settings.access_key;
+    const struct tn_cred_source *source = client->settings.credentials;
+    return source && source->kind == TN_CRED_STATIC ? source->texts[TN_CRED_ACCESS_KEY] : "";
+}
+
+int tarn_client_get_credentials(struct tarn_client *client, struct tarn_credentials *out,
+                                struct tarn_error *err)
+{
+    struct tn_cred *cred = NULL;
+    int rc = tn_cred_store_get(&client->credentials, NULL, &cred, err);
+    if (rc < 0)
+        return rc;
+    *out = cred ? cred->value : (struct tarn_credentials){ 0 };
+    tn_cred_unref(cred);
+    return TARN_OK;
 }
 
 void tarn_client_get_stats(const struct tarn_client *client, struct tarn_client_stats *out)

@@ -5,6 +5,8 @@
 #define CLIENT_CLIENT_IMPL_H
 
 #include "client/budget.h"
+#include "client/cred.h"
+#include "client/limit.h"
 #include "client/loop.h"
 #include "client/op.h"
 #include "client/settings.h"
@@ -21,6 +23,9 @@ enum {
 struct tarn_client {
     struct tn_settings settings;
     struct tn_budget budget;
+    struct tn_cred_store credentials;
+    struct tn_limit bandwidth;
+    struct tn_limit request_rate;
     CURLSH *share; /* TLS sessions */
     pthread_mutex_t share_lock;
     atomic_bool is_cancelled;

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "client/client_impl.h"
 
-enum { EVENTS_MAX = 64, NS_PER_MS = 1000000 };
+enum { EVENTS_MAX = 64, NS_PER_MS = 1000000, KEYS_POLL_MS = 20 };
 #define NO_TIMER UINT64_MAX
 
 struct op_list {
@@ -33,7 +33,9 @@ struct tn_loop {
     int wake_fd;
     int active_max;
     int active_count;
-    uint64_t curl_due_ns; /* NO_TIMER: none */
+    uint64_t curl_due_ns;      /* NO_TIMER: none, in all three */
+    uint64_t gate_due_ns;      /* the limit of requests */
+    uint64_t bandwidth_due_ns; /* the limit of bytes */
     struct op_list pending, active, delayed;
     bool did_cancel;
     atomic_int load;
@@ -189,7 +191,7 @@ static void finish(struct tn_loop *loop, struct tn_op *op, CURLcode code)
     enum tn_next next = tn_op_judge(op, (int)code, &delay_ms);
     detach(loop, op);
     if (next == TN_NEXT_RETRY) {
-        op->rc = tn_op_prepare(op, &op->err);
+        op->rc = op->must_get_keys ? TARN_OK : tn_op_prepare(op, &op->err);
         if (op->rc == TARN_OK) {
             op->due_ns = tn_now_ns() + delay_ms * NS_PER_MS;
             enter(loop, op, TN_OP_DELAYED);
@@ -216,8 +218,37 @@ static void start(struct tn_loop *loop, struct tn_op *op)
 
 static void start_pending(struct tn_loop *loop)
 {
-    while (loop->active_count < loop->active_max && loop->pending.first)
+    loop->gate_due_ns = NO_TIMER;
+    while (loop->active_count < loop->active_max && loop->pending.first) {
+        uint64_t wait_ns = tn_limit_take(&loop->client->request_rate, 1);
+        if (wait_ns > 0) {
+            loop->gate_due_ns = tn_now_ns() + wait_ns;
+            return;
+        }
         start(loop, loop->pending.first);
+    }
+}
+
+/* Lets those go on that the limit of bandwidth has stopped, once it has something to give. */
+static void release_throttled(struct tn_loop *loop)
+{
+    struct tn_limit *limit = &loop->client->bandwidth;
+    loop->bandwidth_due_ns = NO_TIMER;
+    if (limit->rate <= 0)
+        return;
+    for (struct tn_op *op = loop->active.first, *next; op; op = next) {
+        next = op->next;
+        if (!op->is_throttled)
+            continue;
+        uint64_t wait_ns = tn_limit_wait_ns(limit);
+        if (wait_ns > 0) {
+            loop->bandwidth_due_ns = tn_now_ns() + wait_ns;
+            return;
+        }
+        op->is_throttled = false;
+        enter(loop, op, TN_OP_ACTIVE); /* to the end of the list, so that all have their turn */
+        (void)curl_easy_pause(op->curl, CURLPAUSE_CONT);
+    }
 }
 
 static void cancel(struct tn_loop *loop, struct tn_op *op)
@@ -267,12 +298,27 @@ static void cancel_all_once(struct tn_loop *loop)
     cancel_list(loop, &loop->active);
 }
 
+/* False when it stays where it is, or is done because it cannot be signed. */
+static bool has_keys(struct tn_loop *loop, struct tn_op *op, uint64_t now)
+{
+    if (!op->must_get_keys)
+        return true;
+    int rc = tn_op_prepare_again(op, &op->err);
+    if (rc == TARN_EAGAIN)
+        op->due_ns = now + (uint64_t)KEYS_POLL_MS * NS_PER_MS;
+    if (rc < 0 && rc != TARN_EAGAIN) {
+        op->rc = rc;
+        complete(loop, op);
+    }
+    return rc == TARN_OK;
+}
+
 static void start_due(struct tn_loop *loop)
 {
     uint64_t now = loop->delayed.first ? tn_now_ns() : 0;
     for (struct tn_op *op = loop->delayed.first, *next; op; op = next) {
         next = op->next;
-        if (op->due_ns <= now)
+        if (op->due_ns <= now && has_keys(loop, op, now))
             enter(loop, op, TN_OP_PENDING);
     }
 }
@@ -354,6 +400,8 @@ static void run_events(struct tn_loop *loop, const struct epoll_event *events, i
 static int wait_ms(const struct tn_loop *loop)
 {
     uint64_t due = loop->curl_due_ns;
+    due = loop->gate_due_ns < due ? loop->gate_due_ns : due;
+    due = loop->bandwidth_due_ns < due ? loop->bandwidth_due_ns : due;
     for (const struct tn_op *op = loop->delayed.first; op; op = op->next)
         due = op->due_ns < due ? op->due_ns : due;
     if (due == NO_TIMER)
@@ -386,6 +434,7 @@ static void *run(void *arg)
         handle_inbox(loop);
         start_due(loop);
         start_pending(loop);
+        release_throttled(loop);
     }
     return NULL;
 }
@@ -442,7 +491,7 @@ struct tn_loop *tn_loop_new(struct tarn_client *client, int active_max, struct t
     loop->client = client;
     loop->epoll_fd = loop->wake_fd = -1;
     loop->active_max = active_max;
-    loop->curl_due_ns = NO_TIMER;
+    loop->curl_due_ns = loop->gate_due_ns = loop->bandwidth_due_ns = NO_TIMER;
     (void)pthread_mutex_init(&loop->inbox.lock, NULL);
     if (set_up(loop) < 0) {
         (void)tn_fail_errno(err, "could not start an I/O thread");

@@ -25,12 +25,16 @@ enum {
 static size_t on_read(char *out, size_t size, size_t count, void *arg)
 {
     struct tn_op *op = arg;
+    op->is_throttled = tn_limit_wait_ns(&op->client->bandwidth) > 0;
+    if (op->is_throttled)
+        return CURL_READFUNC_PAUSE;
     int64_t n = tn_body_read(&op->body, out, size * count);
     if (n == TN_BODY_WAIT)
         return CURL_READFUNC_PAUSE;
     if (n < 0)
         return CURL_READFUNC_ABORT;
     atomic_fetch_add_explicit(&op->moved, (uint64_t)n, memory_order_relaxed);
+    tn_limit_spend(&op->client->bandwidth, (double)n);
     return (size_t)n;
 }
 
@@ -174,7 +178,9 @@ static void forget(struct tn_op *op)
     op->range_first = op->range_last = op->range_suffix = op->deadline_ns = 0;
     op->cancel = NULL;
     op->build_rc = TARN_OK;
-    op->attempts = op->region_tries = 0;
+    tn_cred_unref(TN_TAKE(op->cred));
+    op->must_get_keys = false;
+    op->attempts = op->region_tries = op->key_tries = 0;
     op->has_fixed_clock = op->is_resuming = false;
     op->http_status = 0;
     op->is_answer_ok = op->has_begun = false;
@@ -506,14 +512,13 @@ static struct tn_str first_etag(const struct tn_op *op)
 
 static void add_attempt_headers(struct tn_op *op, int64_t now)
 {
-    const struct tn_settings *s = &op->client->settings;
     op->header_count = op->given_count;
     tn_time_basic(now, op->date);
     add(op, TN_STR("Host"), tn_buf_str(&op->host));
     add(op, TN_STR("x-amz-date"), tn_str_from(op->date));
     add(op, TN_STR("x-amz-content-sha256"), tn_str_from(op->payload_hash));
-    if (s->session_token[0])
-        add(op, TN_STR("x-amz-security-token"), tn_str_from(s->session_token));
+    if (op->cred && op->cred->value.session_token[0])
+        add(op, TN_STR("x-amz-security-token"), tn_str_from(op->cred->value.session_token));
     make_range(op);
     if (op->range_text[0])
         add(op, TN_STR("Range"), tn_str_from(op->range_text));
@@ -523,19 +528,21 @@ static void add_attempt_headers(struct tn_op *op, int64_t now)
 
 static int sign(struct tn_op *op, struct tn_str path, int64_t now, struct tarn_error *err)
 {
-    const struct tn_settings *s = &op->client->settings;
     char signature[TN_SIGV4_SIGNATURE_LEN + 1];
     tn_buf_truncate(&op->authorization, 0);
-    if (s->access_key[0] == '\0')
+    if (!op->cred)
         return TARN_OK;
+    if (op->cred_serial != op->cred->serial)
+        tn_sigv4_key_wipe(&op->sign_key);
+    op->cred_serial = op->cred->serial;
     struct tn_sigv4_signing signing = {
         .request = { .method = tn_str_from(op->method),
                      .path = path,
                      .query = tn_buf_str(&op->query),
                      .headers = op->headers,
                      .header_count = op->header_count },
-        .access_key = tn_str_from(s->access_key),
-        .secret = tn_str_from(s->secret_key),
+        .access_key = tn_str_from(op->cred->value.access_key),
+        .secret = tn_str_from(op->cred->value.secret_key),
         .region = tn_str_from(op->region),
         .payload_hash = tn_str_from(op->payload_hash),
         .now = now,
@@ -637,12 +644,23 @@ int tn_op_prepare(struct tn_op *op, struct tarn_error *err)
     return TARN_OK;
 }
 
+int tn_op_prepare_again(struct tn_op *op, struct tarn_error *err)
+{
+    if (tn_cred_store_is_fetching(&op->client->credentials))
+        return TARN_EAGAIN;
+    op->must_get_keys = false;
+    tn_cred_unref(op->cred);
+    op->cred = tn_cred_store_peek(&op->client->credentials);
+    return tn_op_prepare(op, err);
+}
+
 CURLcode tn_op_start(struct tn_op *op)
 {
     op->attempts++;
     op->http_status = 0;
     op->is_answer_ok = false;
     op->has_begun = false;
+    op->is_throttled = false;
     tn_buf_truncate(&op->head, 0);
     tn_buf_truncate(&op->answer, 0);
     atomic_store_explicit(&op->moved, 0, memory_order_relaxed);
@@ -686,7 +704,10 @@ static int build(struct tn_op *op)
                                                       : tarn_status_text(op->build_rc));
     if (op->attempts == 0)
         op->given_count = op->header_count;
-    return tn_op_prepare(op, &op->err);
+    op->must_get_keys = false;
+    tn_cred_unref(TN_TAKE(op->cred));
+    rc = tn_cred_store_get(&op->client->credentials, op->cancel, &op->cred, &op->err);
+    return rc < 0 ? rc : tn_op_prepare(op, &op->err);
 }
 
 void tn_op_post(struct tn_op *op)

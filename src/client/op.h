@@ -20,6 +20,7 @@
 
 #include "client/body.h"
 #include "client/classify.h"
+#include "client/cred.h"
 #include "client/sink.h"
 #include "proto/sigv4.h"
 #include "proto/xml.h"
@@ -83,6 +84,10 @@ struct tn_op {
     uint64_t deadline_ns; /* 0: none */
     const volatile int *cancel;
     int build_rc; /* the first failure while it was built */
+    bool must_get_keys; /* the next attempt is signed once new keys are there */
+    int key_tries;
+    struct tn_cred *cred; /* keys of this attempt; NULL: anonymous */
+    uint64_t cred_serial; /* of those that sign_key was made from */
 
     /* the attempt */
     CURL *curl;
@@ -102,6 +107,7 @@ struct tn_op {
     int attempts;
     int region_tries;
     bool has_fixed_clock;
+    bool is_throttled; /* paused by the limit of bandwidth */
     bool is_resuming; /* this attempt continues a body */
     uint64_t due_ns;  /* while delayed */
 
@@ -148,6 +154,10 @@ void tn_op_stream(struct tn_op *op, struct tn_pipe *pipe, uint64_t len,
 
 /* Builds URL, headers and signature of the next attempt and sets the curl handle up. */
 TN_MUST_USE int tn_op_prepare(struct tn_op *op, struct tarn_error *err);
+
+/* In the I/O thread, for an operation with must_get_keys: TARN_EAGAIN while they are on their way,
+ * then as tn_op_prepare. */
+TN_MUST_USE int tn_op_prepare_again(struct tn_op *op, struct tarn_error *err);
 
 /* Hands it to an I/O thread. A failure to build is a result like any other: it is done at once. */
 void tn_op_post(struct tn_op *op);

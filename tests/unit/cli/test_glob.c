@@ -3,6 +3,9 @@
 
 #include "unit/t.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "cli/filter.h"
 #include "cli/glob.h"
@@ -132,17 +135,77 @@ static void test_filter(void **state)
         struct cli_options opt = { .include = { text, rows[i].includes },
                                    .exclude = { rows[i].exclude, rows[i].exclude != NULL } };
         print_message("%s\n", rows[i].name);
+        assert_int_equal(cli_filter_load(&opt, NULL), TARN_OK);
         assert_int_equal(cli_filter_takes(&opt, rows[i].file), rows[i].is_taken);
+        cli_filter_unload(&opt);
     }
+}
+
+static const char *write_rules(const char *text)
+{
+    static char path[64];
+    (void)snprintf(path, sizeof path, "/tmp/tarn-filter-XXXXXX");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    (void)close(fd);
+    return path;
+}
+
+static void test_filter_file(void **state)
+{
+    static const struct {
+        const char *rules;
+        const char *name;
+        bool is_taken;
+        int rc;
+    } rows[] = {
+        { "", "a", true, TARN_OK },
+        { "# nothing\n\n", "a", true, TARN_OK },
+        { "- *.o\n", "x.o", false, TARN_OK },
+        { "- *.o\n", "x.c", true, TARN_OK },
+        { "+ keep.o\n- *.o", "keep.o", true, TARN_OK },
+        { "- *.o\n+ keep.o", "keep.o", false, TARN_OK },
+        { "exclude *\n", "x", false, TARN_OK },
+        { "include *.c\nexclude *\n", "d/x.c", true, TARN_OK },
+        { "+ *.c\n", "x.h", false, TARN_OK },
+        { "- !*.c\n", "x.h", false, TARN_OK },
+        { "- !*.c\n", "x.c", true, TARN_OK },
+        { "- regex:^a[0-9]+$\n", "a17", false, TARN_OK },
+        { "- regex:^a[0-9]+$\n", "xa17", true, TARN_OK },
+        { "- regex:b\n", "abc", false, TARN_OK },
+        { "- path:d/e\n", "d/e", false, TARN_OK },
+        { "- path:d/e\n", "d/e/f", false, TARN_OK },
+        { "- path:d/e/\n", "d/e/f", false, TARN_OK },
+        { "- path:d/e\n", "d/ef", true, TARN_OK },
+        { "- glob:a b\n", "a b", false, TARN_OK },
+        { "  -   *.o  \r\n", "x.o", false, TARN_OK },
+        { "*.o\n", "x.o", true, TARN_EINVAL },
+        { "-\n", "x", true, TARN_EINVAL },
+        { "- regex:(\n", "x", true, TARN_EINVAL },
+        { "- regex:\n", "x", true, TARN_EINVAL },
+        { "drop x\n", "x", true, TARN_EINVAL },
+    };
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        struct cli_options opt = { .filter_from = write_rules(rows[i].rules) };
+        struct tarn_error err = { 0 };
+        int rc = cli_filter_load(&opt, &err);
+        if (rc != rows[i].rc || cli_filter_takes(&opt, rows[i].name) != rows[i].is_taken)
+            fail_msg("%s: %d %s", rows[i].rules, rc, err.message);
+        cli_filter_unload(&opt);
+        (void)unlink(opt.filter_from);
+    }
+    struct cli_options absent = { .filter_from = "/absent/file" };
+    assert_true(cli_filter_load(&absent, NULL) < 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_match),
-        cmocka_unit_test(test_many_stars),
-        cmocka_unit_test(test_prefix),
-        cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_match),       cmocka_unit_test(test_many_stars),
+        cmocka_unit_test(test_prefix),      cmocka_unit_test(test_filter),
+        cmocka_unit_test(test_filter_file),
     };
     return cmocka_run_group_tests_name("cli_glob", tests, NULL, NULL);
 }

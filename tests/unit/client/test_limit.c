@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Token buckets against the clock. */
+
+#include "unit/t.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "client/limit.h"
+
+static void wait_ns(uint64_t ns)
+{
+    struct timespec t = { (time_t)(ns / 1000000000u), (long)(ns % 1000000000u) };
+    (void)nanosleep(&t, NULL);
+}
+
+static void test_no_limit(void **state)
+{
+    struct tn_limit l;
+    (void)state;
+    tn_limit_init(&l, 0, 0);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(tn_limit_take(&l, 1e9), 0);
+    tn_limit_spend(&l, 1e18);
+    assert_int_equal(tn_limit_wait_ns(&l), 0);
+    tn_limit_release(&l);
+}
+
+static void test_rate(void **state)
+{
+    struct tn_limit l;
+    (void)state;
+    tn_limit_init(&l, 200, 1);
+    uint64_t start = tn_now_ns();
+    for (int i = 0; i < 41; i++) {
+        for (uint64_t ns = tn_limit_take(&l, 1); ns > 0; ns = tn_limit_take(&l, 1)) {
+            assert_true(ns <= 5000001);
+            wait_ns(ns);
+        }
+    }
+    assert_true(tn_now_ns() - start >= 199000000);
+    tn_limit_release(&l);
+}
+
+static void test_debt(void **state)
+{
+    struct tn_limit l;
+    (void)state;
+    tn_limit_init(&l, 1000, 10);
+    assert_int_equal(tn_limit_wait_ns(&l), 0);
+    tn_limit_spend(&l, 60);
+    uint64_t ns = tn_limit_wait_ns(&l);
+    assert_true(ns > 30000000 && ns <= 50000001);
+    wait_ns(ns + 1000000);
+    assert_int_equal(tn_limit_wait_ns(&l), 0);
+    tn_limit_release(&l);
+}
+
+/* Time that passes unused does not add up past the burst. */
+static void test_burst(void **state)
+{
+    struct tn_limit l;
+    (void)state;
+    tn_limit_init(&l, 100000, 3);
+    wait_ns(2000000);
+    assert_int_equal(tn_limit_take(&l, 3), 0);
+    assert_true(tn_limit_take(&l, 3) > 0);
+    tn_limit_release(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_no_limit),
+        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_debt),
+        cmocka_unit_test(test_burst),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
