@@ -7,6 +7,7 @@
 #include <tarn/bucket.h>
 #include <tarn/client.h>
 #include <tarn/copy_atomic.h>
+#include <tarn/credentials.h>
 #include <tarn/list.h>
 #include <tarn/lock.h>
 #include <tarn/multipart.h>

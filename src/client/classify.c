@@ -41,6 +41,9 @@ static const struct {
     { "TemporaryRedirect", TN_RETRY_REGION },
     { "Redirect", TN_RETRY_REGION },
     { "IllegalLocationConstraintException", TN_RETRY_REGION },
+    { "ExpiredToken", TN_RETRY_KEYS },
+    { "ExpiredTokenException", TN_RETRY_KEYS },
+    { "TokenRefreshRequired", TN_RETRY_KEYS },
     { "NotImplemented", TN_RETRY_NEVER },
 };
 

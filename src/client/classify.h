@@ -12,6 +12,7 @@ enum tn_retry {
     TN_RETRY_THROTTLE, /* after a delay; the server is fine but busy */
     TN_RETRY_CLOCK,    /* once, at once, with the server's clock */
     TN_RETRY_REGION,   /* once or twice, at once, signed for another region */
+    TN_RETRY_KEYS,     /* once, with new keys */
 };
 
 struct tn_verdict {

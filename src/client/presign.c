@@ -71,8 +71,8 @@ static int gather(struct making *m, const char *bucket, const char *key,
     return TARN_OK;
 }
 
-static int sign(struct making *m, const char *method, long expires_s, int64_t now,
-                struct tarn_error *err)
+static int sign(struct making *m, const struct tarn_credentials *keys, const char *method,
+                long expires_s, int64_t now, struct tarn_error *err)
 {
     const struct tn_settings *s = &m->client->settings;
     struct tn_sigv4_scratch scratch;
@@ -83,9 +83,9 @@ static int sign(struct making *m, const char *method, long expires_s, int64_t no
                      .query = tn_buf_str(&m->query),
                      .headers = m->headers,
                      .header_count = m->header_count },
-        .access_key = tn_str_from(s->access_key),
-        .secret = tn_str_from(s->secret_key),
-        .session_token = tn_str_from(s->session_token),
+        .access_key = tn_str_from(keys->access_key),
+        .secret = tn_str_from(keys->secret_key),
+        .session_token = tn_str_from(keys->session_token),
         .region = tn_str_from(m->region),
         .now = now,
     };
@@ -118,7 +118,7 @@ static int check(struct tarn_client *client, const char *bucket, const char *key
         return tn_fail(err, TARN_EINVAL, "could not presign: bad bucket or key");
     if (o->header_count > HEADERS_MAX)
         return tn_fail(err, TARN_ETOOBIG, "could not presign: more than %d headers", HEADERS_MAX);
-    if (client->settings.access_key[0] == '\0')
+    if (!client->settings.credentials)
         return tn_fail(err, TARN_ECREDENTIALS, "could not presign: the client is anonymous");
     return TARN_OK;
 }
@@ -129,7 +129,10 @@ int tarn_presign(struct tarn_client *client, const char *bucket, const char *key
 {
     static const struct tarn_presign_options none;
     const struct tarn_presign_options *o = options ? options : &none;
+    struct tn_cred *cred = NULL;
     int rc = check(client, bucket, key, o, err);
+    if (rc == TARN_OK)
+        rc = tn_cred_store_get(&client->credentials, NULL, &cred, err);
     if (rc < 0)
         return rc;
     struct making m = { .client = client,
@@ -142,11 +145,12 @@ int tarn_presign(struct tarn_client *client, const char *bucket, const char *key
         (void)tn_fail(err, rc, "could not presign: %s", tarn_status_text(rc));
     else
         rc = sign(
-            &m, o->method ? o->method : "GET", o->expires_s ? o->expires_s : EXPIRES_DEFAULT_S,
+            &m, &cred->value, o->method ? o->method : "GET", o->expires_s ? o->expires_s : EXPIRES_DEFAULT_S,
             o->now ? o->now : tn_wall_ms() / 1000 + (int64_t)atomic_load(&client->clock_offset_s),
             err);
     if (rc == TARN_OK)
         memcpy(url, m.url.data, m.url.len + 1);
+    tn_cred_unref(cred);
     tn_buf_release(&m.host);
     tn_buf_release(&m.path);
     tn_buf_release(&m.query);

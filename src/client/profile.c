@@ -5,7 +5,7 @@
 
 struct reader {
     struct tn_str name;
-    bool is_config;
+    enum tn_profile_section section;
     bool is_inside;       /* the section that is asked for */
     struct tn_str parent; /* key whose value is empty: sub-keys follow */
     struct tn_profile *out;
@@ -39,20 +39,40 @@ static void take_key(struct reader *r, struct tn_str key, struct tn_str value)
         { "region", offsetof(struct tn_profile, region) },
         { "endpoint_url", offsetof(struct tn_profile, endpoint) },
         { "ca_bundle", offsetof(struct tn_profile, ca_bundle) },
-    };
-    static const char *const foreign[] = {
-        "role_arn",      "credential_process",      "sso_session",
-        "sso_start_url", "web_identity_token_file", "credential_source"
+        { "role_arn", offsetof(struct tn_profile, role_arn) },
+        { "source_profile", offsetof(struct tn_profile, source_profile) },
+        { "credential_source", offsetof(struct tn_profile, credential_source) },
+        { "external_id", offsetof(struct tn_profile, external_id) },
+        { "role_session_name", offsetof(struct tn_profile, role_session_name) },
+        { "duration_seconds", offsetof(struct tn_profile, duration_seconds) },
+        { "mfa_serial", offsetof(struct tn_profile, mfa_serial) },
+        { "web_identity_token_file", offsetof(struct tn_profile, web_identity_token_file) },
+        { "credential_process", offsetof(struct tn_profile, credential_process) },
+        { "sso_session", offsetof(struct tn_profile, sso_session) },
+        { "sso_start_url", offsetof(struct tn_profile, sso_start_url) },
+        { "sso_region", offsetof(struct tn_profile, sso_region) },
+        { "sso_account_id", offsetof(struct tn_profile, sso_account_id) },
+        { "sso_role_name", offsetof(struct tn_profile, sso_role_name) },
     };
 
     for (size_t i = 0; i < TN_COUNT(known); i++) {
         if (tn_str_eq(key, tn_str_from(known[i].key)))
             set((struct tn_str *)(void *)((char *)r->out + known[i].offset), value);
     }
-    for (size_t i = 0; i < TN_COUNT(foreign); i++) {
-        if (tn_str_eq(key, tn_str_from(foreign[i])))
-            set(&r->out->foreign, key);
-    }
+}
+
+/* Empty for a section of another sort, such as "services x". */
+static struct tn_str section_name(enum tn_profile_section section, struct tn_str name)
+{
+    static const struct tn_str words[] = {
+        [TN_PROFILE_CONFIG] = TN_STR("profile "), [TN_PROFILE_SSO_SESSION] = TN_STR("sso-session ")
+    };
+    if (section == TN_PROFILE_CREDENTIALS)
+        return name;
+    if (tn_str_starts(name, words[section]))
+        return tn_str_trim(tn_str_sub(name, words[section].len, SIZE_MAX));
+    bool is_default = section == TN_PROFILE_CONFIG && tn_str_eq(name, TN_STR("default"));
+    return is_default ? name : TN_STR_EMPTY;
 }
 
 static int take_section(struct reader *r, struct tn_str line)
@@ -60,11 +80,7 @@ static int take_section(struct reader *r, struct tn_str line)
     size_t end = tn_str_find_char(line, ']');
     if (end == SIZE_MAX)
         return TARN_EINVAL;
-    struct tn_str name = tn_str_trim(tn_str_sub(line, 1, end - 1));
-    if (r->is_config && tn_str_starts(name, TN_STR("profile ")))
-        name = tn_str_trim(tn_str_sub(name, 8, SIZE_MAX));
-    else if (r->is_config && !tn_str_eq(name, TN_STR("default")))
-        name = TN_STR_EMPTY; /* "sso-session x", "services x": not profiles */
+    struct tn_str name = section_name(r->section, tn_str_trim(tn_str_sub(line, 1, end - 1)));
     r->is_inside = name.len > 0 && tn_str_eq(name, r->name);
     r->out->is_found |= r->is_inside;
     r->parent = TN_STR_EMPTY;
@@ -109,10 +125,10 @@ static int take_line(struct reader *r, struct tn_str line)
     return TARN_OK;
 }
 
-int tn_profile_read(struct tn_str text, struct tn_str name, bool is_config, struct tn_profile *out,
-                    size_t *line)
+int tn_profile_read(struct tn_str text, struct tn_str name, enum tn_profile_section section,
+                    struct tn_profile *out, size_t *line)
 {
-    struct reader r = { .name = name, .is_config = is_config, .out = out };
+    struct reader r = { .name = name, .section = section, .out = out };
     for (*line = 1; text.len > 0; (*line)++) {
         int rc = take_line(&r, tn_str_split(&text, '\n'));
         if (rc < 0)

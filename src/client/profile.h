@@ -18,15 +18,31 @@ struct tn_profile {
     struct tn_str endpoint_s3;
     struct tn_str addressing; /* "auto", "path", "virtual" */
     struct tn_str ca_bundle;
-    struct tn_str
-        foreign; /* name of a credential source that is not supported, such as "sso_session" */
+    struct tn_str role_arn;
+    struct tn_str source_profile;
+    struct tn_str credential_source;
+    struct tn_str external_id;
+    struct tn_str role_session_name;
+    struct tn_str duration_seconds;
+    struct tn_str mfa_serial;
+    struct tn_str web_identity_token_file;
+    struct tn_str credential_process;
+    struct tn_str sso_session;
+    struct tn_str sso_start_url;
+    struct tn_str sso_region;
+    struct tn_str sso_account_id;
+    struct tn_str sso_role_name;
 };
 
-/* Adds what `text` says of the profile to `out`; values that are there already stay. In the config
- * file
- * (`is_config`) sections are called "profile NAME", but for "default". TARN_EINVAL for a line that
- * is neither section, key nor comment: `line` tells which; `out` may be partly filled then. */
-TN_MUST_USE int tn_profile_read(struct tn_str text, struct tn_str name, bool is_config,
-                                struct tn_profile *out, size_t *line);
+/* Sections are called "profile NAME" in the config file, but for "default"; plain "NAME" in the
+ * credentials file; and sessions "sso-session NAME". */
+enum tn_profile_section { TN_PROFILE_CREDENTIALS, TN_PROFILE_CONFIG, TN_PROFILE_SSO_SESSION };
+
+/* Adds what `text` says of the section to `out`; values that are there already stay. TARN_EINVAL
+ * for a line that is neither section, key nor comment: `line` tells which; `out` may be partly
+ * filled then. */
+TN_MUST_USE int tn_profile_read(struct tn_str text, struct tn_str name,
+                                enum tn_profile_section section, struct tn_profile *out,
+                                size_t *line);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "client/cred_chain.h"
 #include "client/profile.h"
 #include "proto/name.h"
 #include "proto/uri.h"
@@ -19,6 +20,7 @@ struct sources {
     tn_getenv_fn get;
     struct tn_buf credentials_text;
     struct tn_buf config_text;
+    const char *profile_name;
     struct tn_profile profile;
 };
 
@@ -41,9 +43,7 @@ void tn_settings_release(struct tn_settings *s)
     tn_free(s->host);
     tn_free(s->base_path);
     tn_free(s->region);
-    tn_free_secret(s->access_key);
-    tn_free_secret(s->secret_key);
-    tn_free_secret(s->session_token);
+    tn_cred_source_free(s->credentials);
     tn_free(s->ca_bundle);
     tn_free(s->proxy);
     tn_free(s->user_agent);
@@ -111,6 +111,7 @@ static int load_profile(struct sources *src, struct tarn_error *err)
     const char *env = src->get("AWS_PROFILE");
     bool is_named = config->profile || (env && *env);
     const char *name = config->profile ? config->profile : is_named ? env : "default";
+    src->profile_name = name;
     struct {
         const char *given, *variable, *file;
         struct tn_buf *text;
@@ -129,7 +130,8 @@ static int load_profile(struct sources *src, struct tarn_error *err)
         size_t line = 0;
         if (rc < 0)
             return tn_fail(err, rc == TARN_ENOMEM ? rc : TARN_ECONFIG, "%s", local.message);
-        rc = tn_profile_read(tn_buf_str(files[i].text), tn_str_from(name), i == 1, &src->profile,
+        rc = tn_profile_read(tn_buf_str(files[i].text), tn_str_from(name),
+                             i == 1 ? TN_PROFILE_CONFIG : TN_PROFILE_CREDENTIALS, &src->profile,
                              &line);
         if (rc < 0)
             return tn_fail(err, TARN_ECONFIG,
@@ -141,60 +143,17 @@ static int load_profile(struct sources *src, struct tarn_error *err)
     return TARN_OK;
 }
 
-static int take_keys(struct tn_settings *s, struct tn_str access, struct tn_str secret,
-                     struct tn_str token, const char *where, struct tarn_error *err)
-{
-    if (access.len == 0 || secret.len == 0)
-        return tn_fail(err, TARN_ECREDENTIALS,
-                       "could not use the credentials of the %s: %s is missing", where,
-                       access.len == 0 ? "the access key" : "the secret key");
-    int rc = keep(&s->access_key, access, "access key", err);
-    if (rc == TARN_OK)
-        rc = keep(&s->secret_key, secret, "secret key", err);
-    if (rc == TARN_OK)
-        rc = keep(&s->session_token, token, "session token", err);
-    return rc;
-}
-
-static int take_no_keys(struct tn_settings *s, struct tarn_error *err)
-{
-    int rc = keep(&s->access_key, TN_STR_EMPTY, "access key", err);
-    if (rc == TARN_OK)
-        rc = keep(&s->secret_key, TN_STR_EMPTY, "secret key", err);
-    if (rc == TARN_OK)
-        rc = keep(&s->session_token, TN_STR_EMPTY, "session token", err);
-    return rc;
-}
-
 static int find_credentials(const struct sources *src, struct tn_settings *s,
                             struct tarn_error *err)
 {
-    const struct tarn_config *config = src->config;
-    const struct tn_profile *profile = &src->profile;
-    if (config->is_anonymous)
-        return take_no_keys(s, err);
-    if (config->access_key || config->secret_key)
-        return take_keys(s, tn_str_from(config->access_key), tn_str_from(config->secret_key),
-                         tn_str_from(config->session_token), "configuration", err);
-
-    struct tn_str access = from_env(src, "AWS_ACCESS_KEY_ID", NULL);
-    struct tn_str secret = from_env(src, "AWS_SECRET_ACCESS_KEY", NULL);
-    bool is_in_profile = profile->access_key.len > 0 || profile->secret_key.len > 0;
-    bool use_env = access.len > 0 || secret.len > 0;
-    if (use_env && !(config->profile && is_in_profile))
-        return take_keys(s, access, secret, from_env(src, "AWS_SESSION_TOKEN", NULL), "environment",
-                         err);
-    if (is_in_profile)
-        return take_keys(s, profile->access_key, profile->secret_key, profile->session_token,
-                         "profile", err);
-    if (profile->foreign.len > 0)
-        return tn_fail(err, TARN_ECREDENTIALS,
-                       "could not get credentials: the profile's \"%.*s\" is not supported",
-                       TN_STR_ARG(profile->foreign));
-    return tn_fail(
-        err, TARN_ECREDENTIALS,
-        "could not find credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
-        "a profile in ~/.aws/credentials");
+    const struct tn_cred_inputs in = { .config = src->config,
+                                       .get = src->get,
+                                       .credentials_text = tn_buf_str(&src->credentials_text),
+                                       .config_text = tn_buf_str(&src->config_text),
+                                       .profile_name = tn_str_from(src->profile_name),
+                                       .profile = &src->profile,
+                                       .region = tn_str_from(s->region) };
+    return tn_cred_choose(&in, &s->credentials, err);
 }
 
 static int keep_host(struct tn_settings *s, const struct tn_url *url, struct tarn_error *err)

@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "base/fail.h"
 
+struct tn_cred_source;
+
 enum {
     TN_CONFIG_TEXT_MAX = 4096, /* any one value */
     TN_PROFILE_FILE_MAX = 1 << 20,
@@ -29,11 +31,9 @@ struct tn_settings {
     bool is_https;
     bool is_aws; /* hosts are made from region and bucket */
     char *region;
-    char *access_key; /* "" when anonymous */
-    char *secret_key;
-    char *session_token;
-    char *ca_bundle; /* NULL: the system's */
-    char *proxy;     /* NULL: the environment's */
+    struct tn_cred_source *credentials; /* NULL: anonymous */
+    char *ca_bundle;                    /* NULL: the system's */
+    char *proxy;                        /* NULL: the environment's */
     char *user_agent;
     enum tarn_addressing addressing;
     enum tarn_checksum checksum;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "client/cred.h"
 #include "client/profile.h"
 #include "client/settings.h"
 
@@ -19,7 +20,7 @@ static void test_profile(void **state)
         bool is_config;
         int rc;
         bool is_found;
-        const char *access, *region, *endpoint, *addressing, *foreign;
+        const char *access, *region, *endpoint, *addressing, *role;
     } cases[] = {
         { "default", "[default]\naws_access_key_id = A\n", "default", false, TARN_OK, true, "A", "",
           "", "", "" },
@@ -41,8 +42,7 @@ static void test_profile(void **state)
           "", "", "http://h:1/p", "", "" },
         { "first value wins", "[default]\nregion=a\nregion=b\n", "default", true, TARN_OK, true, "",
           "a", "", "", "" },
-        { "role", "[profile x]\nrole_arn=arn\n", "x", true, TARN_OK, true, "", "", "", "",
-          "role_arn" },
+        { "role", "[profile x]\nrole_arn=arn\n", "x", true, TARN_OK, true, "", "", "", "", "arn" },
         { "no equals sign", "[default]\nnonsense\n", "default", true, TARN_EINVAL, true, "", "", "",
           "", "" },
         { "no equals sign elsewhere", "[x]\nnonsense\n[default]\nregion=r", "default", true,
@@ -57,14 +57,15 @@ static void test_profile(void **state)
         struct tn_profile p = { 0 };
         size_t line = 0;
         int rc = tn_profile_read(tn_str_from(cases[i].text), tn_str_from(cases[i].profile),
-                                 cases[i].is_config, &p, &line);
+                                 cases[i].is_config ? TN_PROFILE_CONFIG : TN_PROFILE_CREDENTIALS,
+                                 &p, &line);
         if (rc != cases[i].rc || p.is_found != cases[i].is_found)
             fail_msg("%s: rc %d found %d", cases[i].name, rc, p.is_found);
         assert_str_equal(p.access_key, cases[i].access);
         assert_str_equal(p.region, cases[i].region);
         assert_str_equal(p.endpoint, cases[i].endpoint);
         assert_str_equal(p.addressing, cases[i].addressing);
-        assert_str_equal(p.foreign, cases[i].foreign);
+        assert_str_equal(p.role_arn, cases[i].role);
     }
 }
 
@@ -82,6 +83,11 @@ static const char *get(const char *name)
             return v->value;
     }
     return NULL;
+}
+
+static const char *key_of(const struct tn_settings *s)
+{
+    return s->credentials->texts[TN_CRED_ACCESS_KEY];
 }
 
 static struct tarn_config plain(void)
@@ -104,8 +110,8 @@ static void test_environment(void **state)
     (void)state;
     environment = vars;
     assert_int_equal(tn_settings_make(&c, get, &s, &err), TARN_OK);
-    assert_string_equal(s.access_key, "EK");
-    assert_string_equal(s.session_token, "ET");
+    assert_string_equal(key_of(&s), "EK");
+    assert_string_equal(s.credentials->texts[TN_CRED_SESSION_TOKEN], "ET");
     assert_string_equal(s.region, "eu-central-1");
     assert_string_equal(s.endpoint, "http://e");
     assert_string_equal(s.host, "e");
@@ -117,8 +123,8 @@ static void test_environment(void **state)
     c.region = "r";
     c.endpoint = "localhost:9000/base/";
     assert_int_equal(tn_settings_make(&c, get, &s, &err), TARN_OK);
-    assert_string_equal(s.access_key, "A");
-    assert_string_equal(s.session_token, "");
+    assert_string_equal(key_of(&s), "A");
+    assert_null(s.credentials->texts[TN_CRED_SESSION_TOKEN]);
     assert_string_equal(s.endpoint, "https://localhost:9000/base");
     assert_string_equal(s.base_path, "/base");
     tn_settings_release(&s);
@@ -148,12 +154,12 @@ static void test_profile_files(void **state)
     struct tarn_config c = plain();
     c.credentials_file = credentials;
     assert_int_equal(tn_settings_make(&c, get, &s, &err), TARN_OK);
-    assert_string_equal(s.access_key, "EK"); /* the environment goes before the default profile */
+    assert_string_equal(key_of(&s), "EK"); /* the environment goes before the default profile */
     tn_settings_release(&s);
 
     c.profile = "w"; /* a profile that is asked for goes before the environment */
     assert_int_equal(tn_settings_make(&c, get, &s, &err), TARN_OK);
-    assert_string_equal(s.access_key, "W");
+    assert_string_equal(key_of(&s), "W");
     assert_string_equal(s.region, "w-1");
     assert_int_equal(s.addressing, TARN_ADDRESSING_VIRTUAL);
     tn_settings_release(&s);
@@ -164,7 +170,7 @@ static void test_profile_files(void **state)
     vars[1].name = "UNUSED";
     vars[2].name = "UNUSED";
     assert_int_equal(tn_settings_make(&c, get, &s, &err), TARN_ECREDENTIALS);
-    assert_non_null(strstr(err.message, "role_arn"));
+    assert_non_null(strstr(err.message, "assume a role"));
     c.credentials_file = "/nonexistent/file";
     assert_int_equal(tn_settings_make(&c, get, &s, &err), TARN_ECONFIG);
     assert_null(s.endpoint);
