@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -17,7 +19,12 @@
 #include "client/resume.h"
 #include "client/window.h"
 
-enum { PATH_LEN_MAX = 4096, READ_BACK_LEN = 256 * 1024, PREALLOCATE_MIN = 1 << 20 };
+enum {
+    PATH_LEN_MAX = 4096,
+    READ_BACK_LEN = 256 * 1024,
+    PREALLOCATE_MIN = 1 << 20,
+    STAT_BLOCK_LEN = 512
+};
 
 static const struct tarn_transfer_options no_options;
 
@@ -533,9 +540,24 @@ static int take_up(struct download *d, const char *partial, struct tarn_error *e
 
 /* The whole room at once: a full disk shows before the bytes are fetched, and the file lies in one
  * piece. */
+static int allocate(int fd, uint64_t len)
+{
+    struct statfs fs;
+    if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC)
+        return fallocate(fd, 0, 0, (off_t)len);
+    /* There it would fill every page with zeros, only for them to be overwritten. */
+    struct stat st;
+    uint64_t has = fstat(fd, &st) == 0 ? (uint64_t)st.st_blocks * STAT_BLOCK_LEN : 0;
+    uint64_t left = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
+    if (fs.f_blocks == 0 || len <= has || len - has <= left)
+        return 0;
+    errno = ENOSPC;
+    return -1;
+}
+
 static int preallocate(const struct download *d, const char *path, struct tarn_error *err)
 {
-    if (d->len < PREALLOCATE_MIN || fallocate(d->fd, 0, 0, (off_t)d->len) == 0)
+    if (d->len < PREALLOCATE_MIN || allocate(d->fd, d->len) == 0)
         return TARN_OK;
     if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
         return tn_fail_errno(err, "could not write file \"%s\"", path);
