@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What surrounds tarnd goes wrong: it says so clearly, and nothing is lost."""
 
+import itertools
 import os
 import pathlib
 import re
@@ -8,6 +9,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
@@ -89,6 +91,96 @@ def check_kept(s3, kept):
     for key, seed in list(kept.items())[:: max(1, len(kept) // 100)]:
         body = s3.get_object(Bucket="full", Key=key)["Body"].read()
         assert body == body_of(int(key.split("/")[0]), seed), key
+
+
+class Filler:
+    """Puts objects from several connections until the disk is full or the server is gone."""
+
+    SIZE = 150_000
+
+    def __init__(self):
+        self.kept = {}  # acknowledged
+        self.open = {}  # perhaps there: no answer came
+        self.next = itertools.count()
+        self.codes = []
+
+    def work(self, server):
+        try:
+            with raw.Connection(server, 30) as conn:
+                while True:
+                    i = next(self.next)
+                    key, seed = f"{self.SIZE}/{i:06}", i % 7
+                    self.open[key] = seed
+                    reply = conn.request("PUT", f"/full/{key}", body_of(self.SIZE, seed))
+                    if reply.status == 200:
+                        self.kept[key] = seed
+                    del self.open[key]
+                    if reply.status != 200:
+                        self.codes.append((reply.status, reply.code))
+                        return
+        except (OSError, EOFError, AssertionError, ValueError):
+            pass  # killed
+
+    def start(self, server):
+        threads = [threading.Thread(target=self.work, args=(server,)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def settle(self, s3):
+        """What had no answer is there whole, or not at all; what had one is there."""
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket="full")
+        there = {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+        for key, seed in self.open.items():
+            if key in there:
+                self.kept[key] = seed
+        self.open.clear()
+        check_kept(s3, self.kept)
+
+
+def free_bytes(place):
+    return os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+
+
+@pytest.mark.timeout(280)
+def test_full_disk_is_killed_and_emptied(mount, new_server):
+    """SIGKILL while it fills, when it is full and while it is emptied; vacuum gives the room back."""
+    place = mount("160m")
+    server = new_server()
+    server.data = place / "data"
+    server.start().boto().create_bucket(Bucket="full")
+    filler = Filler()
+    for seconds in (0.5, 1.0, 60):
+        threads = filler.start(server)
+        threads[0].join(seconds)
+        server.kill()
+        for thread in threads:
+            thread.join()
+        filler.settle(server.start().boto())
+    assert filler.codes and set(filler.codes) <= {(507, "InsufficientStorage")}, filler.codes
+    full = free_bytes(place)
+    assert full < 40 * MIB and len(filler.kept) * filler.SIZE > 60 * MIB
+    for i, key in enumerate(sorted(filler.kept)):
+        if i % 5:
+            with raw.Connection(server) as conn:
+                assert conn.request("DELETE", f"/full/{key}").status == 204, key
+            del filler.kept[key]
+        if i % 150 == 149:
+            server.kill()
+            filler.settle(server.start().boto())
+    deadline = time.monotonic() + 90
+    while free_bytes(place) < full + 40 * MIB:
+        assert time.monotonic() < deadline, (full, free_bytes(place), server.log[-2000:])
+        time.sleep(0.2)
+    filler.codes.clear()
+    threads = filler.start(server)
+    threads[0].join(1)
+    server.kill()
+    for thread in threads:
+        thread.join()
+    filler.settle(server.start().boto())
+    server.stop()
+    run([BIN / "tarnd", "check", "--data", server.data], server.env)
 
 
 def test_directory_that_cannot_be_written(mount, tmp_path):

@@ -16,6 +16,7 @@ static const char segment_magic[8] = "TARNSEG1";
 
 enum {
     ZERO_STEP_LEN = 256 << 10,
+    SEGMENT_LEN_MIN = 64 << 10,
     SEGMENT_NUMBER_MAX = 1 << 28,
     SEGMENT_LIST_LEN_MAX = 64 << 20,
     RETRY_MS = 1000,
@@ -38,6 +39,18 @@ static uint64_t segment_len_of(const struct log *l, uint32_t number)
     for (uint32_t i = 1; i < number && len < l->config.segment_len; i++)
         len *= 2;
     return len < l->config.segment_len ? len : l->config.segment_len;
+}
+
+/* A disk that fills up gets shorter ones: deletes and vacuum, which make room, must go on. */
+static uint64_t segment_len_now(const struct log *l, uint32_t number)
+{
+    struct statvfs info;
+    uint64_t len = segment_len_of(l, number);
+    if (l->config.disk->statvfs(l->dir, &info) < 0)
+        return len;
+    while (len > LOG_SEGMENT_LEN_FIRST && len > (uint64_t)info.f_bavail * info.f_frsize / 2)
+        len /= 2;
+    return len;
 }
 
 /* --- Segment headers --- */
@@ -185,8 +198,10 @@ static int make_segment(struct log *l, uint32_t number, int *fd, uint64_t *len)
     if (rc < 0)
         return rc;
     *len = segment_len_of(l, number);
-    if (log_spare_take(l, path, *len, &made) < 0)
+    if (log_spare_take(l, path, *len, &made) < 0) {
+        *len = segment_len_now(l, number);
         rc = make_file(l, path, *len, &made);
+    }
     if (rc < 0)
         return rc;
     rc = disk_sync_dir(l->config.disk, l->dir, NULL);
@@ -213,8 +228,9 @@ int log_ready_segment(struct log *l, uint32_t number, int *fd, uint64_t *len)
     struct segment_header h;
     int rc = log_segment_fd(l, number, true, fd);
     if (rc == TARN_OK) {
-        *len = segment_len_of(l, number);
-        if (l->config.disk->length(*fd) == (off_t)*len &&
+        off_t found = l->config.disk->length(*fd);
+        *len = (uint64_t)found;
+        if (found >= SEGMENT_LEN_MIN && *len <= l->config.segment_len &&
             log_header_read(l, *fd, number, &h) == TARN_ENOTFOUND)
             return disk_sync_dir(l->config.disk, l->dir, NULL);
         drop_fd(l, number);
@@ -384,12 +400,24 @@ int log_start_preparer(struct log *l, uint32_t wanted, struct tarn_error *err)
 
 /* --- Appending --- */
 
+/* Waits until it is known. A segment is sealed only when there is a next: else the log would have
+ * no room left, not even for what makes room. */
+static bool wait_for_next(struct log *l)
+{
+    (void)pthread_mutex_lock(&l->next.lock);
+    while (l->next.fd < 0 && !l->next.is_full)
+        (void)pthread_cond_wait(&l->next.changed, &l->next.lock);
+    bool found = l->next.fd >= 0;
+    (void)pthread_mutex_unlock(&l->next.lock);
+    return found;
+}
+
 int log_reserve(struct log *l, uint64_t len, uint32_t *segment, uint32_t *offset)
 {
     if (len > l->config.segment_len - LOG_DATA_OFFSET - RECORD_HEADER_LEN)
         return TARN_ETOOBIG;
     if (l->reserved + len + RECORD_HEADER_LEN > l->len)
-        return TARN_EAGAIN;
+        return wait_for_next(l) ? TARN_EAGAIN : TARN_ENOSPACE;
     *segment = l->number;
     *offset = (uint32_t)l->reserved;
     l->reserved += len;
@@ -431,9 +459,8 @@ int log_write(struct log *l, struct iovec *parts, size_t count, uint64_t first_s
 
 int log_roll(struct log *l, struct tarn_error *err)
 {
+    (void)wait_for_next(l);
     (void)pthread_mutex_lock(&l->next.lock);
-    while (l->next.fd < 0 && !l->next.is_full)
-        (void)pthread_cond_wait(&l->next.changed, &l->next.lock);
     int fd = l->next.fd;
     uint64_t len = l->next.len;
     if (fd >= 0) {

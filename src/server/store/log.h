@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log: numbered segments, made ahead (of zeros, or of a retired one) by a thread of its own,
- * appended to by one committer, read by many. Every segment ends in a seal record before the next begins, so
- * that a damaged record in the middle is told from a torn tail. */
+ * appended to by one committer, read by many. Every segment ends in a seal record before the next
+ * begins, so that a damaged record in the middle is told from a torn tail. */
 
 #ifndef SERVER_STORE_LOG_H
 #define SERVER_STORE_LOG_H
@@ -43,7 +43,8 @@ TN_MUST_USE int log_replay(struct log *l, const struct index_position *from, log
 /* --- Appending: the committing thread alone --- */
 
 /* Where a record of `len` bytes goes: TARN_OK and its place; TARN_EAGAIN when the segment must be
- * rolled first; TARN_ETOOBIG when no segment holds it. Reserves the room. */
+ * rolled first; TARN_ENOSPACE when there is no room for another segment; TARN_ETOOBIG when none
+ * holds it. Reserves the room. May wait for the next segment. */
 TN_MUST_USE int log_reserve(struct log *l, uint64_t len, uint32_t *segment, uint32_t *offset);
 
 /* Room for a seal is always left; reserves it: the segment takes nothing more. */

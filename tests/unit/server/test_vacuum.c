@@ -3,6 +3,8 @@
  */
 
 #include <dirent.h>
+#include <errno.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -214,6 +216,107 @@ static void test_a_small_disk_gets_its_room_back(void **state)
     f->store->ops->close(TN_TAKE(f->store)); /* before its disk goes */
 }
 
+static int statvfs_of_20_mib(const char *path, struct statvfs *out)
+{
+    int rc = statvfs(path, out);
+    out->f_frsize = 4096;
+    out->f_blocks = out->f_bfree = out->f_bavail = (20 << 20) / 4096;
+    return rc;
+}
+
+static off_t segment_len(const struct fixture *f, unsigned number)
+{
+    char path[128];
+    struct stat info;
+    (void)snprintf(path, sizeof path, "%s/log/%08x.seg", f->dir, number);
+    assert_int_equal(stat(path, &info), 0);
+    return info.st_size;
+}
+
+static void test_segments_are_shorter_on_a_disk_that_fills_up(void **state)
+{
+    struct fixture *f = *state;
+    struct disk_ops small = disk_real;
+    TN_AUTO_BUF b = TN_BUF_INIT(0);
+    small.statvfs = statvfs_of_20_mib;
+    f->disk = &small;
+    f->segment_len = 64 << 20;
+    fixture_reopen(f);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    for (unsigned i = 0; i < 400; i++) { /* 24 MB */
+        char key[32];
+        key_of(i, key);
+        assert_int_equal(fixture_put(f->store, key, fixture_pattern(60000, i, &b)), TARN_OK);
+    }
+    fixture_reopen(f);
+    for (unsigned i = 0; i < 400; i++) {
+        char key[32];
+        key_of(i, key);
+        assert_int_equal(fixture_check(f->store, key, fixture_pattern(60000, i, &b), 0, 1 << 16),
+                         TARN_OK);
+    }
+    assert_true(segment_len(f, 3) == 8 << 20); /* 16 where there is room */
+    assert_true(segment_len(f, 4) == 8 << 20);
+    f->store->ops->close(TN_TAKE(f->store));
+}
+
+static _Atomic(bool) is_out_of_room;
+
+static int fallocate_unless_full(int fd, off_t len)
+{
+    if (atomic_load(&is_out_of_room)) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return disk_real.fallocate(fd, len);
+}
+
+/* A segment is not sealed when there is no next one: the store could not be opened any more. */
+static void test_a_log_that_cannot_grow_opens_again(void **state)
+{
+    struct fixture *f = *state;
+    struct model m = { .next = 0 };
+    struct disk_ops full = disk_real;
+    TN_AUTO_BUF b = TN_BUF_INIT(0);
+    int rc = TARN_OK;
+    unsigned deleted = 0;
+    full.fallocate = fallocate_unless_full;
+    atomic_store(&is_out_of_room, false);
+    f->disk = &full;
+    fixture_reopen(f);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    for (unsigned i = 0; i < KEY_COUNT; i++) {
+        char key[32];
+        key_of(i, key);
+        m.seeds[i] = ++m.next;
+        assert_int_equal(fixture_put(f->store, key, bytes_of(m.seeds[i], &b)), TARN_OK);
+    }
+    atomic_store(&is_out_of_room, true);
+    /* Overwrites of one key take what is left: they keep to the last segment. */
+    for (unsigned n = 0; n < 20000 && rc == TARN_OK; n++) {
+        rc = fixture_put(f->store, "key/0", bytes_of(m.next + 1, &b));
+        m.seeds[0] = rc == TARN_OK ? ++m.next : m.seeds[0];
+    }
+    assert_int_equal(rc, TARN_ENOSPACE);
+    for (unsigned i = 1; i < KEY_COUNT; i++) {
+        char key[32];
+        key_of(i, key);
+        rc = fixture_delete_key(f->store, key, NULL);
+        assert_true(rc == TARN_OK || rc == TARN_ENOSPACE);
+        m.seeds[i] = rc == TARN_OK ? 0 : m.seeds[i];
+        deleted += rc == TARN_OK;
+    }
+    assert_true(deleted > 0);
+    fixture_reopen(f);
+    check_model(f, &m);
+    atomic_store(&is_out_of_room, false);
+    fixture_reopen(f);
+    check_model(f, &m);
+    change_at_random(f, &m, 300);
+    check_model(f, &m);
+    f->store->ops->close(TN_TAKE(f->store));
+}
+
 /* A delete whose own segment went must not bring back what an older segment still has. */
 static void test_deletes_stay_deleted(void **state)
 {
@@ -377,6 +480,8 @@ int main(void)
         T(test_room_comes_back_and_nothing_is_lost),
         T(test_a_retired_file_becomes_a_later_segment),
         T(test_a_small_disk_gets_its_room_back),
+        T(test_segments_are_shorter_on_a_disk_that_fills_up),
+        T(test_a_log_that_cannot_grow_opens_again),
         T(test_deletes_stay_deleted),
         T(test_parts_move_with_their_object),
         T(test_a_reader_keeps_its_segment),
