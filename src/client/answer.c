@@ -280,6 +280,8 @@ static int read_problem(const struct tn_op *op, struct problem *out)
     int rc = tn_xml_parse(&arena, tn_buf_str(&op->answer), &root, NULL);
     if (rc < 0)
         rc = TARN_EPROTOCOL;
+    else if (tn_str_eq(root->name, TN_STR("ErrorResponse")) && tn_xml_child(root, "Error"))
+        root = tn_xml_child(root, "Error"); /* IAM and STS */
     else if (!tn_str_eq(root->name, TN_STR("Error")))
         rc = TARN_ENOTFOUND;
     if (rc == TARN_OK) {

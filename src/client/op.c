@@ -171,6 +171,7 @@ static void forget(struct tn_op *op)
         tn_buf_release(&op->answer);
     op->waiter = NULL;
     op->loop = NULL;
+    op->service = NULL;
     op->state = TN_OP_IDLE;
     op->header_count = op->given_count = 0;
     op->is_control = op->checks_200 = op->survives_cancel = op->can_resume = false;
@@ -544,6 +545,7 @@ static int sign(struct tn_op *op, struct tn_str path, int64_t now, struct tarn_e
         .access_key = tn_str_from(op->cred->value.access_key),
         .secret = tn_str_from(op->cred->value.secret_key),
         .region = tn_str_from(op->region),
+        .service = tn_str_from(op->service),
         .payload_hash = tn_str_from(op->payload_hash),
         .now = now,
         .key = &op->sign_key,

@@ -62,10 +62,11 @@ struct tn_op {
     enum tn_op_state state; /* changed by tn_loop only */
 
     /* the request */
-    const char *what;   /* "put object", for messages */
-    const char *method; /* static */
-    const char *bucket; /* borrowed until done; NULL: the service */
-    const char *key;    /* borrowed; NULL: the bucket */
+    const char *what;    /* "put object", for messages */
+    const char *method;  /* static */
+    const char *service; /* that it is signed for; NULL: "s3" */
+    const char *bucket;  /* borrowed until done; NULL: the service */
+    const char *key;     /* borrowed; NULL: the bucket */
     struct tn_buf query;
     struct tn_header headers[TN_OP_HEADERS_MAX]; /* the caller's first, then this attempt's */
     size_t header_count;
@@ -83,7 +84,7 @@ struct tn_op {
     uint64_t range_suffix;
     uint64_t deadline_ns; /* 0: none */
     const volatile int *cancel;
-    int build_rc; /* the first failure while it was built */
+    int build_rc;       /* the first failure while it was built */
     bool must_get_keys; /* the next attempt is signed once new keys are there */
     int key_tries;
     struct tn_cred *cred; /* keys of this attempt; NULL: anonymous */
@@ -108,8 +109,8 @@ struct tn_op {
     int region_tries;
     bool has_fixed_clock;
     bool is_throttled; /* paused by the limit of bandwidth */
-    bool is_resuming; /* this attempt continues a body */
-    uint64_t due_ns;  /* while delayed */
+    bool is_resuming;  /* this attempt continues a body */
+    uint64_t due_ns;   /* while delayed */
 
     /* the answer */
     int http_status;
