@@ -59,6 +59,7 @@ void config_release(struct config *c)
     tn_free(c->region);
     tn_free(c->tls_cert);
     tn_free(c->tls_key);
+    tn_free(c->encryption_keys);
     for (size_t i = 0; i < c->domain_count; i++)
         tn_free(c->domains[i]);
     for (size_t i = 0; i < c->key_count; i++) {
@@ -274,6 +275,8 @@ static const struct row top_rows[] = {
     { "domains", ROW_LIST, 0, add_domain, NULL },
     { "auth", ROW_SCALAR, 0, set_auth, NULL },
     { "log_level", ROW_SCALAR, 0, set_log_level, NULL },
+    { "encryption_keys", ROW_SCALAR, FIELD(encryption_keys), set_text, NULL },
+    { "lifecycle_day_s", ROW_SCALAR, FIELD(lifecycle_day_s), set_count, NULL },
     { "access_keys", ROW_KEYS, 0, NULL, NULL },
     { "account", ROW_MAP, 0, NULL, account_rows },
     { "accounts", ROW_ACCOUNTS, 0, NULL, NULL },

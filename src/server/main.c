@@ -16,6 +16,7 @@
 #include "base/rand.h"
 #include "server/api/api.h"
 #include "server/api/iam_store.h"
+#include "server/api/sse.h"
 #include "server/care.h"
 #include "server/config.h"
 #include "server/store/log_store.h"
@@ -42,6 +43,7 @@ struct tarnd {
     struct store *store;
     struct auth *auth;
     struct iam *iam;
+    struct sse_keys *sse_keys;
     struct api *api;
     struct http_server *http;
     unsigned grace_ms;
@@ -265,6 +267,12 @@ static int start_iam(struct tarnd *t, struct tarn_error *err)
     return iam_new(t->auth, &storage, &t->iam, err);
 }
 
+static int start_encryption(struct tarnd *t, struct tarn_error *err)
+{
+    const char *path = t->config.encryption_keys;
+    return path ? sse_keys_load(path, &t->sse_keys, err) : TARN_OK;
+}
+
 static int start_api(struct tarnd *t, struct tarn_error *err)
 {
     const char *domains[CONFIG_DOMAIN_COUNT_MAX];
@@ -273,6 +281,7 @@ static int start_api(struct tarnd *t, struct tarn_error *err)
     struct api_config config = { .store = t->store,
                                  .auth = t->auth,
                                  .iam = t->iam,
+                                 .sse_keys = t->sse_keys,
                                  .region = t->config.region,
                                  .domains = domains,
                                  .domain_count = t->config.domain_count,
@@ -302,7 +311,8 @@ static int start_http(struct tarnd *t, struct tarn_error *err)
 static int serve(struct tarnd *t, struct tarn_error *err)
 {
     static int (*const steps[])(struct tarnd *, struct tarn_error *) = {
-        start_store, start_auth, start_iam, start_api, start_http, start_signal_thread,
+        start_store, start_auth, start_iam,           start_encryption,
+        start_api,   start_http, start_signal_thread,
     };
     for (size_t i = 0; i < TN_COUNT(steps); i++) {
         int rc = steps[i](t, err);
@@ -324,6 +334,7 @@ static void stop(struct tarnd *t)
     if (t->store)
         t->store->ops->close(t->store);
     api_free(t->api);
+    sse_keys_free(t->sse_keys);
     iam_free(t->iam);
     auth_free(t->auth);
     config_release(&t->config);

@@ -10,11 +10,13 @@
 #include "server/store/store.h"
 
 struct api;
+struct sse_keys;
 
 struct api_config {
     struct store *store; /* must outlive the api, like all that is named here */
     struct auth *auth;
-    struct iam *iam; /* NULL: only the accounts' own keys */
+    const struct sse_keys *sse_keys; /* NULL: only SSE-C encrypts */
+    struct iam *iam;                 /* NULL: only the accounts' own keys */
     const char
         *region; /* reported for buckets; NULL: any region is taken, "us-east-1" by default */
     const char *const *domains; /* "bucket.DOMAIN" names a bucket; "localhost" always does */

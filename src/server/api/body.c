@@ -5,6 +5,7 @@
 
 #include "base/codec.h"
 #include "server/api/request.h"
+#include "server/api/sse.h"
 
 /* What aws-chunked may add to the payload: its smallest chunks are 8 KiB (but for the last). */
 #define BODY_OVERHEAD(len) ((len) / 32 + 1024 * 1024)
@@ -200,6 +201,12 @@ enum tn_s3_code api_body_accept(struct api_req *r)
     return TN_S3_OK;
 }
 
+static uint64_t kept_len(const struct api_req *r)
+{
+    uint64_t len = r->body.declared_len;
+    return r->sse && len != UINT64_MAX ? sse_sealed_len(len) : len;
+}
+
 static int keep_bytes(struct api_req *r, const char *bytes, size_t len, struct tarn_error *err)
 {
     struct api_body *b = &r->body;
@@ -208,10 +215,8 @@ static int keep_bytes(struct api_req *r, const char *bytes, size_t len, struct t
         return tn_buf_append(&b->xml, bytes, len);
     int rc = TARN_OK;
     if (!b->store) /* not sooner: a large one may wait for the disk, which a loop must not */
-        rc = ops->body_new(r->api->store, b->declared_len, &b->store, err);
-    if (rc == TARN_OK && len)
-        rc = ops->body_append(b->store, bytes, len, err);
-    return rc;
+        rc = ops->body_new(r->api->store, kept_len(r), &b->store, err);
+    return rc == TARN_OK ? sse_append(r, bytes, len, err) : rc;
 }
 
 static enum tn_s3_code decode_failed(struct api_req *r, int rc, const struct tarn_error *err)
@@ -313,6 +318,9 @@ static enum tn_s3_code seal(struct api_req *r)
     if (r->body.kind != API_BODY_OBJECT)
         return TN_S3_OK;
     int rc = keep_bytes(r, "", 0, &err);
+    sse_hide_md5(r, r->body.md5_found);
+    if (rc == TARN_OK)
+        rc = sse_finish(r, &err);
     if (rc == TARN_OK)
         rc = r->api->store->ops->body_seal(r->body.store, &err);
     return api_from_status(r, rc, &err);

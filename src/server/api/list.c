@@ -169,7 +169,7 @@ static int on_entry(void *user, struct tn_str key, const struct store_head *head
         tn_xml_str(&w, "ChecksumAlgorithm", tn_checksum_name(kind));
         tn_xml_str(&w, "ChecksumType", tn_checksum_type_name(api_attrs_checksum_type(head->attrs)));
     }
-    tn_xml_u64(&w, "Size", head->size);
+    tn_xml_u64(&w, "Size", api_head_size(head));
     if (state->has_owner)
         api_xml_owner(&w, "Owner");
     tn_xml_text(&w, "StorageClass", api_class_names[api_attrs_class(head->attrs)]);

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "server/api/entries.h"
+#include "server/api/sse.h"
 
 enum {
     /* Tags are part of the stored form: never change one, never use one again. */
@@ -195,4 +196,12 @@ enum tn_checksum_kind api_attrs_checksum(uint32_t attrs)
 enum tn_checksum_type api_attrs_checksum_type(uint32_t attrs)
 {
     return attrs >> 8 & 1 ? TN_CHECKSUM_COMPOSITE : TN_CHECKSUM_FULL_OBJECT;
+}
+
+uint64_t api_plain_size(uint64_t size, uint32_t attrs)
+{
+    uint64_t extra = attrs >> API_ATTR_BLOCKS_SHIFT & API_ATTR_BLOCKS_MAX;
+    if (!(attrs & API_ATTR_SSE) || extra * SSE_TAG_LEN > size)
+        return size;
+    return sse_plain_len(size - extra * SSE_TAG_LEN);
 }

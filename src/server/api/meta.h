@@ -69,6 +69,17 @@ enum api_class {
 
 extern const char *const api_class_names[API_CLASS_COUNT];
 
+/* Further bits: what listings and deletions must know without the metadata. */
+enum {
+    API_ATTR_LOCK = 1u << 9,      /* has a retention or a legal hold */
+    API_ATTR_SSE = 1u << 10,      /* is encrypted: kept longer than it is */
+    API_ATTR_BLOCKS_SHIFT = 11,   /* blocks more than one body of that size would have (sse.h) */
+    API_ATTR_BLOCKS_MAX = 0x3fff, /* at most one per part */
+};
+
+/* Its size in the clear. */
+uint64_t api_plain_size(uint64_t size, uint32_t attrs);
+
 uint32_t api_attrs(enum api_class storage_class, enum tn_checksum_kind kind,
                    enum tn_checksum_type type);
 enum api_class api_attrs_class(uint32_t attrs); /* STANDARD for numbers of a later version */

@@ -5,6 +5,8 @@
 
 #include "proto/name.h"
 #include "server/api/object_features.h"
+#include "server/api/object_lock.h"
+#include "server/api/sse.h"
 
 static const char user_prefix[] = "x-amz-meta-";
 enum { USER_PREFIX_LEN = sizeof user_prefix - 1 };
@@ -158,6 +160,9 @@ enum tn_s3_code object_meta_store(struct api_req *r)
     int rc = api_meta_encode(&r->meta, &encoded);
     if (rc == TARN_ETOOBIG)
         return TN_S3_METADATA_TOO_LARGE;
+    r->txn.head.attrs &= ~(uint32_t)(API_ATTR_LOCK | API_ATTR_SSE);
+    r->txn.head.attrs |= lock_is_any(&r->meta) ? API_ATTR_LOCK : 0;
+    r->txn.head.attrs |= r->meta.fields[API_META_SSE].len ? API_ATTR_SSE : 0;
     if (rc == TARN_OK)
         rc = tn_arena_str(&r->http->arena, tn_buf_str(&encoded), &r->txn.meta);
     return api_from_status(r, rc, NULL);
@@ -199,5 +204,5 @@ enum tn_s3_code object_source_open(struct api_req *r, const struct object_source
                                head->mtime_ms / 1000) != TN_PRECOND_PASS)
         return TN_S3_PRECONDITION_FAILED;
     rc = api_meta_decode(s->ops->object_meta(r->object), &r->http->arena, &r->meta);
-    return api_from_status(r, rc, NULL);
+    return rc < 0 ? api_from_status(r, rc, NULL) : sse_open(r, "x-amz-copy-source-");
 }

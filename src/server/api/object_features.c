@@ -6,6 +6,7 @@
 #include "server/api/acl.h"
 #include "server/api/object_lock.h"
 #include "server/api/owner.h"
+#include "server/api/sse.h"
 #include "server/api/tags.h"
 
 enum { REDIRECT_LEN_MAX = 2048 };
@@ -46,7 +47,9 @@ enum tn_s3_code features_read(struct api_req *r, struct api_meta *meta)
         code = read_owner(r, meta);
     if (code == TN_S3_OK)
         code = lock_read_headers(r, meta);
-    return code ? code : read_redirect(r, meta);
+    if (code == TN_S3_OK)
+        code = read_redirect(r, meta);
+    return code ? code : sse_read_headers(r, meta);
 }
 
 void features_copy(const struct api_req *r, const struct api_meta *source,
@@ -72,4 +75,5 @@ void features_add_headers(struct api_req *r)
     if (r->meta.fields[API_META_REDIRECT].len)
         api_add(r, "x-amz-website-redirect-location", r->meta.fields[API_META_REDIRECT]);
     lock_add_headers(r, &r->meta);
+    sse_add_headers(r, &r->meta);
 }

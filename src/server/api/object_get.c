@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "server/api/object_features.h"
 #include "server/api/ops.h"
+#include "server/api/sse.h"
 
 static const struct {
     const char *param;
@@ -25,6 +26,7 @@ struct get_state {
     uint64_t part_number; /* 0: the whole object */
     struct tn_str range;
     bool is_ranged; /* answer 206 */
+    bool is_on_worker;
     struct tn_checksum_value part_checksum;
 };
 
@@ -58,12 +60,11 @@ static ssize_t read_object(struct http_req *http, uint64_t offset, char *out, si
                            bool may_wait)
 {
     struct api_req *r = http->user;
-    const struct store_ops *ops = r->api->store->ops;
     struct tarn_error err = { 0 };
     uint64_t left = r->range.len - offset;
     if (cap > left)
         cap = (size_t)left;
-    ssize_t n = ops->object_read(r->object, r->range.first + offset, out, cap, may_wait, &err);
+    ssize_t n = sse_read(r, r->range.first + offset, out, cap, may_wait, &err);
     if (n == 0)
         n = TARN_ECORRUPT;
     if (n < 0 && n != TARN_EAGAIN)
@@ -94,8 +95,8 @@ static enum tn_s3_code find_part(struct api_req *r, struct get_state *state)
     struct tarn_error err = { 0 };
     struct tn_str meta;
     struct api_meta part;
-    int rc = r->api->store->ops->object_part(r->object, (uint32_t)state->part_number,
-                                             &r->range.first, &r->range.len, &meta, &err);
+    int rc = sse_object_part(r, (uint32_t)state->part_number, &r->range.first, &r->range.len, &meta,
+                             &err);
     if (rc == TARN_ERANGE)
         return TN_S3_INVALID_PART_NUMBER;
     if (rc == TARN_OK && r->meta.checksum.type == TN_CHECKSUM_COMPOSITE) {
@@ -110,18 +111,18 @@ static enum tn_s3_code find_part(struct api_req *r, struct get_state *state)
 
 static enum tn_s3_code find_range(struct api_req *r, struct get_state *state)
 {
-    const struct store_head *head = r->api->store->ops->object_head(r->object);
+    uint64_t size = sse_object_len(r);
     char text[TN_CONTENT_RANGE_LEN];
     if (state->part_number)
         return find_part(r, state);
-    switch (tn_range_resolve(state->range, head->size, &r->range)) {
+    switch (tn_range_resolve(state->range, size, &r->range)) {
     case TN_RANGE_WHOLE:
         return TN_S3_OK;
     case TN_RANGE_PART:
         state->is_ranged = true;
         return TN_S3_OK;
     default:
-        tn_content_range_format_none(head->size, text);
+        tn_content_range_format_none(size, text);
         api_add_text(r, "Content-Range", text);
         return TN_S3_INVALID_RANGE;
     }
@@ -173,7 +174,7 @@ static void add_s3_headers(struct api_req *r, const struct get_state *state,
         return;
     if (state->part_checksum.kind != TN_CHECKSUM_NONE)
         api_add_checksum(r, &state->part_checksum);
-    else if (!state->is_ranged || r->range.len == head->size)
+    else if (!state->is_ranged || r->range.len == api_head_size(head))
         api_add_checksum(r, &r->meta.checksum);
 }
 
@@ -189,14 +190,14 @@ static enum tn_s3_code reply_object(struct api_req *r, const struct get_state *s
     features_add_headers(r);
     if (state->is_ranged) {
         char text[TN_CONTENT_RANGE_LEN];
-        tn_content_range_format(r->range, head->size, text);
+        tn_content_range_format(r->range, api_head_size(head), text);
         api_add_text(r, "Content-Range", text);
     }
     answer->body_len = r->range.len;
     answer->has_body_len = r->is_head;
     if (!r->is_head && r->range.len) {
         answer->read = read_object;
-        answer->find = r->api->store->ops->object_file ? find_object : NULL;
+        answer->find = r->api->store->ops->object_file && !r->reader ? find_object : NULL;
     }
     return api_reply_empty(r, state->is_ranged ? 206 : 200);
 }
@@ -223,6 +224,14 @@ static enum tn_s3_code answer_object(struct api_req *r)
     int rc = api_meta_decode(ops->object_meta(r->object), &r->http->arena, &r->meta);
     if (rc < 0)
         return api_from_status(r, rc, NULL);
+    if (r->meta.fields[API_META_SSE].len && !state->is_on_worker) { /* its parts may be asked */
+        state->is_on_worker = true;
+        api_run_on_worker(r, answer_object);
+        return TN_S3_OK;
+    }
+    enum tn_s3_code code = sse_open(r, "x-amz-");
+    if (code)
+        return code;
 
     api_cond_read(r, "", &cond);
     size_t len = api_etag(head, etag);
@@ -234,7 +243,7 @@ static enum tn_s3_code answer_object(struct api_req *r)
     default:
         return TN_S3_PRECONDITION_FAILED;
     }
-    enum tn_s3_code code = find_range(r, state);
+    code = find_range(r, state);
     return code ? code : reply_object(r, state, head);
 }
 

@@ -3,6 +3,7 @@
 
 #include "server/api/object.h"
 #include "server/api/ops.h"
+#include "server/api/sse.h"
 
 struct put_state {
     enum api_class storage_class;
@@ -27,6 +28,7 @@ static enum tn_s3_code on_put(struct api_req *r)
         return code;
     api_add_etag(r, &r->txn.head);
     api_add_checksum(r, &r->meta.checksum);
+    sse_add_headers(r, &r->meta);
     return api_reply_empty(r, 200);
 }
 

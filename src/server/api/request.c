@@ -643,6 +643,7 @@ struct api *api_new(const struct api_config *config)
         return NULL;
     api->store = config->store;
     api->auth = config->auth;
+    api->sse_keys = config->sse_keys;
     api->iam = config->iam;
     api->is_auth_off = config->is_auth_off;
     api->is_region_fixed = config->region != NULL;

@@ -100,12 +100,15 @@ struct api_req {
     /* Writes: one change under way, and what happens when it is decided. */
     struct store_txn txn;
     struct bucket_change change;
+    struct sse_stream *sse; /* encrypts the body; NULL: nothing does */
+    struct tn_str part_sse; /* what a part's metadata keeps of it */
     struct api_cond cond;
     api_step_fn committed;
     unsigned retry_count;
 
     /* Reads. */
     struct store_object *object;
+    struct sse_reader *reader; /* of an encrypted object, sse.h */
     struct api_meta meta;
     struct tn_range range;
 
@@ -120,7 +123,10 @@ struct api {
     struct store *store;
     struct auth *auth;
     struct iam *iam; /* NULL: no users but the accounts' roots */
+    const struct api_provider *providers;
+    size_t provider_count;
     struct bucket_configs *configs;
+    const struct sse_keys *sse_keys; /* NULL: no encryption but with customers' keys */
     char region[TN_SIGV4_REGION_LEN_MAX + 1];
     bool is_region_fixed;
     bool is_auth_off;
@@ -130,6 +136,9 @@ struct api {
     struct digest_pool digests;
     bool has_digests;
 };
+
+/* Who asks, into r->who. `body_hash` only for services whose clients sign the body itself. */
+TN_MUST_USE enum tn_s3_code api_check_auth(struct api_req *r, struct tn_str body_hash);
 
 /* --- Reading the request --- */
 
@@ -179,6 +188,12 @@ void api_add(struct api_req *r, const char *name, struct tn_str value);
 void api_add_text(struct api_req *r, const char *name, const char *value);
 
 enum { API_ETAG_LEN = 48 };
+
+/* Its size in the clear. */
+static inline uint64_t api_head_size(const struct store_head *head)
+{
+    return api_plain_size(head->size, head->attrs);
+}
 
 /* MD5 in hexadecimal, and "-N": no quotes. Returns its length. */
 size_t api_etag(const struct store_head *head, char out[API_ETAG_LEN]);

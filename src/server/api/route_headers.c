@@ -10,14 +10,12 @@ static const struct {
     const char *fine;
 } foreign_headers[] = {
     { "x-amz-bucket-namespace", false, "global" },
-    { "x-amz-copy-source-server-side-encryption", true, "" },
     { "x-amz-create-session-mode", false, "" },
     { "x-amz-fwd-", true, "" },
     { "x-amz-if-match-initiated-time", false, "" },
     { "x-amz-optional-object-attributes", false, "RestoreStatus" },
     { "x-amz-rename-", true, "" },
     { "x-amz-request-route", false, "" },
-    { "x-amz-server-side-encryption", true, "" },
     { "x-amz-transition-default-minimum-object-size", false,
       "all_storage_classes_128K|varies_by_storage_class" },
     { "x-amz-write-offset-bytes", false, "" },

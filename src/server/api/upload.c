@@ -7,6 +7,7 @@
 #include "server/api/listing.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
+#include "server/api/sse.h"
 
 /* --- Shared --- */
 
@@ -102,6 +103,7 @@ static enum tn_s3_code on_created(struct api_req *r)
         api_add(r, "x-amz-checksum-algorithm", tn_checksum_name(state->kind));
         api_add(r, "x-amz-checksum-type", tn_checksum_type_name(state->type));
     }
+    sse_add_headers(r, &r->meta);
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
     tn_xml_root(&w, "InitiateMultipartUploadResult", TN_XML_S3_NAMESPACE);
     tn_xml_str(&w, "Bucket", r->bucket);

@@ -5,6 +5,7 @@
 #include "proto/etag.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
+#include "server/api/sse.h"
 #include "server/api/upload.h"
 
 /* A part as the request names it. */
@@ -19,6 +20,7 @@ struct complete_state {
     struct store_part *found; /* of the store, in the same order */
     size_t count;
     size_t found_count;
+    uint64_t block_count; /* of encrypted parts */
     uint64_t size;
     struct store_head upload;
     struct tn_checksum_parts checksum;
@@ -164,7 +166,7 @@ static enum tn_s3_code add_digests(struct api_req *r, struct complete_state *sta
     tn_hash_update(&state->md5, part->head.md5, STORE_MD5_LEN);
     if (state->checksum.kind == TN_CHECKSUM_NONE)
         return TN_S3_OK;
-    int rc = tn_checksum_parts_add(&state->checksum, checksum, part->head.size);
+    int rc = tn_checksum_parts_add(&state->checksum, checksum, api_head_size(&part->head));
     if (rc == TARN_EINVAL)
         return TN_S3_INVALID_PART;
     return api_from_status(r, rc, NULL);
@@ -183,11 +185,13 @@ static enum tn_s3_code take_part(struct api_req *r, struct complete_state *state
     if (!tn_str_eq(named->etag, (struct tn_str){ etag, len }) ||
         !checksums_fit(named, &meta.checksum))
         return TN_S3_INVALID_PART;
-    if (part->head.size > API_OBJECT_LEN_MAX - state->size)
+    uint64_t size = api_head_size(&part->head);
+    if (size > API_OBJECT_LEN_MAX - state->size)
         return TN_S3_ENTITY_TOO_LARGE;
     struct store_part *kept = &state->found[state->found_count++];
     *kept = *part;
-    state->size += part->head.size;
+    state->size += size;
+    state->block_count += sse_block_count(size);
     rc = tn_arena_str(&r->tree, part->meta, &kept->meta);
     return rc < 0 ? api_from_status(r, rc, NULL) : add_digests(r, state, part, &meta.checksum);
 }
@@ -209,7 +213,7 @@ static int on_part(void *user, const struct store_part *part)
 static enum tn_s3_code check_sizes(const struct complete_state *state)
 {
     for (size_t i = 0; i + 1 < state->count; i++) {
-        if (state->found[i].head.size < API_PART_LEN_MIN)
+        if (api_head_size(&state->found[i].head) < API_PART_LEN_MIN)
             return TN_S3_ENTITY_TOO_SMALL;
     }
     return TN_S3_OK;
@@ -225,6 +229,7 @@ static enum tn_s3_code start_digests(struct api_req *r, struct complete_state *s
     state->md5 = (struct tn_hash){ 0 };
     state->found_count = 0;
     state->size = 0;
+    state->block_count = 0;
     if (state->has_type && (kind == TN_CHECKSUM_NONE || state->type != type))
         return api_err(r, TN_S3_INVALID_REQUEST,
                        "The upload was created with another checksum type.");
@@ -300,6 +305,7 @@ static enum tn_s3_code on_completed(struct api_req *r)
     if (code)
         return code;
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
+    sse_add_headers(r, &r->meta);
     tn_xml_root(&w, "CompleteMultipartUploadResult", TN_XML_S3_NAMESPACE);
     write_location(r, &w);
     tn_xml_str(&w, "Bucket", r->bucket);
@@ -341,5 +347,8 @@ enum tn_s3_code upload_complete_run(struct api_req *r)
         return code;
     fill_txn(r, state);
     code = object_meta_store(r);
+    if (r->txn.head.attrs & API_ATTR_SSE)
+        r->txn.head.attrs |= (uint32_t)(state->block_count - sse_block_count(state->size))
+                             << API_ATTR_BLOCKS_SHIFT;
     return code ? code : api_commit(r, on_completed);
 }

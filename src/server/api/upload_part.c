@@ -3,6 +3,7 @@
 
 #include "server/api/object.h"
 #include "server/api/ops.h"
+#include "server/api/sse.h"
 #include "server/api/upload.h"
 
 /* --- Put --- */
@@ -24,6 +25,8 @@ enum tn_s3_code part_put_prepare(struct api_req *r)
 {
     struct store_head upload;
     enum tn_s3_code code = upload_find(r, &upload, &r->meta);
+    if (code == TN_S3_OK)
+        code = sse_begin_part(r, &r->meta, &r->part_sse);
     if (code)
         return code;
     enum tn_checksum_kind wanted = api_attrs_checksum(upload.attrs);
@@ -51,6 +54,7 @@ static enum tn_s3_code on_part(struct api_req *r)
         return code;
     api_add_etag(r, &r->txn.head);
     api_add_checksum(r, &r->meta.checksum);
+    sse_add_headers(r, &r->meta);
     return api_reply_empty(r, 200);
 }
 
@@ -58,6 +62,7 @@ static enum tn_s3_code commit_part(struct api_req *r, api_step_fn committed)
 {
     struct tn_checksum_value checksum = r->body.checksum_found;
     r->meta = (struct api_meta){ .checksum = checksum };
+    r->meta.fields[API_META_SSE] = r->part_sse;
     r->txn.op = STORE_PART_PUT;
     r->txn.bucket = r->bucket;
     r->txn.key = r->key;
@@ -94,7 +99,7 @@ enum tn_s3_code part_copy_check(struct api_req *r)
 
 static enum tn_s3_code find_range(struct api_req *r, struct copy_state *state)
 {
-    uint64_t size = r->api->store->ops->object_head(r->object)->size;
+    uint64_t size = sse_object_len(r);
     struct tn_str text = api_header(r, "x-amz-copy-source-range");
     state->range = (struct tn_range){ 0, size };
     if (text.len) {
@@ -125,17 +130,18 @@ static int copy_bytes(struct api_req *r, const struct copy_state *state, char *w
     for (uint64_t done = 0; done < state->range.len;) {
         uint64_t left = state->range.len - done;
         size_t cap = left < API_COPY_WINDOW_LEN ? (size_t)left : API_COPY_WINDOW_LEN;
-        ssize_t n = ops->object_read(r->object, state->range.first + done, window, cap, true, err);
+        ssize_t n = sse_read(r, state->range.first + done, window, cap, true, err);
         if (n <= 0)
             return n < 0 ? (int)n : TARN_ECORRUPT;
         digest_update_together(&r->api->digests, &b->digest, window, (size_t)n);
         tn_checksum_update(&b->checksum, window, (size_t)n);
-        int rc = ops->body_append(b->store, window, (size_t)n, err);
+        int rc = sse_append(r, window, (size_t)n, err);
         if (rc < 0)
             return rc;
         done += (uint64_t)n;
     }
-    return ops->body_seal(b->store, err);
+    int rc = sse_finish(r, err);
+    return rc == TARN_OK ? ops->body_seal(b->store, err) : rc;
 }
 
 static enum tn_s3_code copy_body(struct api_req *r, const struct copy_state *state)
@@ -149,12 +155,14 @@ static enum tn_s3_code copy_body(struct api_req *r, const struct copy_state *sta
     if (rc == TARN_OK)
         rc = tn_checksum_init(&b->checksum, b->checksum_kind);
     if (rc == TARN_OK)
-        rc = s->ops->body_new(s, state->range.len, &b->store, &err);
+        rc = s->ops->body_new(s, r->sse ? sse_sealed_len(state->range.len) : state->range.len,
+                              &b->store, &err);
     if (rc == TARN_OK)
         rc = copy_bytes(r, state, window, &err);
     if (rc < 0)
         return api_from_status(r, rc, &err);
     tn_lane_final(&b->digest.md5, b->md5_found);
+    sse_hide_md5(r, b->md5_found);
     tn_checksum_final(&b->checksum, &b->checksum_found);
     return TN_S3_OK;
 }
@@ -165,6 +173,7 @@ static enum tn_s3_code on_part_copied(struct api_req *r)
     if (code)
         return code;
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
+    sse_add_headers(r, &r->meta);
     tn_xml_root(&w, "CopyPartResult", TN_XML_S3_NAMESPACE);
     api_xml_time(&w, "LastModified", r->txn.head.mtime_ms);
     api_xml_etag(&w, &r->txn.head);
@@ -227,7 +236,7 @@ static int on_list_part(void *user, const struct store_part *part)
     tn_xml_u64(&w, "PartNumber", part->number);
     api_xml_time(&w, "LastModified", part->head.mtime_ms);
     api_xml_etag(&w, &part->head);
-    tn_xml_u64(&w, "Size", part->head.size);
+    tn_xml_u64(&w, "Size", api_head_size(&part->head));
     api_xml_checksum(&w, &meta.checksum);
     tn_xml_close(&w, "Part");
     return w.rc;
