@@ -5,7 +5,6 @@
 #define TARN_TARN_H
 
 #include <tarn/bucket.h>
-#include <tarn/buffer.h>
 #include <tarn/client.h>
 #include <tarn/copy_atomic.h>
 #include <tarn/credentials.h>
