@@ -4,6 +4,7 @@
 #ifndef TARN_TARN_H
 #define TARN_TARN_H
 
+#include <tarn/batch.h>
 #include <tarn/bucket.h>
 #include <tarn/client.h>
 #include <tarn/copy_atomic.h>
