@@ -6,6 +6,7 @@
 
 #include <tarn/batch.h>
 #include <tarn/bucket.h>
+#include <tarn/buffer.h>
 #include <tarn/client.h>
 #include <tarn/copy_atomic.h>
 #include <tarn/credentials.h>
