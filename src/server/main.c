@@ -15,8 +15,8 @@
 #include "base/file.h"
 #include "base/rand.h"
 #include "server/api/api.h"
-#include "server/api/iam_store.h"
 #include "server/api/sse.h"
+#include "server/api/iam_store.h"
 #include "server/care.h"
 #include "server/config.h"
 #include "server/store/log_store.h"
@@ -44,6 +44,7 @@ struct tarnd {
     struct auth *auth;
     struct iam *iam;
     struct sse_keys *sse_keys;
+    struct api_provider providers[CONFIG_PROVIDER_COUNT_MAX];
     struct api *api;
     struct http_server *http;
     unsigned grace_ms;
@@ -278,10 +279,16 @@ static int start_api(struct tarnd *t, struct tarn_error *err)
     const char *domains[CONFIG_DOMAIN_COUNT_MAX];
     for (size_t i = 0; i < t->config.domain_count; i++)
         domains[i] = t->config.domains[i];
+    for (size_t i = 0; i < t->config.provider_count; i++) {
+        const struct config_provider *p = &t->config.providers[i];
+        t->providers[i] = (struct api_provider){ p->issuer, p->jwks_file, p->audience };
+    }
     struct api_config config = { .store = t->store,
                                  .auth = t->auth,
                                  .iam = t->iam,
                                  .sse_keys = t->sse_keys,
+                                 .providers = t->providers,
+                                 .provider_count = t->config.provider_count,
                                  .region = t->config.region,
                                  .domains = domains,
                                  .domain_count = t->config.domain_count,

@@ -12,11 +12,20 @@
 struct api;
 struct sse_keys;
 
+/* Who vouches for web identities. */
+struct api_provider {
+    const char *issuer;    /* as in the tokens */
+    const char *jwks_file; /* public keys; read when they are needed */
+    const char *audience;  /* NULL: any */
+};
+
 struct api_config {
     struct store *store; /* must outlive the api, like all that is named here */
     struct auth *auth;
     const struct sse_keys *sse_keys; /* NULL: only SSE-C encrypts */
     struct iam *iam;                 /* NULL: only the accounts' own keys */
+    const struct api_provider *providers;
+    size_t provider_count;
     const char
         *region; /* reported for buckets; NULL: any region is taken, "us-east-1" by default */
     const char *const *domains; /* "bucket.DOMAIN" names a bucket; "localhost" always does */

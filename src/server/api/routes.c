@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of operations, and how a request finds its row. */
 
+#include "server/api/iam_query.h"
 #include "server/api/ops.h"
 #include "server/api/router.h"
 
@@ -115,6 +116,12 @@ const struct api_op api_ops[] = {
       .level = API_SERVICE,
       .is_on_worker = true,
       .run = bucket_list_run },
+    { .name = "IamQuery",
+      .method = "POST",
+      .level = API_SERVICE,
+      .body = API_BODY_XML,
+      .check = iam_query_check,
+      .run = iam_query_run },
 
     SETTING_GET("GetBucketTagging", SUB_TAGGING, BUCKET_TAGGING),
     SETTING_PUT("PutBucketTagging", SUB_TAGGING, BUCKET_TAGGING),
