@@ -95,8 +95,10 @@ int main(int argc, char **argv)
         return prove_copies(&s);
     if (strcmp(what, "case") == 0)
         return prove_case(&s);
+    if (strcmp(what, "buffer") == 0)
+        return prove_buffer(&s);
     if (strcmp(what, "bench") == 0)
         return measure(&s);
-    fprintf(stderr, "usage: tarn-coord [options] lock|cas|copy|case|bench\n");
+    fprintf(stderr, "usage: tarn-coord [options] lock|cas|copy|case|buffer|bench\n");
     return 2;
 }

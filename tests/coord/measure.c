@@ -58,7 +58,9 @@ int measure(const struct setup *s)
     struct tarn_client *client = setup_client(s->endpoint, 3);
     double locks = locks_per_second(s, client);
     double swaps = swaps_per_second(s, client);
-    printf("{\"coord_lock_per_s\": %.1f, \"coord_cas_per_s\": %.1f}\n", locks, swaps);
+    printf("{\"coord_lock_per_s\": %.1f, \"coord_cas_per_s\": %.1f", locks, swaps);
+    measure_buffers();
+    printf("}\n");
     tarn_client_free(client);
     return 0;
 }

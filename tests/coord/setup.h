@@ -46,7 +46,9 @@ _Noreturn void setup_die(const char *what, const struct tarn_error *err);
 int prove_locks(const struct setup *s);
 int prove_counter(const struct setup *s);
 int prove_copies(const struct setup *s);
+int prove_buffer(const struct setup *s); /* `rounds` MiB, `procs` ms between writes */
 int prove_case(const struct setup *s);
 int measure(const struct setup *s);
+void measure_buffers(void); /* prints more members of the object */
 
 #endif
