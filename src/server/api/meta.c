@@ -32,6 +32,8 @@ const char *const api_class_names[API_CLASS_COUNT] = {
     [API_CLASS_ONEZONE_IA] = "ONEZONE_IA",
     [API_CLASS_INTELLIGENT_TIERING] = "INTELLIGENT_TIERING",
     [API_CLASS_GLACIER_IR] = "GLACIER_IR",
+    [API_CLASS_GLACIER] = "GLACIER",
+    [API_CLASS_DEEP_ARCHIVE] = "DEEP_ARCHIVE",
 };
 
 static int put_user(struct tn_buf *out, const struct tn_header *pair)

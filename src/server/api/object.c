@@ -4,6 +4,7 @@
 #include "server/api/object.h"
 
 #include "proto/name.h"
+#include "server/api/archive.h"
 #include "server/api/object_features.h"
 #include "server/api/object_lock.h"
 #include "server/api/sse.h"
@@ -120,8 +121,8 @@ static enum tn_s3_code read_user(struct api_req *r, struct api_meta *meta)
 
 enum tn_s3_code object_class_read(struct api_req *r, enum api_class *storage_class)
 {
-    static const char *const later[] = { "GLACIER",         "DEEP_ARCHIVE", "OUTPOSTS", "SNOW",
-                                         "EXPRESS_ONEZONE", "FSX_OPENZFS",  "FSX_ONTAP" };
+    static const char *const later[] = { "OUTPOSTS", "SNOW", "EXPRESS_ONEZONE", "FSX_OPENZFS",
+                                         "FSX_ONTAP" };
     struct tn_str name = api_header(r, "x-amz-storage-class");
     *storage_class = API_CLASS_STANDARD;
     if (name.len == 0)
@@ -204,5 +205,8 @@ enum tn_s3_code object_source_open(struct api_req *r, const struct object_source
                                head->mtime_ms / 1000) != TN_PRECOND_PASS)
         return TN_S3_PRECONDITION_FAILED;
     rc = api_meta_decode(s->ops->object_meta(r->object), &r->http->arena, &r->meta);
-    return rc < 0 ? api_from_status(r, rc, NULL) : sse_open(r, "x-amz-copy-source-");
+    enum tn_s3_code code = api_from_status(r, rc, NULL);
+    if (code == TN_S3_OK)
+        code = archive_check_read(r, head);
+    return code ? code : sse_open(r, "x-amz-copy-source-");
 }

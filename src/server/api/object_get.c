@@ -4,6 +4,7 @@
 #include "server/api/object.h"
 
 #include "base/clock.h"
+#include "server/api/archive.h"
 #include "server/api/object_features.h"
 #include "server/api/ops.h"
 #include "server/api/sse.h"
@@ -188,6 +189,7 @@ static enum tn_s3_code reply_object(struct api_req *r, const struct get_state *s
     add_user_headers(r);
     add_s3_headers(r, state, head);
     features_add_headers(r);
+    archive_add_headers(r);
     if (state->is_ranged) {
         char text[TN_CONTENT_RANGE_LEN];
         tn_content_range_format(r->range, api_head_size(head), text);
@@ -229,7 +231,9 @@ static enum tn_s3_code answer_object(struct api_req *r)
         api_run_on_worker(r, answer_object);
         return TN_S3_OK;
     }
-    enum tn_s3_code code = sse_open(r, "x-amz-");
+    enum tn_s3_code code = r->is_head ? TN_S3_OK : archive_check_read(r, head);
+    if (code == TN_S3_OK)
+        code = sse_open(r, "x-amz-");
     if (code)
         return code;
 

@@ -44,6 +44,16 @@ enum tn_s3_code retention_put_run(struct api_req *r);
 enum tn_s3_code legal_hold_get_run(struct api_req *r);
 enum tn_s3_code legal_hold_put_run(struct api_req *r);
 
+/* cors.c */
+enum tn_s3_code preflight_run(struct api_req *r);
+
+/* object_attributes.c */
+enum tn_s3_code attributes_check(struct api_req *r);
+enum tn_s3_code attributes_run(struct api_req *r);
+
+/* archive.c */
+enum tn_s3_code restore_run(struct api_req *r);
+
 /* list.c */
 enum tn_s3_code list_v1_check(struct api_req *r);
 enum tn_s3_code list_v2_check(struct api_req *r);

@@ -8,6 +8,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "proto/xml.h"
+#include "server/api/cors.h"
 #include "server/api/request.h"
 
 enum tn_s3_code api_err(struct api_req *r, enum tn_s3_code code, const char *format, ...)
@@ -149,6 +150,7 @@ static void send(struct api_req *r, int status)
 {
     assert(!r->is_answered);
     r->is_answered = true;
+    cors_add_headers(r);
     r->http->answer.status = status;
     http_reply(r->http);
 }

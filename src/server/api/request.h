@@ -87,6 +87,7 @@ struct api_req {
     struct tn_str key;            /* decoded; empty at bucket level */
     bool is_head;
     bool is_answered;
+    bool is_cors_answered; /* nothing to add */
     struct auth_result who;
     struct api_identity *identity; /* authorise.h; NULL until it is needed */
     bool is_undecided;             /* whether it may go on depends on the object */

@@ -308,6 +308,20 @@ const struct api_op api_ops[] = {
       .needs = SUB_TAGGING,
       .is_on_worker = true,
       .run = object_tagging_delete_run },
+    { .name = "GetObjectAttributes",
+      .method = "GET",
+      .level = API_OBJECT,
+      .needs = SUB_ATTRIBUTES,
+      .is_on_worker = true,
+      .check = attributes_check,
+      .run = attributes_run },
+    { .name = "RestoreObject",
+      .method = "POST",
+      .level = API_OBJECT,
+      .needs = SUB_RESTORE,
+      .body = API_BODY_XML,
+      .check = setting_put_check,
+      .run = restore_run },
     { .name = "ListParts",
       .method = "GET",
       .level = API_OBJECT,
@@ -424,8 +438,17 @@ static enum tn_s3_code refuse(const struct api_route *route, uint64_t subs)
     return TN_S3_METHOD_NOT_ALLOWED;
 }
 
+/* Whatever the browser is going to ask for. */
+static const struct api_op preflight = {
+    .name = "PreflightRequest", .method = "OPTIONS", .level = API_BUCKET, .run = preflight_run
+};
+
 enum tn_s3_code api_route_find(const struct api_route *route, const struct api_op **out)
 {
+    if (tn_str_eq(route->method, TN_STR("OPTIONS")) && route->level != API_SERVICE) {
+        *out = &preflight;
+        return TN_S3_OK;
+    }
     uint64_t subs = find_subs(route->query);
     bool is_copy = route->has_copy_source && tn_str_eq(route->method, TN_STR("PUT"));
     if (has_foreign_sub(route->query))

@@ -62,14 +62,14 @@ static const struct {
     { "POST", API_OBJECT, "uploads&uploadId=a", false, NULL, TN_S3_NOT_IMPLEMENTED },
     { "POST", API_OBJECT, "uploadId=a", false, "CompleteMultipartUpload", TN_S3_OK },
     { "POST", API_OBJECT, "", false, NULL, TN_S3_METHOD_NOT_ALLOWED },
-    { "POST", API_OBJECT, "restore", false, NULL, TN_S3_NOT_IMPLEMENTED },
+    { "POST", API_OBJECT, "restore", false, "RestoreObject", TN_S3_OK },
     { "DELETE", API_OBJECT, "", false, "DeleteObject", TN_S3_OK },
     { "DELETE", API_OBJECT, "uploadId=a", false, "AbortMultipartUpload", TN_S3_OK },
     { "DELETE", API_OBJECT, "partNumber=1", false, NULL, TN_S3_NOT_IMPLEMENTED },
     { "DELETE", API_OBJECT, "versionId=null", false, NULL, TN_S3_NOT_IMPLEMENTED },
     { "PATCH", API_OBJECT, "", false, NULL, TN_S3_METHOD_NOT_ALLOWED },
     { "get", API_OBJECT, "", false, NULL, TN_S3_METHOD_NOT_ALLOWED },
-    { "OPTIONS", API_OBJECT, "", false, NULL, TN_S3_NOT_IMPLEMENTED },
+    { "OPTIONS", API_OBJECT, "", false, "PreflightRequest", TN_S3_OK },
 };
 
 static enum tn_s3_code find(const char *method, enum api_level level, const char *query,

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GetObjectAttributes and RestoreObject."""
+
+import hashlib
+
+import pytest
+from botocore.exceptions import ClientError
+
+from test_bucket_settings import code_of, send
+
+ALL = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"]
+
+
+def test_plain(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="a", Body=b"body", ChecksumAlgorithm="SHA256")
+    found = s3.get_object_attributes(Bucket=bucket, Key="a", ObjectAttributes=ALL)
+    assert found["ETag"] == hashlib.md5(b"body").hexdigest()
+    assert found["ObjectSize"] == 4 and found["StorageClass"] == "STANDARD"
+    assert found["Checksum"]["ChecksumType"] == "FULL_OBJECT" and found["Checksum"]["ChecksumSHA256"]
+    assert "ObjectParts" not in found and found["LastModified"]
+    some = s3.get_object_attributes(Bucket=bucket, Key="a", ObjectAttributes=["ObjectSize"])
+    assert some["ObjectSize"] == 4 and "ETag" not in some
+
+
+@pytest.mark.parametrize("kind", ["COMPOSITE", "FULL_OBJECT", None])
+def test_parts(s3, bucket, kind):
+    more = {"ChecksumAlgorithm": "CRC32", "ChecksumType": kind} if kind else {}
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="m", **more)["UploadId"]
+    parts = []
+    for number, size in ((1, 5 << 20), (2, 5 << 20), (3, 7)):
+        extra = {"ChecksumAlgorithm": "CRC32"} if kind else {}
+        answer = s3.upload_part(Bucket=bucket, Key="m", UploadId=upload, PartNumber=number, Body=b"x" * size, **extra)
+        row = {"PartNumber": number, "ETag": answer["ETag"]}
+        if kind:
+            row["ChecksumCRC32"] = answer["ChecksumCRC32"]
+        parts.append(row)
+    s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": parts})
+    found = s3.get_object_attributes(Bucket=bucket, Key="m", ObjectAttributes=ALL)
+    assert found["ETag"].endswith("-3") and found["ObjectParts"]["TotalPartsCount"] == 3
+    if not kind:
+        return
+    assert found["Checksum"]["ChecksumType"] == kind
+    assert [p["Size"] for p in found["ObjectParts"]["Parts"]] == [5 << 20, 5 << 20, 7]
+    assert [p["ChecksumCRC32"] for p in found["ObjectParts"]["Parts"]] == [p["ChecksumCRC32"] for p in parts]
+    page = s3.get_object_attributes(Bucket=bucket, Key="m", ObjectAttributes=["ObjectParts"], MaxParts=1, PartNumberMarker=1)
+    assert [p["PartNumber"] for p in page["ObjectParts"]["Parts"]] == [2]
+    assert page["ObjectParts"]["IsTruncated"] and page["ObjectParts"]["NextPartNumberMarker"] == 2
+
+
+def test_wrong(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="a")
+    for headers in ({}, {"x-amz-object-attributes": "Size"}, {"x-amz-object-attributes": "ETag", "x-amz-max-parts": "x"}):
+        assert send(server, "GET", f"/{bucket}/a?attributes", headers=headers).status == 400
+    with pytest.raises(ClientError) as error:
+        s3.get_object_attributes(Bucket=bucket, Key="none", ObjectAttributes=ALL)
+    assert code_of(error) == (404, "NoSuchKey")
+
+
+def test_restore(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="cold", Body=b"body", StorageClass="GLACIER")
+    s3.put_object(Bucket=bucket, Key="warm", Body=b"body")
+    assert s3.head_object(Bucket=bucket, Key="cold")["StorageClass"] == "GLACIER"
+    for call in (
+        lambda: s3.get_object(Bucket=bucket, Key="cold"),
+        lambda: s3.copy_object(Bucket=bucket, Key="x", CopySource={"Bucket": bucket, "Key": "cold"}),
+        lambda: s3.restore_object(Bucket=bucket, Key="warm", RestoreRequest={"Days": 1}),
+    ):
+        with pytest.raises(ClientError) as error:
+            call()
+        assert code_of(error) == (403, "InvalidObjectState")
+    first = s3.restore_object(Bucket=bucket, Key="cold", RestoreRequest={"Days": 1})
+    again = s3.restore_object(Bucket=bucket, Key="cold", RestoreRequest={"Days": 2})
+    assert [r["ResponseMetadata"]["HTTPStatusCode"] for r in (first, again)] == [202, 200]
+    assert s3.get_object(Bucket=bucket, Key="cold")["Body"].read() == b"body"
+    assert 'ongoing-request="false"' in s3.head_object(Bucket=bucket, Key="cold")["Restore"]
+    for body in (b"", b"<RestoreRequest/>", b"<RestoreRequest><Days>0</Days></RestoreRequest>"):
+        answer = send(server, "POST", f"/{bucket}/cold?restore", body)
+        assert answer.status == 400 and b"MalformedXML" in answer.data
