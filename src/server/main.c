@@ -294,7 +294,9 @@ static int start_api(struct tarnd *t, struct tarn_error *err)
                                  .domain_count = t->config.domain_count,
                                  .is_auth_off = t->config.is_auth_off };
     t->api = api_new(&config);
-    return t->api ? TARN_OK : tn_fail(err, TARN_ENOMEM, "could not start");
+    if (!t->api || api_start(t->api, t->config.lifecycle_day_s) < 0)
+        return tn_fail(err, TARN_ENOMEM, "could not start");
+    return TARN_OK;
 }
 
 static int start_http(struct tarnd *t, struct tarn_error *err)
@@ -338,6 +340,7 @@ static void stop(struct tarnd *t)
         (void)pthread_join(t->signal_thread, NULL);
     }
     http_server_free(t->http);
+    api_stop(t->api);
     if (t->store)
         t->store->ops->close(t->store);
     api_free(t->api);

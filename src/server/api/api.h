@@ -37,6 +37,13 @@ struct api_config {
 struct api *api_new(const struct api_config *config);
 void api_free(struct api *api); /* accepts NULL; no request may run any more */
 
+/* Starts what works by itself: the lifecycle rules. `day_s` is the length of a day, 0 for a real
+ * one. TARN_ENOMEM. */
+TN_MUST_USE int api_start(struct api *api, uint64_t day_s);
+
+/* Ends it, before the store is closed; api_free() does so, too. */
+void api_stop(struct api *api);
+
 /* Fills the handler and the words for protocol errors. */
 void api_bind(struct api *api, struct http_config *config);
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "server/api/archive.h"
+#include "server/api/lifecycle.h"
 #include "server/api/object_features.h"
 #include "server/api/ops.h"
 #include "server/api/sse.h"
@@ -190,6 +191,7 @@ static enum tn_s3_code reply_object(struct api_req *r, const struct get_state *s
     add_s3_headers(r, state, head);
     features_add_headers(r);
     archive_add_headers(r);
+    lifecycle_add_headers(r, head);
     if (state->is_ranged) {
         char text[TN_CONTENT_RANGE_LEN];
         tn_content_range_format(r->range, api_head_size(head), text);

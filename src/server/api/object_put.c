@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PutObject. */
 
+#include "server/api/lifecycle.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
 #include "server/api/sse.h"
@@ -29,6 +30,7 @@ static enum tn_s3_code on_put(struct api_req *r)
     api_add_etag(r, &r->txn.head);
     api_add_checksum(r, &r->meta.checksum);
     sse_add_headers(r, &r->meta);
+    lifecycle_add_headers(r, &r->txn.head);
     return api_reply_empty(r, 200);
 }
 

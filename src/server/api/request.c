@@ -16,6 +16,7 @@
 #include "server/api/authorise.h"
 #include "server/api/iam_query.h"
 #include "server/api/bucket_forms.h"
+#include "server/api/lifecycle.h"
 #include "server/api/router.h"
 
 /* --- Room for checking signatures: as many as threads that check at the same time --- */
@@ -677,11 +678,23 @@ void api_free(struct api *api)
 {
     if (!api)
         return;
+    api_stop(api);
     scratch_pool_free(api->scratch);
     bucket_configs_free(api->configs);
     if (api->has_digests)
         digest_pool_release(&api->digests);
     tn_free(api);
+}
+
+int api_start(struct api *api, uint64_t day_s)
+{
+    return lifecycle_start(api, day_s, &api->lifecycle);
+}
+
+void api_stop(struct api *api)
+{
+    if (api)
+        lifecycle_stop(TN_TAKE(api->lifecycle));
 }
 
 void api_bind(struct api *api, struct http_config *config)

@@ -134,6 +134,7 @@ struct api {
     char domains[API_DOMAIN_COUNT_MAX][256];
     size_t domain_count;
     struct api_scratch_pool *scratch;
+    struct lifecycle *lifecycle; /* NULL: not started */
     struct digest_pool digests;
     bool has_digests;
 };

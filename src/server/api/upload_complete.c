@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "proto/etag.h"
+#include "server/api/lifecycle.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
 #include "server/api/sse.h"
@@ -306,6 +307,7 @@ static enum tn_s3_code on_completed(struct api_req *r)
         return code;
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
     sse_add_headers(r, &r->meta);
+    lifecycle_add_headers(r, &r->txn.head);
     tn_xml_root(&w, "CompleteMultipartUploadResult", TN_XML_S3_NAMESPACE);
     write_location(r, &w);
     tn_xml_str(&w, "Bucket", r->bucket);

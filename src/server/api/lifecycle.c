@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The worker of the lifecycle rules. What it removes it removes only as it saw it: a change that
+ * comes between wins. */
+
+#include "server/api/lifecycle.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "proto/name.h"
+#include "server/api/lifecycle_rule.h"
+#include "server/api/xml_rule.h"
+
+enum {
+    BATCH_COUNT = 64, /* changes under way at a time */
+    PAGE_COUNT = 1000,
+    PASSES_PER_DAY = 4,
+    PASS_MS_MIN = 200,
+    PAGE_ARENA_MAX = 64 * 1024 * 1024,
+};
+
+/* One removal. */
+struct removal {
+    struct store_txn txn;
+    struct lifecycle *owner;
+    uint64_t seq; /* of what was seen */
+};
+
+struct lifecycle {
+    struct api *api;
+    int64_t day_ms;
+    pthread_t thread;
+    struct lifecycle_shared {
+        pthread_mutex_t lock;
+        pthread_cond_t changed;
+        size_t pending;
+        bool must_stop;
+    } shared;
+
+    /* The pass's own. */
+    struct removal batch[BATCH_COUNT];
+    size_t batch_count;
+    struct bucket_config *config;
+    struct tn_str bucket;
+    const struct tn_xml_node *rule;
+    struct tn_arena page;
+    struct tn_buf last;
+    struct tn_buf last_id;
+    uint64_t removed_count;
+};
+
+/* --- Removing --- */
+
+static bool must_stop(struct lifecycle *l)
+{
+    (void)pthread_mutex_lock(&l->shared.lock);
+    bool is_over = l->shared.must_stop;
+    (void)pthread_mutex_unlock(&l->shared.lock);
+    return is_over;
+}
+
+static int judge(struct store_txn *txn, const struct store_head *current)
+{
+    const struct removal *removal = txn->user;
+    return current && current->seq == removal->seq ? TARN_OK : TARN_EPRECOND;
+}
+
+static void on_removed(struct store_txn *txn)
+{
+    struct removal *removal = txn->user;
+    struct lifecycle *l = removal->owner;
+    (void)pthread_mutex_lock(&l->shared.lock);
+    if (--l->shared.pending == 0)
+        (void)pthread_cond_signal(&l->shared.changed);
+    (void)pthread_mutex_unlock(&l->shared.lock);
+}
+
+/* Sends what was gathered and waits for it. */
+static void flush(struct lifecycle *l)
+{
+    struct store *s = l->api->store;
+    (void)pthread_mutex_lock(&l->shared.lock);
+    l->shared.pending = l->batch_count;
+    (void)pthread_mutex_unlock(&l->shared.lock);
+    for (size_t i = 0; i < l->batch_count; i++)
+        s->ops->commit(s, &l->batch[i].txn);
+    (void)pthread_mutex_lock(&l->shared.lock);
+    while (l->shared.pending)
+        (void)pthread_cond_wait(&l->shared.changed, &l->shared.lock);
+    (void)pthread_mutex_unlock(&l->shared.lock);
+    for (size_t i = 0; i < l->batch_count; i++)
+        l->removed_count += l->batch[i].txn.status == TARN_OK;
+    l->batch_count = 0;
+}
+
+static struct removal *next_removal(struct lifecycle *l)
+{
+    if (l->batch_count == BATCH_COUNT)
+        flush(l);
+    struct removal *removal = &l->batch[l->batch_count++];
+    *removal = (struct removal){ .owner = l };
+    removal->txn.user = removal;
+    removal->txn.done = on_removed;
+    return removal;
+}
+
+static int remove_object(struct lifecycle *l, struct tn_str key, const struct store_head *head)
+{
+    struct tn_str kept;
+    int rc = tn_arena_str(&l->page, key, &kept);
+    if (rc < 0)
+        return rc;
+    struct removal *removal = next_removal(l);
+    removal->seq = head->seq;
+    removal->txn.op = STORE_DELETE;
+    removal->txn.bucket = l->bucket;
+    removal->txn.key = kept;
+    removal->txn.judge = judge;
+    return TARN_OK;
+}
+
+/* --- Objects --- */
+
+/* The tags are with the object itself. One that is gone by now has none. */
+static int read_tags(struct lifecycle *l, struct tn_str key, struct tn_str *out)
+{
+    struct store *s = l->api->store;
+    struct store_object *object = NULL;
+    struct api_meta meta;
+    *out = TN_STR_EMPTY;
+    if (s->ops->object_open(s, l->bucket, key, true, &object, NULL) < 0)
+        return TARN_OK;
+    int rc = api_meta_decode(s->ops->object_meta(object), &l->page, &meta);
+    if (rc == TARN_OK)
+        rc = tn_arena_str(&l->page, meta.fields[API_META_TAGS], out);
+    s->ops->object_close(object);
+    return rc;
+}
+
+static int on_object(void *user, struct tn_str key, const struct store_head *head)
+{
+    struct lifecycle *l = user;
+    l->last.len = 0;
+    int rc = tn_buf_append_str(&l->last, key);
+    if (rc < 0)
+        return rc;
+    if (lifecycle_expires(l->rule, head->mtime_ms, l->day_ms) > tn_wall_ms())
+        return TARN_OK;
+    struct lifecycle_object object = { .key = key,
+                                       .size = api_head_size(head),
+                                       .mtime_ms = head->mtime_ms };
+    if (lifecycle_has_tags(l->rule))
+        rc = read_tags(l, key, &object.tags);
+    if (rc == TARN_OK)
+        rc = lifecycle_rule_fits(l->rule, &l->page, &object);
+    if (rc == TARN_ENOTFOUND)
+        return TARN_OK;
+    return rc < 0 ? rc : remove_object(l, key, head);
+}
+
+static int expire_objects(struct lifecycle *l)
+{
+    struct store *s = l->api->store;
+    bool more = tn_xml_child(l->rule, "Expiration") != NULL;
+    int rc = TARN_OK;
+    l->last.len = 0;
+    while (more && rc == TARN_OK && !must_stop(l)) {
+        struct store_list query = { .bucket = l->bucket,
+                                    .prefix = lifecycle_prefix(l->rule),
+                                    .max = PAGE_COUNT };
+        tn_arena_reset(&l->page);
+        rc = tn_arena_str(&l->page, tn_buf_str(&l->last), &query.after);
+        if (rc == TARN_OK)
+            rc = s->ops->list(s, &query, on_object, l, &more, NULL);
+        flush(l);
+    }
+    return rc;
+}
+
+/* --- Uploads --- */
+
+static int on_upload(void *user, struct tn_str key, const char *upload_id,
+                     const struct store_head *head)
+{
+    struct lifecycle *l = user;
+    const struct tn_xml_node *node = tn_xml_child(l->rule, "AbortIncompleteMultipartUpload");
+    uint64_t days = xml_u64(node, "DaysAfterInitiation", UINT64_MAX);
+    l->last.len = 0;
+    l->last_id.len = 0;
+    int rc = tn_buf_append_str(&l->last, key);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_text(&l->last_id, upload_id);
+    if (rc < 0 || lifecycle_after(head->mtime_ms, days, l->day_ms) > tn_wall_ms())
+        return rc;
+    struct tn_str kept;
+    rc = tn_arena_str(&l->page, key, &kept);
+    if (rc < 0)
+        return rc;
+    struct removal *removal = next_removal(l);
+    removal->txn.op = STORE_UPLOAD_ABORT;
+    removal->txn.bucket = l->bucket;
+    removal->txn.key = kept;
+    (void)snprintf(removal->txn.upload_id, sizeof removal->txn.upload_id, "%s", upload_id);
+    return TARN_OK;
+}
+
+static int abort_uploads(struct lifecycle *l)
+{
+    struct store *s = l->api->store;
+    bool more = tn_xml_child(l->rule, "AbortIncompleteMultipartUpload") != NULL;
+    int rc = TARN_OK;
+    l->last.len = 0;
+    l->last_id.len = 0;
+    while (more && rc == TARN_OK && !must_stop(l)) {
+        struct store_list query = { .bucket = l->bucket,
+                                    .prefix = lifecycle_prefix(l->rule),
+                                    .max = PAGE_COUNT };
+        tn_arena_reset(&l->page);
+        rc = tn_arena_str(&l->page, tn_buf_str(&l->last), &query.after);
+        if (rc == TARN_OK)
+            rc = tn_arena_str(&l->page, tn_buf_str(&l->last_id), &query.upload_after);
+        if (rc == TARN_OK)
+            rc = s->ops->upload_list(s, &query, on_upload, NULL, l, &more, NULL);
+        flush(l);
+    }
+    return rc;
+}
+
+/* --- Passes --- */
+
+static void run_rules(struct lifecycle *l)
+{
+    static int (*const steps[])(struct lifecycle *) = { expire_objects, abort_uploads };
+    const struct tn_xml_node *root = bucket_config_form(l->config, BUCKET_LIFECYCLE);
+    for (l->rule = root ? root->children : NULL; l->rule; l->rule = l->rule->next) {
+        int rc = TARN_OK;
+        if (!lifecycle_is_enabled(l->rule))
+            continue;
+        for (size_t i = 0; rc == TARN_OK && i < TN_COUNT(steps); i++)
+            rc = steps[i](l);
+        if (rc < 0)
+            tn_log(TN_LOG_WARN, "event=lifecycle_failed bucket=%.*s status=%s",
+                   TN_STR_ARG(l->bucket), tarn_status_name(rc));
+    }
+}
+
+static int on_bucket(void *user, const struct store_bucket *bucket)
+{
+    struct lifecycle *l = user;
+    if (must_stop(l))
+        return TARN_ECANCELLED;
+    if (bucket_configs_get(l->api->configs, bucket->name, &l->config) < 0)
+        return TARN_OK; /* gone by now, or looked at again in the next pass */
+    l->bucket = bucket_config_name(l->config);
+    l->removed_count = 0;
+    run_rules(l);
+    if (l->removed_count)
+        tn_log(TN_LOG_INFO, "event=lifecycle bucket=%.*s removed=%llu", TN_STR_ARG(l->bucket),
+               (unsigned long long)l->removed_count);
+    bucket_config_unref(l->config);
+    l->config = NULL;
+    return TARN_OK;
+}
+
+static void wait_for_next(struct lifecycle *l)
+{
+    struct timespec until;
+    int64_t pass_ms = l->day_ms / PASSES_PER_DAY;
+    if (pass_ms < PASS_MS_MIN)
+        pass_ms = PASS_MS_MIN;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(pass_ms / 1000);
+    until.tv_nsec += (long)(pass_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    (void)pthread_mutex_lock(&l->shared.lock);
+    int rc = 0;
+    while (!l->shared.must_stop && rc == 0)
+        rc = pthread_cond_timedwait(&l->shared.changed, &l->shared.lock, &until);
+    (void)pthread_mutex_unlock(&l->shared.lock);
+}
+
+static void *run(void *arg)
+{
+    struct lifecycle *l = arg;
+    struct store *s = l->api->store;
+    while (!must_stop(l)) {
+        int rc = s->ops->bucket_list(s, on_bucket, l);
+        if (rc < 0 && rc != TARN_ECANCELLED)
+            tn_log(TN_LOG_WARN, "event=lifecycle_failed status=%s", tarn_status_name(rc));
+        wait_for_next(l);
+    }
+    return NULL;
+}
+
+static void release(struct lifecycle *l)
+{
+    tn_arena_release(&l->page);
+    tn_buf_release(&l->last);
+    tn_buf_release(&l->last_id);
+    (void)pthread_cond_destroy(&l->shared.changed);
+    (void)pthread_mutex_destroy(&l->shared.lock);
+    tn_free(l);
+}
+
+int lifecycle_start(struct api *api, uint64_t day_s, struct lifecycle **out)
+{
+    pthread_condattr_t attr;
+    struct lifecycle *l = tn_calloc(1, sizeof *l);
+    if (!l)
+        return TARN_ENOMEM;
+    l->api = api;
+    l->day_ms = day_s ? (int64_t)day_s * 1000 : LIFECYCLE_DAY_MS;
+    tn_arena_init(&l->page, PAGE_ARENA_MAX);
+    l->last = TN_BUF_INIT(TN_KEY_LEN_MAX);
+    l->last_id = TN_BUF_INIT(STORE_UPLOAD_ID_LEN);
+    (void)pthread_mutex_init(&l->shared.lock, NULL);
+    (void)pthread_condattr_init(&attr);
+    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&l->shared.changed, &attr);
+    (void)pthread_condattr_destroy(&attr);
+    if (pthread_create(&l->thread, NULL, run, l) != 0) {
+        release(l);
+        return TARN_ENOMEM;
+    }
+    *out = l;
+    return TARN_OK;
+}
+
+void lifecycle_stop(struct lifecycle *l)
+{
+    if (!l)
+        return;
+    (void)pthread_mutex_lock(&l->shared.lock);
+    l->shared.must_stop = true;
+    (void)pthread_cond_signal(&l->shared.changed);
+    (void)pthread_mutex_unlock(&l->shared.lock);
+    (void)pthread_join(l->thread, NULL);
+    release(l);
+}
+
+/* --- Answers --- */
+
+/* By the calendar: a shorter day is for tests of the worker. */
+void lifecycle_add_headers(struct api_req *r, const struct store_head *head)
+{
+    char date[TN_TIME_LEN];
+    struct lifecycle_due due;
+    struct lifecycle_object object = { .key = r->key,
+                                       .tags = r->meta.fields[API_META_TAGS],
+                                       .size = api_head_size(head),
+                                       .mtime_ms = head->mtime_ms };
+    if (!r->config || bucket_config_get(r->config, BUCKET_LIFECYCLE).len == 0 ||
+        lifecycle_find_due(r->config, &r->http->arena, &object, LIFECYCLE_DAY_MS, &due) < 0 ||
+        due.at_ms == INT64_MAX)
+        return;
+    tn_time_http(due.at_ms / 1000, date);
+    char *text = tn_arena_printf(&r->http->arena, "expiry-date=\"%s\", rule-id=\"%.*s\"", date,
+                                 TN_STR_ARG(due.rule_id));
+    if (text)
+        api_add_text(r, "x-amz-expiration", text);
+}
