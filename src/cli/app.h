@@ -114,5 +114,17 @@ int cli_run_head(struct cli_app *app);
 int cli_run_presign(struct cli_app *app);
 int cli_run_mb(struct cli_app *app);
 int cli_run_rb(struct cli_app *app);
+int cli_run_versions(struct cli_app *app);
+int cli_run_restore(struct cli_app *app);
+int cli_run_tag(struct cli_app *app);
+int cli_run_attr(struct cli_app *app);
+int cli_run_select_class(struct cli_app *app);
+int cli_run_du(struct cli_app *app);
+int cli_run_find(struct cli_app *app);
+int cli_run_admin(struct cli_app *app);
+
+/* These connect by themselves, if at all. */
+int cli_run_doctor(struct cli_app *app);
+int cli_run_completion(struct cli_app *app);
 
 #endif

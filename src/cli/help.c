@@ -122,7 +122,7 @@ static int append_overview(struct tn_buf *b)
                                    "Moves data to, from and within S3. Objects are named "
                                    "s3://bucket/key.\n\nCommands:\n");
     for (size_t i = 0; rc == TARN_OK && i < CLI_COMMAND_COUNT; i++)
-        rc = tn_buf_appendf(b, "  %-10s%s\n", cli_commands[i].name, cli_commands[i].summary);
+        rc = tn_buf_appendf(b, "  %-14s%s\n", cli_commands[i].name, cli_commands[i].summary);
     if (rc == TARN_OK)
         rc = tn_buf_append_text(b, "\nOptions of every command:\n");
     if (rc == TARN_OK)

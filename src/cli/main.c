@@ -12,10 +12,26 @@
 #include "cli/interrupt.h"
 
 static int (*const runs[CLI_COMMAND_COUNT])(struct cli_app *app) = {
-    [CLI_MV] = cli_run_mv,     [CLI_SYNC] = cli_run_sync, [CLI_RUN] = cli_run_run,
-    [CLI_CP] = cli_run_cp,     [CLI_LS] = cli_run_ls,     [CLI_CAT] = cli_run_cat,
-    [CLI_PIPE] = cli_run_pipe, [CLI_RM] = cli_run_rm,     [CLI_HEAD] = cli_run_head,
-    [CLI_MB] = cli_run_mb,     [CLI_RB] = cli_run_rb,     [CLI_PRESIGN] = cli_run_presign,
+    [CLI_MV] = cli_run_mv,
+    [CLI_SYNC] = cli_run_sync,
+    [CLI_RUN] = cli_run_run,
+    [CLI_CP] = cli_run_cp,
+    [CLI_LS] = cli_run_ls,
+    [CLI_CAT] = cli_run_cat,
+    [CLI_PIPE] = cli_run_pipe,
+    [CLI_RM] = cli_run_rm,
+    [CLI_HEAD] = cli_run_head,
+    [CLI_MB] = cli_run_mb,
+    [CLI_RB] = cli_run_rb,
+    [CLI_PRESIGN] = cli_run_presign,
+    [CLI_VERSIONS] = cli_run_versions,
+    [CLI_RESTORE] = cli_run_restore,
+    [CLI_TAG] = cli_run_tag,
+    [CLI_ATTR] = cli_run_attr,
+    [CLI_SELECT_CLASS] = cli_run_select_class,
+    [CLI_DU] = cli_run_du,
+    [CLI_FIND] = cli_run_find,
+    [CLI_ADMIN] = cli_run_admin,
 };
 
 int cli_app_run(struct cli_app *app)
@@ -104,6 +120,10 @@ static int run(struct cli_app *app, struct cli_line *line)
         return run_help(app);
     case CLI_VERSION:
         return show_version(app);
+    case CLI_DOCTOR:
+        return cli_run_doctor(app);
+    case CLI_COMPLETION:
+        return cli_run_completion(app);
     default:
         return run_connected(app);
     }

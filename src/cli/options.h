@@ -21,6 +21,16 @@ enum cli_command_id {
     CLI_PRESIGN,
     CLI_MB,
     CLI_RB,
+    CLI_VERSIONS,
+    CLI_RESTORE,
+    CLI_TAG,
+    CLI_ATTR,
+    CLI_SELECT_CLASS,
+    CLI_DU,
+    CLI_FIND,
+    CLI_ADMIN,
+    CLI_DOCTOR,
+    CLI_COMPLETION,
     CLI_HELP,
     CLI_VERSION,
     CLI_COMMAND_COUNT
@@ -136,6 +146,22 @@ struct cli_options {
     const char *file;
     bool fail_fast;
     bool object_lock;
+    bool all_versions;
+    bool group;
+    bool incomplete;
+    bool undelete;
+    uint64_t days;
+    const char *tier;
+    bool replace;
+    struct cli_list remove;
+    const char *name;
+    uint64_t min_size;
+    uint64_t max_size;
+    bool has_min_size;
+    bool has_max_size;
+    uint64_t older_than_s;
+    uint64_t newer_than_s;
+    bool print0;
 };
 
 enum cli_option_kind {

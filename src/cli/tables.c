@@ -258,6 +258,86 @@ static const struct cli_option rb_options[] = {
     END,
 };
 
+#define RECURSIVE(text)                                                                            \
+    FLAG("recursive", 'r', recursive, text), FLAG("recursive", 'R', recursive, NULL)
+#define RAW FLAG("raw", 0, raw, "take `*`, `?` and backslashes in addresses literally")
+
+static const struct cli_option versions_options[] = {
+    RECURSIVE("list the versions of everything below a prefix"),
+    RAW,
+    END,
+};
+
+static const struct cli_option restore_options[] = {
+    VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "make a copy of this version the current one"),
+    FLAG("undelete", 0, undelete, "remove the delete marker that hides the object"),
+    NUMBER("days", days, "N", 1, 3650, "bring archived objects back for N days"),
+    CHOICE("tier", tier, "TIER", "Standard Bulk Expedited", "how soon, with --days"),
+    VALUE("storage-class", 0, CLI_TEXT, storage_class, "CLASS", "of the copy, with --version-id"),
+    RECURSIVE("with --days: everything below a prefix"),
+    END,
+};
+
+static const struct cli_option tag_options[] = {
+    FLAG("replace", 0, replace, "the tags given are all that stay; none given: remove all"),
+    VALUE("remove", 0, CLI_LIST, remove, "NAME", "remove this tag; may be given several times"),
+    VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "of this version of one object"),
+    RECURSIVE("everything below a prefix"),
+    END,
+};
+
+static const struct cli_option attr_options[] = {
+    VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "of this version"),
+    RAW,
+    END,
+};
+
+static const struct cli_option select_class_options[] = {
+    RECURSIVE("everything below a prefix"),
+    END,
+};
+
+static const struct cli_option du_options[] = {
+    FLAG("group", 'g', group, "one line for each storage class"),
+    FLAG("all-versions", 0, all_versions, "count every version, and delete markers"),
+    FLAG("incomplete", 0, incomplete, "count the parts of unfinished uploads too"),
+    END,
+};
+
+static const struct cli_option find_options[] = {
+    VALUE("name", 0, CLI_TEXT, name, "PATTERN", "the last part of the key matches (`*`, `?`)"),
+    { .name = "min-size",
+      .kind = CLI_BYTES,
+      .offset = offsetof(struct cli_options, min_size),
+      .has_offset = offsetof(struct cli_options, has_min_size),
+      .value = "SIZE",
+      .help = "at least so large" },
+    { .name = "max-size",
+      .kind = CLI_BYTES,
+      .offset = offsetof(struct cli_options, max_size),
+      .has_offset = offsetof(struct cli_options, has_max_size),
+      .value = "SIZE",
+      .help = "at most so large" },
+    { .name = "older-than",
+      .kind = CLI_DURATION,
+      .offset = offsetof(struct cli_options, older_than_s),
+      .value = "TIME",
+      .min = 1,
+      .max = (uint64_t)100 * 365 * 86400,
+      .help = "not changed for this long: 90s, 15m, 24h, 7d" },
+    { .name = "newer-than",
+      .kind = CLI_DURATION,
+      .offset = offsetof(struct cli_options, newer_than_s),
+      .value = "TIME",
+      .min = 1,
+      .max = (uint64_t)100 * 365 * 86400,
+      .help = "changed within this time" },
+    VALUE("storage-class", 0, CLI_TEXT, storage_class, "CLASS", "of this storage class"),
+    NUMBER("limit", limit, "N", 1, UINT64_MAX, "stop after N objects"),
+    FLAG("print0", '0', print0, "end each name with a NUL, not escaped, for xargs -0"),
+    END,
+};
+
 /* clang-format off */ /* it would break the texts anywhere */
 const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
     [CLI_CP] = {
@@ -479,6 +559,175 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
         .examples =
             "tarn rb --force s3://bucket",
         .groups = { rb_options },
+    },
+    [CLI_VERSIONS] = {
+        .id = CLI_VERSIONS,
+        .name = "versions",
+        .operands = "URI...",
+        .operands_min = 1,
+        .operands_max = INT32_MAX,
+        .summary = "list versions of objects",
+        .text =
+            "Lists the versions and delete markers of exactly this key; with a wildcard, of "
+            "all keys that match; with -r, or for a bucket alone, of everything below. The "
+            "newest of each key comes first. The summary goes to standard error.",
+        .examples =
+            "tarn versions s3://bucket/report.pdf\n"
+            "tarn versions -r --json s3://bucket/docs",
+        .groups = { versions_options },
+    },
+    [CLI_RESTORE] = {
+        .id = CLI_RESTORE,
+        .name = "restore",
+        .operands = "URI...",
+        .operands_min = 1,
+        .operands_max = INT32_MAX,
+        .summary = "bring back an old version, a deleted or an archived object",
+        .text =
+            "With --version-id, copies that version over the current one, inside the server; "
+            "nothing is lost. With --undelete, removes the delete marker that hides the "
+            "object. With --days, asks for a readable copy of archived objects (classes "
+            "GLACIER and DEEP_ARCHIVE) for so long; others are skipped.",
+        .examples =
+            "tarn restore --version-id 3Lg.. s3://bucket/report.pdf\n"
+            "tarn restore --undelete s3://bucket/report.pdf\n"
+            "tarn restore -r --days 7 --tier Bulk s3://bucket/2019",
+        .groups = { restore_options, filter_options },
+    },
+    [CLI_TAG] = {
+        .id = CLI_TAG,
+        .name = "tag",
+        .operands = "URI [NAME=VALUE...]",
+        .operands_min = 1,
+        .operands_max = 64,
+        .summary = "show or change tags",
+        .text =
+            "Shows the tags of an object or of a bucket. NAME=VALUE adds or changes one, "
+            "--remove takes one away, --replace sets exactly those given. A wildcard or -r "
+            "does so to many objects. Other tags stay; S3 has no condition for tags, so that "
+            "the last of two writers wins.",
+        .examples =
+            "tarn tag s3://bucket/report.pdf\n"
+            "tarn tag s3://bucket/report.pdf team=audit --remove draft\n"
+            "tarn tag -r s3://bucket/2026 keep=yes",
+        .groups = { tag_options, filter_options },
+    },
+    [CLI_ATTR] = {
+        .id = CLI_ATTR,
+        .name = "attr",
+        .operands = "URI",
+        .operands_min = 1,
+        .operands_max = 1,
+        .summary = "show the attributes of an object",
+        .text =
+            "Shows size, ETag, checksum, storage class and number of parts "
+            "(GetObjectAttributes). For headers and metadata see `tarn head`.",
+        .examples =
+            "tarn attr --json s3://bucket/key",
+        .groups = { attr_options },
+    },
+    [CLI_SELECT_CLASS] = {
+        .id = CLI_SELECT_CLASS,
+        .name = "select-class",
+        .operands = "CLASS URI...",
+        .operands_min = 2,
+        .operands_max = INT32_MAX,
+        .summary = "change the storage class of objects",
+        .text =
+            "Copies objects onto themselves with another storage class, inside the server. "
+            "Headers, metadata and tags stay; an object that changes meanwhile is left alone "
+            "and reported. With a wildcard or -r, those that have the class already are "
+            "skipped.",
+        .examples =
+            "tarn select-class STANDARD_IA s3://bucket/old.tar\n"
+            "tarn select-class -r GLACIER_IR s3://bucket/2019",
+        .groups = { select_class_options, filter_options },
+    },
+    [CLI_DU] = {
+        .id = CLI_DU,
+        .name = "du",
+        .operands = "URI...",
+        .operands_min = 1,
+        .operands_max = INT32_MAX,
+        .summary = "add up sizes",
+        .text =
+            "Counts objects and bytes below a prefix (`s3://b/a` means `a/...`) or that match "
+            "a wildcard.",
+        .examples =
+            "tarn du -H s3://bucket\n"
+            "tarn du -g --all-versions s3://bucket/logs\n"
+            "tarn du --json 's3://bucket/*.gz'",
+        .groups = { du_options, filter_options },
+    },
+    [CLI_FIND] = {
+        .id = CLI_FIND,
+        .name = "find",
+        .operands = "URI...",
+        .operands_min = 1,
+        .operands_max = INT32_MAX,
+        .summary = "find objects by name, size, age or class",
+        .text =
+            "Lists the objects below a prefix, or that match a wildcard, for which all "
+            "conditions hold, one address a line.",
+        .examples =
+            "tarn find s3://bucket --name '*.log' --older-than 30d\n"
+            "tarn find s3://bucket/tmp --min-size 1G --json\n"
+            "tarn find s3://bucket --older-than 90d -0 | xargs -0 tarn rm --raw",
+        .groups = { find_options, filter_options },
+    },
+    [CLI_ADMIN] = {
+        .id = CLI_ADMIN,
+        .name = "admin",
+        .operands = "user|key|group|policy ACTION [NAME...]",
+        .operands_min = 1,
+        .operands_max = 5,
+        .summary = "manage users, keys, groups and policies of a server",
+        .text =
+            "Speaks the IAM query API at the endpoint.\n\n"
+            "user: list, create USER, show USER, delete USER, groups USER\n\n"
+            "key: list [USER], create [USER], delete ID [USER], enable ID [USER], disable ID "
+            "[USER]\n\n"
+            "group: list, create GROUP, show GROUP, delete GROUP, add GROUP USER, remove GROUP "
+            "USER\n\n"
+            "policy: list, create NAME FILE, show ARN, document ARN VERSION, delete ARN, attach "
+            "ARN USER, detach ARN USER, attached USER, attach-group ARN GROUP, detach-group ARN "
+            "GROUP; and those of one user: put USER NAME FILE, get USER NAME, inline USER, "
+            "remove USER NAME\n\n"
+            "The secret key of a new key is shown once, by `key create`.",
+        .examples =
+            "tarn admin user create ann\n"
+            "tarn admin key create ann --json\n"
+            "tarn admin policy put ann read-only policy.json",
+    },
+    [CLI_DOCTOR] = {
+        .id = CLI_DOCTOR,
+        .name = "doctor",
+        .operands = "[URI...]",
+        .operands_min = 0,
+        .operands_max = INT32_MAX,
+        .summary = "say what tarn works with, and try it",
+        .text =
+            "Shows endpoint, region and where the credentials come from, asks the service and "
+            "each bucket given, and says what to do about failures. The exit status is 0 when "
+            "all is well, 1 when something failed, 2 when the configuration cannot work.",
+        .examples =
+            "tarn doctor s3://bucket\n"
+            "tarn doctor --profile work --json",
+    },
+    [CLI_COMPLETION] = {
+        .id = CLI_COMPLETION,
+        .name = "completion",
+        .operands = "bash|zsh|fish",
+        .operands_min = 1,
+        .operands_max = 2,
+        .summary = "write a script that completes command lines",
+        .text =
+            "Writes a completion script for a shell: commands, options, buckets and keys. "
+            "`completion names WORD` writes the addresses that begin with WORD, for such "
+            "scripts.",
+        .examples =
+            "eval \"$(tarn completion bash)\"\n"
+            "tarn completion fish > ~/.config/fish/completions/tarn.fish",
     },
     [CLI_HELP] = {
         .id = CLI_HELP,
