@@ -46,14 +46,20 @@ static const struct setting settings[BUCKET_SECTION_COUNT] = {
                              .missing = TN_S3_OBJECT_LOCK_CONFIGURATION_NOT_FOUND,
                              .check = object_lock_check,
                              .judge = object_lock_judge },
-    [BUCKET_LOGGING] = { .rule = &logging_rule, .is_empty_unset = true, .check = logging_check },
-    [BUCKET_NOTIFICATION] = { .rule = &notification_rule,
+    [BUCKET_LOGGING] = { .is_unserved = true,
+                         .rule = &logging_rule,
+                         .is_empty_unset = true,
+                         .check = logging_check },
+    [BUCKET_NOTIFICATION] = { .is_unserved = true,
+                              .rule = &notification_rule,
                               .is_empty_unset = true,
                               .check = notification_check },
-    [BUCKET_WEBSITE] = { .rule = &website_rule,
+    [BUCKET_WEBSITE] = { .is_unserved = true,
+                         .rule = &website_rule,
                          .missing = TN_S3_NO_SUCH_WEBSITE_CONFIGURATION,
                          .check = website_check },
-    [BUCKET_QUOTA] = { .rule = &quota_rule,
+    [BUCKET_QUOTA] = { .is_unserved = true,
+                       .rule = &quota_rule,
                        .missing = TN_S3_NO_SUCH_QUOTA,
                        .is_empty_unset = true,
                        .check = quota_check },
@@ -177,6 +183,9 @@ enum tn_s3_code setting_put_run(struct api_req *r)
         return code;
     if (setting->is_empty_unset && !root->children)
         return setting_replace(r, TN_STR_EMPTY, 200);
+    if (setting->is_unserved)
+        return api_err(r, TN_S3_NOT_IMPLEMENTED, "A %s has no effect here yet.",
+                       setting->rule->name);
     struct tn_xml_writer w = TN_XML_WRITER(&r->side);
     xml_rule_write(setting->rule, root, &w);
     return w.rc < 0 ? api_from_status(r, w.rc, NULL)
