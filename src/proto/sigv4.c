@@ -7,6 +7,7 @@
  * path and query, every header once. */
 
 #include "proto/sigv4.h"
+#include "proto/sigv4a.h"
 
 #include <assert.h>
 
@@ -699,6 +700,24 @@ static bool has_unsigned_header(const struct tn_sigv4_request *request,
     return !list_has(claim->signed_headers, TN_STR("host"));
 }
 
+static enum tn_sigv4_problem compare_asymmetric(const struct tn_sigv4_claim *claim,
+                                                const unsigned char key[TN_SIGV4_KEY_LEN],
+                                                const struct tn_sigv4_scratch *scratch)
+{
+    unsigned char digest[TN_SHA256_LEN];
+    char hex[2 * TN_SHA256_LEN + 1];
+    char text[SCOPE_LEN_MAX + 256];
+    tn_sha256(scratch->canonical.data, scratch->canonical.len, digest);
+    tn_hex_encode(digest, sizeof digest, hex);
+    int len = snprintf(text, sizeof text, "AWS4-ECDSA-P256-SHA256\n%s\n%.*s\n%s", claim->time_text,
+                       TN_STR_ARG(claim->scope), hex);
+    if (len < 0 || (size_t)len >= sizeof text)
+        return TN_SIGV4_MISMATCH;
+    return tn_sigv4a_verify(key, (struct tn_str){ text, (size_t)len }, claim->signature)
+               ? TN_SIGV4_FINE
+               : TN_SIGV4_MISMATCH;
+}
+
 static enum tn_sigv4_problem compare(const struct tn_sigv4_request *request,
                                      const struct tn_sigv4_claim *claim, const struct shape *shape,
                                      const unsigned char key[TN_SIGV4_KEY_LEN],
@@ -707,6 +726,8 @@ static enum tn_sigv4_problem compare(const struct tn_sigv4_request *request,
     enum tn_sigv4_problem problem = canonicalise(request, shape, scratch);
     if (problem)
         return problem;
+    if (claim->is_asymmetric)
+        return compare_asymmetric(claim, key, scratch);
     char signature[TN_SIGV4_SIGNATURE_LEN + 1];
     sign_canonical(tn_buf_str(&scratch->canonical), tn_str_from(claim->time_text), claim->scope,
                    key, signature);

@@ -142,13 +142,14 @@ const char *tn_sigv4_problem_text(enum tn_sigv4_problem problem);
 struct tn_sigv4_claim {
     enum tn_sigv4_kind kind;
     enum tn_sigv4_payload payload;
+    bool is_asymmetric; /* version 4A, sigv4a.h: no region in the scope, `region` is the set */
     struct tn_str access_key;
     struct tn_str scope; /* 20130524/us-east-1/s3/aws4_request */
     struct tn_str date;  /* 20130524 */
     struct tn_str region;
     struct tn_str service;
     struct tn_str signed_headers;
-    struct tn_str signature;     /* 64 lower-case hexadecimal digits */
+    struct tn_str signature;     /* 64 lower-case hexadecimal digits; of 4A: DER in such digits */
     struct tn_str payload_hash;  /* as in the canonical request */
     struct tn_str session_token; /* empty when there is none */
     int64_t time;                /* of the request, seconds since 1970 */
@@ -166,8 +167,8 @@ TN_MUST_USE enum tn_sigv4_problem tn_sigv4_parse(const struct tn_sigv4_request *
 TN_MUST_USE enum tn_sigv4_problem tn_sigv4_check_time(const struct tn_sigv4_claim *claim,
                                                       int64_t now);
 
-/* The signature, in constant time. TN_SIGV4_UNSIGNED_HEADERS, TN_SIGV4_MISMATCH, ... The claim's
- * views stay valid. */
+/* The signature, in constant time; of 4A by the key of tn_sigv4a_derive().
+ * TN_SIGV4_UNSIGNED_HEADERS, TN_SIGV4_MISMATCH, ... The claim's views stay valid. */
 TN_MUST_USE enum tn_sigv4_problem tn_sigv4_verify(const struct tn_sigv4_request *request,
                                                   const struct tn_sigv4_claim *claim,
                                                   const unsigned char key[TN_SIGV4_KEY_LEN],

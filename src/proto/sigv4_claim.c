@@ -5,9 +5,11 @@
 #include "base/clock.h"
 #include "proto/http_date.h"
 #include "proto/sigv4.h"
+#include "proto/sigv4a.h"
 #include "proto/uri.h"
 
 static const struct tn_str algorithm = { "AWS4-HMAC-SHA256", 16 };
+static const struct tn_str algorithm_4a = { "AWS4-ECDSA-P256-SHA256", 22 };
 
 /* Decimal digits of the right count, or lower-case hexadecimal ones. */
 static bool is_date(struct tn_str s)
@@ -19,12 +21,14 @@ static bool is_date(struct tn_str s)
     return s.len == 8;
 }
 
-static bool is_signature(struct tn_str s)
+static bool is_signature(struct tn_str s, bool is_asymmetric)
 {
     for (size_t i = 0; i < s.len; i++) {
         if (!tn_is_digit(s.data[i]) && !(s.data[i] >= 'a' && s.data[i] <= 'f'))
             return false;
     }
+    if (is_asymmetric)
+        return s.len > 0 && s.len % 2 == 0 && s.len <= TN_SIGV4A_SIGNATURE_LEN_MAX;
     return s.len == TN_SIGV4_SIGNATURE_LEN;
 }
 
@@ -33,6 +37,17 @@ static bool is_region(struct tn_str s)
     for (size_t i = 0; i < s.len; i++) {
         char c = s.data[i];
         if (!tn_is_alpha(c) && !tn_is_digit(c) && c != '-' && c != '_' && c != '.')
+            return false;
+    }
+    return s.len > 0 && s.len <= TN_SIGV4_REGION_LEN_MAX;
+}
+
+/* A set of them, with wildcards: "us-east-1,eu-*". */
+static bool is_region_set(struct tn_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.data[i];
+        if (!tn_is_alpha(c) && !tn_is_digit(c) && c != '-' && c != '*' && c != ',' && c != ' ')
             return false;
     }
     return s.len > 0 && s.len <= TN_SIGV4_REGION_LEN_MAX;
@@ -92,10 +107,12 @@ static bool credential_parse(struct tn_str text, struct tn_sigv4_claim *claim)
     struct tn_str rest = text;
     struct tn_str last = split_last(&rest);
     claim->service = split_last(&rest);
-    claim->region = split_last(&rest);
+    if (!claim->is_asymmetric)
+        claim->region = split_last(&rest);
     claim->date = split_last(&rest);
     claim->access_key = rest;
-    if (!is_access_key(rest) || !is_date(claim->date) || !is_region(claim->region))
+    if (!is_access_key(rest) || !is_date(claim->date) ||
+        (!claim->is_asymmetric && !is_region(claim->region)))
         return false;
     claim->scope = tn_str_sub(text, rest.len + 1, SIZE_MAX);
     return tn_str_eq(last, TN_STR("aws4_request"));
@@ -157,7 +174,7 @@ static bool authorization_parse(struct tn_str text, struct tn_sigv4_claim *claim
             return false;
     }
     return credential_parse(credential, claim) && is_header_list(claim->signed_headers) &&
-           is_signature(claim->signature);
+           is_signature(claim->signature, claim->is_asymmetric);
 }
 
 /* The day of the scope must be the day of the request. */
@@ -225,8 +242,15 @@ static enum tn_sigv4_problem header_claim(const struct tn_sigv4_request *request
     if (authorization.len > TN_SIGV4_AUTHORIZATION_LEN_MAX)
         return TN_SIGV4_MALFORMED_HEADER;
     struct tn_sigv4_claim claim = { .kind = TN_SIGV4_HEADER };
-    if (!tn_str_eq(tn_str_split(&authorization, ' '), algorithm))
+    struct tn_str named = tn_str_split(&authorization, ' ');
+    claim.is_asymmetric = tn_str_eq(named, algorithm_4a);
+    if (!claim.is_asymmetric && !tn_str_eq(named, algorithm))
         return TN_SIGV4_OTHER_MECHANISM;
+    bool has_set;
+    if (claim.is_asymmetric &&
+        (!header_find(request, TN_STR("x-amz-region-set"), &claim.region, &has_set) ||
+         !is_region_set(claim.region)))
+        return TN_SIGV4_MALFORMED_HEADER;
     if (!authorization_parse(authorization, &claim) || !is_service(request, &claim))
         return TN_SIGV4_MALFORMED_HEADER;
 
@@ -253,6 +277,7 @@ enum param {
     PARAM_SIGNATURE,
     PARAM_CONTENT_SHA256, /* those from here on may be absent */
     PARAM_SECURITY_TOKEN,
+    PARAM_REGION_SET,
     PARAM_COUNT
 };
 
@@ -265,6 +290,7 @@ static const struct tn_str param_names[PARAM_COUNT] = {
     [PARAM_SIGNATURE] = { "X-Amz-Signature", 15 },
     [PARAM_CONTENT_SHA256] = { "X-Amz-Content-Sha256", 20 },
     [PARAM_SECURITY_TOKEN] = { "X-Amz-Security-Token", 20 },
+    [PARAM_REGION_SET] = { "X-Amz-Region-Set", 16 },
 };
 
 struct params {
@@ -364,12 +390,17 @@ static enum tn_sigv4_problem query_claim(const struct tn_sigv4_request *request,
     claim.signed_headers = params->values[PARAM_SIGNED_HEADERS];
     claim.signature = params->values[PARAM_SIGNATURE];
     claim.session_token = params->values[PARAM_SECURITY_TOKEN];
-    bool ok = !params->is_twice && tn_str_eq(params->values[PARAM_ALGORITHM], algorithm) &&
-              credential_parse(params->values[PARAM_CREDENTIAL], &claim) &&
-              is_service(request, &claim) &&
-              tn_time_parse_basic(params->values[PARAM_DATE], &claim.time) == TARN_OK &&
-              expires_parse(params->values[PARAM_EXPIRES], &claim.expires_s) &&
-              is_header_list(claim.signed_headers) && is_signature(claim.signature);
+    claim.is_asymmetric = tn_str_eq(params->values[PARAM_ALGORITHM], algorithm_4a);
+    if (claim.is_asymmetric)
+        claim.region = params->values[PARAM_REGION_SET];
+    bool ok =
+        !params->is_twice &&
+        (claim.is_asymmetric ? is_region_set(claim.region)
+                             : tn_str_eq(params->values[PARAM_ALGORITHM], algorithm)) &&
+        credential_parse(params->values[PARAM_CREDENTIAL], &claim) && is_service(request, &claim) &&
+        tn_time_parse_basic(params->values[PARAM_DATE], &claim.time) == TARN_OK &&
+        expires_parse(params->values[PARAM_EXPIRES], &claim.expires_s) &&
+        is_header_list(claim.signed_headers) && is_signature(claim.signature, claim.is_asymmetric);
     if (!ok)
         return TN_SIGV4_MALFORMED_QUERY;
     time_text_set(&claim, params->values[PARAM_DATE]);
@@ -396,7 +427,7 @@ enum tn_sigv4_problem tn_sigv4_parse(const struct tn_sigv4_request *request,
     if (!header_find(request, TN_STR("authorization"), &authorization, &has_header) ||
         (has_header && (has_query || params.has_v2)))
         return TN_SIGV4_TWO_MECHANISMS;
-    if (has_header)
+    if (has_header && authorization.len)
         return header_claim(request, authorization, out);
     if (has_query)
         return query_claim(request, &params, out);

@@ -350,6 +350,7 @@ enum tn_s3_code api_check_auth(struct api_req *r, struct tn_str body_hash)
                   .header_count = head->header_count,
                   .body_hash = body_hash },
         .now = tn_wall_ms() / 1000,
+        .virtual_bucket = api_route_virtual_bucket(r->api, r->host),
     };
     struct api_scratch *s = scratch_take(r->api->scratch);
     if (!s)

@@ -17,7 +17,7 @@ static struct tn_str bucket_of_host(struct tn_str host, struct tn_str domain)
     return tn_str_sub(host, 0, at - 1);
 }
 
-static struct tn_str virtual_bucket(const struct api *api, struct tn_str host)
+struct tn_str api_route_virtual_bucket(const struct api *api, struct tn_str host)
 {
     struct tn_url url;
     if (tn_url_parse_host(host, &url) < 0 || url.host_kind != TN_HOST_NAME)
@@ -50,7 +50,7 @@ enum tn_s3_code api_route_split(struct api_req *r)
     if (path.len == 0 || path.data[0] != '/')
         return api_err(r, TN_S3_INVALID_URI, "The request target has no path.");
     path = tn_str_sub(path, 1, path.len);
-    struct tn_str bucket = virtual_bucket(r->api, r->host);
+    struct tn_str bucket = api_route_virtual_bucket(r->api, r->host);
     if (bucket.len) {
         enum tn_s3_code code = lower_bucket(r, bucket);
         if (code)

@@ -19,6 +19,9 @@ struct api_route {
 TN_MUST_USE enum tn_s3_code api_route_find(const struct api_route *route,
                                            const struct api_op **out);
 
+/* The bucket that the host names; empty when it names none. */
+struct tn_str api_route_virtual_bucket(const struct api *api, struct tn_str host);
+
 /* Splits host and path into bucket and key (decoded, in the arena). InvalidURI. */
 TN_MUST_USE enum tn_s3_code api_route_split(struct api_req *r);
 

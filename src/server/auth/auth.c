@@ -5,6 +5,8 @@
  * that a request costs one HMAC instead of five. A signing key is remembered only after a signature
  * made with it was right: those who do not know the secret cannot push others out. */
 
+#include "proto/sigv2.h"
+#include "proto/sigv4a.h"
 #include "server/auth/auth_impl.h"
 
 enum { ACCOUNTS_LEN_MAX = 4 * 1024 * 1024 };
@@ -325,6 +327,8 @@ static bool is_region_fine(const struct auth *auth, const struct tn_sigv4_claim 
 {
     if (!auth->region[0] || tn_str_eq(claim->region, tn_str_from(auth->region)))
         return true;
+    if (claim->is_asymmetric)
+        return tn_sigv4a_has_region(claim->region, tn_str_from(auth->region));
     return tn_str_eq(claim->region, TN_STR("us-east-1")) &&
            (tn_str_eq(query, TN_STR("location")) || tn_str_eq(query, TN_STR("location=")));
 }
@@ -372,6 +376,7 @@ static void accept_claim(const struct tn_sigv4_claim *claim, const struct tn_sig
                          struct auth_result *out)
 {
     out->kind = claim->kind;
+    out->version = claim->is_asymmetric ? AUTH_V4A : AUTH_V4;
     out->payload = claim->payload;
     out->is_streaming = is_stream(claim->payload);
     out->signed_at = claim->time;
@@ -428,6 +433,21 @@ static enum tn_s3_code take_session(struct auth *auth, struct tn_str token, int6
     return code ? refuse(out, code, tn_s3_error(code)->message) : TN_S3_OK;
 }
 
+/* Derived each time: few clients sign this way, and the verification costs far more. */
+static int asymmetric_key_get(struct auth *auth, const struct tn_sigv4_claim *claim,
+                              const struct auth_session *session, struct tn_sigv4_key *out,
+                              struct auth_owner *owner)
+{
+    char secret[AUTH_SECRET_LEN_MAX + 1];
+    if (session)
+        return tn_sigv4a_derive(claim->access_key, session->is.secret, out->bytes);
+    int rc = auth_key_get(auth, claim->access_key, secret, owner);
+    if (rc == TARN_OK)
+        rc = tn_sigv4a_derive(claim->access_key, tn_str_from(secret), out->bytes);
+    tn_wipe(secret, sizeof secret);
+    return rc;
+}
+
 static enum tn_s3_code check_signature(struct auth *auth, const struct auth_request *request,
                                        const struct tn_sigv4_claim *claim,
                                        struct tn_sigv4_scratch *scratch, struct auth_result *out)
@@ -435,9 +455,14 @@ static enum tn_s3_code check_signature(struct auth *auth, const struct auth_requ
     struct tn_sigv4_key key = { 0 };
     struct auth_owner owner = { 0 };
     bool is_known = true;
-    int rc = out->session ? tn_sigv4_key_get(&key, out->session->is.secret, claim->date,
-                                             claim->region, claim->service)
-                          : signing_key_get(auth, claim, &key, &owner, &is_known);
+    int rc;
+    if (claim->is_asymmetric)
+        rc = asymmetric_key_get(auth, claim, out->session, &key, &owner);
+    else if (out->session)
+        rc = tn_sigv4_key_get(&key, out->session->is.secret, claim->date, claim->region,
+                              claim->service);
+    else
+        rc = signing_key_get(auth, claim, &key, &owner, &is_known);
     if (rc == TARN_ENOTFOUND)
         return refuse(out, TN_S3_INVALID_ACCESS_KEY_ID,
                       tn_s3_error(TN_S3_INVALID_ACCESS_KEY_ID)->message);
@@ -470,10 +495,75 @@ static enum tn_s3_code check_v4(struct auth *auth, const struct auth_request *re
     return check_signature(auth, request, claim, scratch, out);
 }
 
+/* ---- Version 2 ---- */
+
+static enum tn_s3_code refuse_v2(struct auth_result *out, enum tn_sigv2_problem problem)
+{
+    switch (problem) {
+    case TN_SIGV2_NO_MEMORY:
+        return refuse_problem(out, TN_SIGV4_NO_MEMORY);
+    case TN_SIGV2_MALFORMED:
+        return refuse(out, TN_S3_INVALID_ARGUMENT,
+                      "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature");
+    case TN_SIGV2_NO_DATE:
+        return refuse(out, TN_S3_ACCESS_DENIED,
+                      "AWS authentication requires a valid Date or x-amz-date header");
+    case TN_SIGV2_SKEWED:
+        return refuse_problem(out, TN_SIGV4_SKEWED);
+    case TN_SIGV2_EXPIRED:
+        return refuse_problem(out, TN_SIGV4_EXPIRED);
+    default:
+        return refuse_problem(out, TN_SIGV4_MISMATCH);
+    }
+}
+
+static enum tn_s3_code verify_v2(struct auth *auth, const struct auth_request *request,
+                                 const struct tn_sigv2_claim *claim,
+                                 struct tn_sigv4_scratch *scratch, struct auth_result *out)
+{
+    char secret[AUTH_SECRET_LEN_MAX + 1];
+    struct auth_owner owner = { 0 };
+    struct tn_str key;
+    if (out->session)
+        key = out->session->is.secret;
+    else if (auth_key_get(auth, claim->access_key, secret, &owner) < 0)
+        return refuse(out, TN_S3_INVALID_ACCESS_KEY_ID,
+                      tn_s3_error(TN_S3_INVALID_ACCESS_KEY_ID)->message);
+    else
+        key = tn_str_from(secret);
+    enum tn_sigv2_problem problem =
+        tn_sigv2_verify(&request->http, request->virtual_bucket, claim, key, scratch);
+    tn_wipe(secret, sizeof secret);
+    if (problem)
+        return refuse_v2(out, problem);
+    out->version = AUTH_V2;
+    out->kind = claim->is_query ? TN_SIGV4_PRESIGNED : TN_SIGV4_HEADER;
+    out->signed_at = claim->is_query ? 0 : claim->time;
+    auth_result_own(out, auth, &owner);
+    return check_nothing(&request->http, out);
+}
+
+static enum tn_s3_code check_v2(struct auth *auth, const struct auth_request *request,
+                                struct tn_sigv4_scratch *scratch, struct auth_result *out)
+{
+    struct tn_sigv2_claim claim;
+    enum tn_sigv2_problem problem = tn_sigv2_parse(&request->http, scratch, &claim);
+    if (problem)
+        return refuse_v2(out, problem);
+    text_set(out->access_key, claim.access_key);
+    enum tn_s3_code code = take_session(auth, claim.session_token, request->now, out);
+    if (code)
+        return code;
+    problem = tn_sigv2_check_time(&claim, request->now);
+    return problem ? refuse_v2(out, problem) : verify_v2(auth, request, &claim, scratch, out);
+}
+
 static enum tn_s3_code check(struct auth *auth, const struct auth_request *request,
                              struct tn_sigv4_scratch *scratch, struct auth_result *out)
 {
     struct tn_sigv4_claim claim;
+    if (request->http.body_hash.len == 0 && tn_sigv2_is(&request->http))
+        return check_v2(auth, request, scratch, out);
     enum tn_sigv4_problem problem = tn_sigv4_parse(&request->http, scratch, &claim);
     if (problem)
         return refuse_problem(out, problem);

@@ -18,7 +18,7 @@ static const struct {
     { "GET", API_SERVICE, "x-id=ListBuckets&prefix=a", false, "ListBuckets", TN_S3_OK },
     { "PUT", API_SERVICE, "", false, NULL, TN_S3_METHOD_NOT_ALLOWED },
     { "DELETE", API_SERVICE, "", false, NULL, TN_S3_METHOD_NOT_ALLOWED },
-    { "POST", API_SERVICE, "", false, NULL, TN_S3_METHOD_NOT_ALLOWED },
+    { "POST", API_SERVICE, "", false, "IamQuery", TN_S3_OK },
     { "GET", API_BUCKET, "", false, "ListObjects", TN_S3_OK },
     { "GET", API_BUCKET, "prefix=a&delimiter=/", false, "ListObjects", TN_S3_OK },
     { "GET", API_BUCKET, "list-type=2", false, "ListObjectsV2", TN_S3_OK },

@@ -165,6 +165,8 @@ static void test_refusals(void **state)
     assert_false(nobody.is_root);
     s.request.http.header_count++;
     s.headers[3].value = TN_STR("AWS root-key:c2ln");
+    expect(auth, &s, TN_S3_INVALID_ARGUMENT, "AWS authorization header is invalid.");
+    s.headers[3].value = TN_STR("Bearer abc");
     expect(auth, &s, TN_S3_INVALID_REQUEST, "Please use AWS4-HMAC-SHA256.");
     s.headers[3].value = TN_STR("AWS4-HMAC-SHA256 nonsense");
     expect(auth, &s, TN_S3_AUTHORIZATION_HEADER_MALFORMED, "malformed");
