@@ -114,6 +114,9 @@ int cli_run_head(struct cli_app *app);
 int cli_run_presign(struct cli_app *app);
 int cli_run_mb(struct cli_app *app);
 int cli_run_rb(struct cli_app *app);
+int cli_run_lock(struct cli_app *app);
+int cli_run_buffer(struct cli_app *app);
+int cli_run_mock(struct cli_app *app); /* without a client */
 int cli_run_versions(struct cli_app *app);
 int cli_run_restore(struct cli_app *app);
 int cli_run_tag(struct cli_app *app);

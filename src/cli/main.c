@@ -12,6 +12,7 @@
 #include "cli/interrupt.h"
 
 static int (*const runs[CLI_COMMAND_COUNT])(struct cli_app *app) = {
+    [CLI_LOCK] = cli_run_lock, [CLI_BUFFER] = cli_run_buffer,
     [CLI_MV] = cli_run_mv,
     [CLI_SYNC] = cli_run_sync,
     [CLI_RUN] = cli_run_run,
@@ -124,6 +125,8 @@ static int run(struct cli_app *app, struct cli_line *line)
         return cli_run_doctor(app);
     case CLI_COMPLETION:
         return cli_run_completion(app);
+    case CLI_MOCK:
+        return cli_run_mock(app);
     default:
         return run_connected(app);
     }

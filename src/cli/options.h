@@ -21,6 +21,9 @@ enum cli_command_id {
     CLI_PRESIGN,
     CLI_MB,
     CLI_RB,
+    CLI_LOCK,
+    CLI_BUFFER,
+    CLI_MOCK,
     CLI_VERSIONS,
     CLI_RESTORE,
     CLI_TAG,
@@ -145,6 +148,16 @@ struct cli_options {
     bool exist_ok;
     const char *file;
     bool fail_fast;
+    uint64_t ttl_s;
+    uint64_t max_hold_s;
+    uint64_t wait_s;
+    bool wait_forever;
+    const char *owner;
+    const char *nonce;
+    const char *data;
+    uint64_t port;
+    struct cli_list buckets;
+    bool keep;
     bool object_lock;
     bool all_versions;
     bool group;

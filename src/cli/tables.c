@@ -18,6 +18,11 @@
         .name = long_name, .kind = CLI_NUMBER, .offset = offsetof(struct cli_options, field),      \
         .value = what, .min = least, .max = most, .help = text                                     \
     }
+#define DURATION(long_name, field, least, most, text)                                              \
+    {                                                                                              \
+        .name = long_name, .kind = CLI_DURATION, .offset = offsetof(struct cli_options, field),    \
+        .value = "TIME", .min = least, .max = most, .help = text                                   \
+    }
 #define CHOICE(long_name, field, what, words, text)                                                \
     {                                                                                              \
         .name = long_name, .kind = CLI_CHOICE, .offset = offsetof(struct cli_options, field),      \
@@ -335,6 +340,34 @@ static const struct cli_option find_options[] = {
     VALUE("storage-class", 0, CLI_TEXT, storage_class, "CLASS", "of this storage class"),
     NUMBER("limit", limit, "N", 1, UINT64_MAX, "stop after N objects"),
     FLAG("print0", '0', print0, "end each name with a NUL, not escaped, for xargs -0"),
+    END,
+};
+
+static const struct cli_option lock_options[] = {
+    DURATION("ttl", ttl_s, 1, 86400, "how long it holds without a renewal; default 30s"),
+    DURATION("max", max_hold_s, 2, 365 * 86400, "run: give it up after this time"),
+    DURATION("wait", wait_s, 0, 365 * 86400, "wait so long for others; default: not at all"),
+    FLAG("wait-forever", 0, wait_forever, "wait until it is free"),
+    VALUE("owner", 0, CLI_TEXT, owner, "TEXT", "shown to those who wait"),
+    VALUE("nonce", 0, CLI_TEXT, nonce, "NONCE",
+          "renew, release: of the acquisition; default: LOCK_NONCE of the environment"),
+    VALUE("if-match", 0, CLI_TEXT, if_match, "ETAG", "break: only this record (as of status)"),
+    FLAG("force", 'f', force, "break: whatever is there"),
+    END,
+};
+
+static const struct cli_option buffer_options[] = {
+    DURATION("older-than", older_than_s, 1, UINT64_MAX / 1000,
+             "take what is so old; default: what says of itself that it has expired"),
+    FLAG("dry-run", 0, dry_run, "say what would be done, do nothing"),
+    END,
+};
+
+static const struct cli_option mock_options[] = {
+    VALUE("data", 0, CLI_TEXT, data, "DIR", "where it stores; default: a temporary directory"),
+    NUMBER("port", port, "N", 0, 65535, "port on 127.0.0.1; default 0: any that is free"),
+    VALUE("bucket", 0, CLI_LIST, buckets, "NAME", "make this bucket; may be given several times"),
+    FLAG("keep", 0, keep, "leave the store behind"),
     END,
 };
 
@@ -728,6 +761,65 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
         .examples =
             "eval \"$(tarn completion bash)\"\n"
             "tarn completion fish > ~/.config/fish/completions/tarn.fish",
+    },
+    [CLI_LOCK] = {
+        .id = CLI_LOCK,
+        .name = "lock",
+        .operands = "WHAT URI [-- COMMAND...]",
+        .operands_min = 2,
+        .operands_max = INT32_MAX,
+        .summary = "hold a lock in S3 while a command runs",
+        .text =
+            "`run` takes the lock s3://bucket/name (kept in name.lock), renews it while the "
+            "command runs, and releases it. The command finds its fencing token in "
+            "LOCK_TOKEN; when the lock is lost, it gets SIGTERM and 5 seconds later SIGKILL. "
+            "A lock whose holder is gone is taken once its record was seen unchanged for its "
+            "ttl and a margin, so --wait should be longer than that. A lock is a lease: what "
+            "must never be written by two should compare tokens.\n\n"
+            "`acquire` writes LOCK_TOKEN and LOCK_NONCE as shell exports and ends; `renew` "
+            "extends that, `release` ends it. `status` shows who has it. `break` marks it as "
+            "released by force; its token stays, so that the next one is greater.\n\n"
+            "Exit status of `run`: the command's, or 1 when somebody else has the lock, 2 for "
+            "usage and access, 3 when the lock was lost.",
+        .examples =
+            "tarn lock run --wait 1m s3://bucket/nightly -- ./backup.sh\n"
+            "eval \"$(tarn lock acquire --ttl 10m s3://bucket/deploy)\"\n"
+            "tarn lock status --json s3://bucket/nightly",
+        .groups = { lock_options },
+    },
+    [CLI_BUFFER] = {
+        .id = CLI_BUFFER,
+        .name = "buffer",
+        .operands = "gc URI",
+        .operands_min = 2,
+        .operands_max = 2,
+        .summary = "sweep up what crashed programs left of their buffers",
+        .text =
+            "`gc` removes objects below the prefix that say of themselves that they belong to "
+            "a buffer of libtarn and have expired, and unfinished uploads of such names. An "
+            "object goes only if it is still the one that was looked at; what a program "
+            "handed over, and what only looks like it, stays.",
+        .examples =
+            "tarn buffer gc s3://bucket/hybridbuffer\n"
+            "tarn buffer gc --dry-run --older-than 1d s3://bucket/spool",
+        .groups = { buffer_options },
+    },
+    [CLI_MOCK] = {
+        .id = CLI_MOCK,
+        .name = "mock",
+        .operands = "[-- COMMAND...]",
+        .operands_min = 0,
+        .operands_max = INT32_MAX,
+        .summary = "run an S3 server for tests",
+        .text =
+            "Starts tarnd on a free port with a store of its own and keys that are known, and "
+            "removes the store at the end. With a command, runs it with AWS_ENDPOINT_URL and "
+            "keys in its environment and ends as it does. Without one, writes them as shell "
+            "exports (--json: as JSON) and serves until a signal comes.",
+        .examples =
+            "tarn mock --bucket test -- pytest\n"
+            "tarn mock --json --port 9090 --data /tmp/s3 --keep",
+        .groups = { mock_options },
     },
     [CLI_HELP] = {
         .id = CLI_HELP,

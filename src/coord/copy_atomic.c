@@ -87,14 +87,27 @@ static struct tarn_request request_of(const struct copy *c)
     return request;
 }
 
+static void pause_for(int tries)
+{
+    uint64_t ms = tn_outcome_pause_ms(tries, PAUSE_MS, PAUSE_MAX_MS);
+    struct timespec delay = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+    (void)nanosleep(&delay, NULL);
+}
+
 static int look_at_source(struct copy *c, struct tarn_error *err)
 {
     struct tarn_error why = { 0 };
     struct tarn_get_options options = { .request = request_of(c),
                                         .conditions = { .if_match = c->o.source_etag },
                                         .version_id = c->o.source_version_id };
-    int rc =
-        tarn_object_head(c->client, c->source_bucket, c->source_key, &options, &c->source, &why);
+    int rc = TARN_EAGAIN;
+    for (int i = 1; i <= LOOK_TRIES_MAX; i++) {
+        rc = tarn_object_head(c->client, c->source_bucket, c->source_key, &options, &c->source,
+                              &why);
+        if (rc == TARN_OK || !tn_outcome_is_passing(rc) || time_left_ms(c) < 0)
+            break;
+        pause_for(i);
+    }
     /* The answer to HEAD does not say whether the bucket is there. */
     if (rc == TARN_ENOTFOUND &&
         tarn_bucket_head(c->client, c->source_bucket, NULL, NULL, NULL) == TARN_ENOBUCKET)
@@ -309,13 +322,6 @@ static int run_strategy(struct copy *c, enum tarn_copy_strategy strategy, struct
 }
 
 /* ---- what came of it ---- */
-
-static void pause_for(int tries)
-{
-    uint64_t ms = tn_outcome_pause_ms(tries, PAUSE_MS, PAUSE_MAX_MS);
-    struct timespec delay = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
-    (void)nanosleep(&delay, NULL);
-}
 
 /* What stands at the destination. TARN_EEXISTS, TARN_OK for our copy, TARN_ENOTFOUND, or why that
  * could not be found out. */
