@@ -85,6 +85,8 @@ static int release(struct log_store *s, struct tn_str key, const struct store_he
                    uint64_t seq, struct tarn_error *err)
 {
     struct place p = place_unpack(old->place);
+    if (key.data[4] == SPACE_NULL)
+        return TARN_OK; /* its other row has the bytes */
     if (is_part_key(key) && p.kind == PLACE_INLINE)
         return refer(s, old->seq, NULL, -1, seq, err);
     int rc = index_segment_live(s->index, p.segment, -(int64_t)p.len, err);
@@ -135,12 +137,92 @@ static int end_upload(struct log_store *s, uint32_t bucket, struct tn_str upload
     return rc;
 }
 
+/* --- Versions --- */
+
+static int view_get(void *user, struct tn_str row, struct store_head *out)
+{
+    const struct log_store *s = user;
+    return index_get(s->index, row, out, NULL);
+}
+
+static int view_newest(void *user, struct tn_str object_key, uint64_t below, struct store_head *out)
+{
+    const struct log_store *s = user;
+    struct index_key from;
+    struct index_key to;
+    struct index_key row;
+    index_key_version(&from, object_key, below);
+    index_key_version(&to, object_key, 0);
+    return index_next(s->index, index_key_str(&from), index_key_str(&to), &row, out, NULL);
+}
+
+static struct version_view view_of(struct log_store *s)
+{
+    return (struct version_view){ view_get, view_newest, s };
+}
+
+/* Carries the plan out on the index; what it drops has its bytes released last. */
+static int apply_plan(struct log_store *s, const struct version_plan *p, struct tn_str object_key,
+                      const struct store_head *head, uint64_t seq, struct tarn_error *err)
+{
+    int rc = TARN_OK;
+    for (size_t i = 0; rc == TARN_OK && i < p->count; i++) {
+        const struct version_step *step = &p->steps[i];
+        struct index_key key;
+        version_row_key(&step->row, object_key, &key);
+        rc = step->is_delete ? index_delete(s->index, index_key_str(&key), err)
+                             : index_put(s->index, index_key_str(&key),
+                                         step->is_new ? head : &step->head, TN_STR_EMPTY, err);
+    }
+    if (rc == TARN_OK && p->has_dropped)
+        rc = release(s, object_key, &p->dropped, seq, err);
+    if (rc == TARN_OK && p->is_obsolete)
+        rc = release(s, object_key, head, seq, err);
+    return rc;
+}
+
+static int fail_plan(int rc, struct tarn_error *err)
+{
+    return tn_fail(err, rc, "could not apply a version: %s", tarn_status_text(rc));
+}
+
+static int insert_version(struct log_store *s, const struct record *r, struct tn_str object_key,
+                          const struct store_head *head, struct tarn_error *err)
+{
+    struct version_view view = view_of(s);
+    struct version_plan plan;
+    int rc = versions_insert(&view, object_key, head, head->version == r->seq, &plan);
+    return rc < 0 ? fail_plan(rc, err) : apply_plan(s, &plan, object_key, head, r->seq, err);
+}
+
+static int remove_version(struct log_store *s, const struct record *r, struct tn_str object_key,
+                          struct tarn_error *err)
+{
+    struct version_view view = view_of(s);
+    struct version_plan plan;
+    struct store_version which = version_of(
+        &(struct store_head){ .version = r->version, .flags = r->flags & STORE_IS_VERSIONED });
+    int rc = versions_remove(&view, object_key, &which, record_origin(r), &plan);
+    if (rc == TARN_ENOTFOUND)
+        return TARN_OK; /* it was moved, and has been done */
+    return rc < 0 ? fail_plan(rc, err) : apply_plan(s, &plan, object_key, NULL, r->seq, err);
+}
+
+/* In order, a record of a bucket that keeps no versions replaces the one row there is. */
+static bool is_about_versions(const struct log_store *s, const struct record *r)
+{
+    return (r->type == RECORD_PUT || r->type == RECORD_COMPLETE) &&
+           (r->flags & RECORD_KEEPS_VERSIONS || (r->origin && s->is_rebuilding));
+}
+
 static int put_row(struct log_store *s, const struct record *r, const struct place *place,
                    struct tn_str manifest, struct tarn_error *err)
 {
     struct index_key key;
     struct store_head head = {
         .seq = r->origin ? r->origin : r->seq,
+        .version = record_version(r),
+        .flags = r->flags & (STORE_IS_VERSIONED | STORE_IS_MARKER),
         .size = r->size,
         .mtime_ms = r->mtime_ms,
         .part_count = r->part_count,
@@ -157,6 +239,8 @@ static int put_row(struct log_store *s, const struct record *r, const struct pla
         rc = refer(s, place->blob, NULL, 1, r->seq, err);
     if (rc == TARN_OK && place->kind == PLACE_MANIFEST)
         rc = refer_all(s, manifest, 1, r->seq, err);
+    if (rc == TARN_OK && is_about_versions(s, r))
+        return insert_version(s, r, index_key_str(&key), &head, err);
     if (rc == TARN_OK)
         rc = release_row(s, index_key_str(&key), r->seq, err);
     struct tn_str meta = r->type == RECORD_PART ? r->meta : TN_STR_EMPTY;
@@ -189,6 +273,25 @@ static int move_row(struct log_store *s, const struct record *r, const struct pl
     return index_put(s->index, key, &head, meta, err);
 }
 
+/* As move_row(), for whichever row of the key the version has. */
+static int move_version(struct log_store *s, const struct record *r, const struct place *place,
+                        struct tn_str object_key, struct place *old, struct tarn_error *err)
+{
+    struct version_view view = view_of(s);
+    struct version_plan plan;
+    struct store_head head;
+    struct store_version which = version_of(&(struct store_head){
+        .version = record_version(r), .flags = r->flags & STORE_IS_VERSIONED });
+    int rc = versions_move(&view, object_key, &which, r->origin, &plan, &head);
+    if (rc == TARN_ENOTFOUND || rc == TARN_ENOTMODIFIED)
+        return rc;
+    if (rc < 0)
+        return fail_plan(rc, err);
+    *old = place_unpack(head.place);
+    place_pack(place, head.place);
+    return apply_plan(s, &plan, object_key, &head, r->seq, err);
+}
+
 /* A part in the log has a row while its upload is open, and the references that manifests follow.
  */
 static int move_part(struct log_store *s, const struct record *r, const struct place *place,
@@ -211,8 +314,10 @@ static int apply_move(struct log_store *s, const struct record *r, const struct 
     struct index_key key;
     struct place old;
     index_key_of_record(&key, r);
-    int rc = r->type == RECORD_PART ? move_part(s, r, place, index_key_str(&key), &old, err)
-                                    : move_row(s, r, place, index_key_str(&key), &old, err);
+    struct tn_str row = index_key_str(&key);
+    int rc = r->type == RECORD_PART  ? move_part(s, r, place, row, &old, err)
+             : r->type == RECORD_PUT ? move_version(s, r, place, row, &old, err)
+                                     : move_row(s, r, place, row, &old, err);
     if (rc == TARN_ENOTFOUND && s->is_rebuilding)
         return put_row(s, r, place, manifest, err);
     if (rc == TARN_ENOTFOUND || rc == TARN_ENOTMODIFIED)
@@ -248,7 +353,7 @@ int apply_drop_rows(struct log_store *s, uint32_t bucket, uint64_t seq, struct t
 
 static int apply_bucket(struct log_store *s, const struct record *r, struct tarn_error *err)
 {
-    struct store_bucket b = { r->key, r->mtime_ms, r->meta };
+    struct store_bucket b = { r->key, r->mtime_ms, r->meta, (enum store_versioning)r->attrs };
     if (r->type != RECORD_BUCKET_DELETE)
         return index_bucket_put(s->index, r->bucket, &b, err);
     int rc = apply_drop_rows(s, r->bucket, r->seq, err);
@@ -269,7 +374,11 @@ int apply_record(struct log_store *s, const struct record *r, const struct place
                          : put_row(s, r, place, manifest, err);
     case RECORD_COMPLETE:
         return apply_complete(s, r, place, manifest, err);
+    case RECORD_VERSION_DELETE:
+        return remove_version(s, r, index_key_str(&key), err);
     case RECORD_DELETE:
+        if (r->origin)
+            return remove_version(s, r, index_key_str(&key), err);
         rc = release_row(s, index_key_str(&key), r->seq, err);
         return rc < 0 ? rc : index_delete(s->index, index_key_str(&key), err);
     case RECORD_UPLOAD_ABORT:
@@ -377,7 +486,8 @@ static bool is_sortable(const struct change *c)
     if (c->place.kind == PLACE_BLOB || c->place.kind == PLACE_MANIFEST)
         return false;
     return c->record.type == RECORD_PUT || c->record.type == RECORD_DELETE ||
-           c->record.type == RECORD_PART || c->record.type == RECORD_UPLOAD_CREATE;
+           c->record.type == RECORD_VERSION_DELETE || c->record.type == RECORD_PART ||
+           c->record.type == RECORD_UPLOAD_CREATE;
 }
 
 static int by_key(const void *a, const void *b)
@@ -461,7 +571,12 @@ static void forget(struct log_store *s, struct change **changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct change *c = changes[i];
-        if (c->key.len && !c->is_quiet)
+        for (size_t j = 0; j < c->row_count; j++) {
+            struct index_key key;
+            version_row_key(&c->rows[j], c->key, &key);
+            heads_clean(s->heads, index_key_str(&key), c->record.seq);
+        }
+        if (!c->rows && c->key.len && !c->is_quiet)
             heads_clean(s->heads, c->key, c->record.seq);
         if (c->record.type == RECORD_COMPLETE)
             heads_clean(s->heads, c->upload_key, c->record.seq);

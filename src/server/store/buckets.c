@@ -12,6 +12,7 @@ struct row {
     size_t name_len;
     char *meta;
     size_t meta_len;
+    enum store_versioning versioning;
 };
 
 struct buckets {
@@ -71,14 +72,21 @@ static size_t find(const struct buckets *b, struct tn_str name, bool *found)
     return low;
 }
 
-uint32_t buckets_number(struct buckets *b, struct tn_str name)
+uint32_t buckets_find(struct buckets *b, struct tn_str name, enum store_versioning *versioning)
 {
     bool found;
     (void)pthread_rwlock_rdlock(&b->lock);
     size_t at = find(b, name, &found);
     uint32_t number = found ? b->rows[at]->number : 0;
+    *versioning = found ? b->rows[at]->versioning : STORE_UNVERSIONED;
     (void)pthread_rwlock_unlock(&b->lock);
     return number;
+}
+
+uint32_t buckets_number(struct buckets *b, struct tn_str name)
+{
+    enum store_versioning versioning;
+    return buckets_find(b, name, &versioning);
 }
 
 uint32_t buckets_number_max(struct buckets *b)
@@ -99,7 +107,7 @@ void buckets_know(struct buckets *b, uint32_t number_max)
 
 static int copy_out(const struct row *r, struct tn_arena *arena, struct store_bucket *out)
 {
-    struct store_bucket copy = { .created_ms = r->created_ms };
+    struct store_bucket copy = { .created_ms = r->created_ms, .versioning = r->versioning };
     if (tn_arena_str(arena, name_of(r), &copy.name) < 0 ||
         tn_arena_str(arena, (struct tn_str){ r->meta, r->meta_len }, &copy.meta) < 0)
         return TARN_ENOMEM;
@@ -150,6 +158,7 @@ static struct row *row_new(uint32_t number, const struct store_bucket *bucket)
         return NULL;
     r->number = number;
     r->created_ms = bucket->created_ms;
+    r->versioning = bucket->versioning;
     r->name = tn_memdup(bucket->name.data, bucket->name.len);
     r->name_len = bucket->name.len;
     r->meta = tn_memdup(bucket->meta.data, bucket->meta.len);

@@ -15,6 +15,9 @@ void buckets_free(struct buckets *b); /* accepts NULL */
 /* The number of the bucket, 0 when there is none. */
 uint32_t buckets_number(struct buckets *b, struct tn_str name);
 
+/* As buckets_number(), and how it keeps its versions. */
+uint32_t buckets_find(struct buckets *b, struct tn_str name, enum store_versioning *versioning);
+
 /* The highest number ever put, or made known by buckets_know(). */
 uint32_t buckets_number_max(struct buckets *b);
 void buckets_know(struct buckets *b, uint32_t number_max);

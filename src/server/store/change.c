@@ -190,7 +190,7 @@ static int make_draft(struct log_store *s, struct store_txn *txn, struct draft *
     d->r.mtime_ms = txn->head.mtime_ms;
     d->r.part = txn->op == STORE_PART_PUT ? txn->part_number : 0;
     d->r.part_count = txn->head.part_count;
-    d->r.attrs = txn->head.attrs;
+    d->r.attrs = is_bucket_op ? (uint32_t)txn->versioning : txn->head.attrs;
     memcpy(d->r.md5, txn->head.md5, STORE_MD5_LEN);
     int rc = use_names(d, txn);
     return rc < 0 ? rc : use_body(s, d, txn);
@@ -292,5 +292,6 @@ void change_free(struct change *c)
     if (!c)
         return;
     tn_buf_release(&c->own_body);
+    tn_free(c->rows);
     tn_free(c);
 }

@@ -73,10 +73,115 @@ static int find_current(struct log_store *s, struct tn_str key, struct store_hea
     }
 }
 
+/* --- Versions --- */
+
+/* The row that remembers the highest number of a key's versions that were put aside and may not be
+ * in the index yet. It is in the heads only: no version has this number. */
+static const struct version_row aside_row = { SPACE_VERSION, 0 };
+
+static int view_get(void *user, struct tn_str row, struct store_head *out)
+{
+    return find_current(user, row, out);
+}
+
+/* What the index has, but for what is deleted in the heads; or what is in the heads only. */
+static int view_newest(void *user, struct tn_str object_key, uint64_t below, struct store_head *out)
+{
+    struct log_store *s = user;
+    struct index_key from;
+    struct index_key to;
+    struct index_key row;
+    struct index_key aside;
+    struct store_head head;
+    struct store_head hint = { .version = 0 };
+    version_row_key(&aside_row, object_key, &aside);
+    bool has_hint = heads_find_staged(s->heads, index_key_str(&aside), &hint) == HEADS_FOUND;
+    index_key_version(&from, object_key, below);
+    index_key_version(&to, object_key, 0);
+    int rc;
+    int found = TARN_ENOTFOUND;
+    while ((rc = index_reader_next(s->commit.reader, index_key_str(&from), index_key_str(&to), &row,
+                                   &head, NULL)) == TARN_OK) {
+        found = find_current(s, index_key_str(&row), &head);
+        if (found != TARN_ENOTFOUND)
+            break;
+        from = row;
+    }
+    if (rc < 0 && rc != TARN_ENOTFOUND)
+        return rc;
+    if (found < 0 && found != TARN_ENOTFOUND)
+        return found;
+    if (has_hint && hint.version < below && (found < 0 || hint.version > head.version)) {
+        index_key_version(&row, object_key, hint.version);
+        rc = find_current(s, index_key_str(&row), out);
+        if (rc != TARN_ENOTFOUND)
+            return rc;
+        s->commit.must_settle = !s->commit.is_settled;
+        if (s->commit.must_settle)
+            return TARN_EAGAIN; /* others between the two may be on their way to the index */
+    }
+    if (found == TARN_OK)
+        *out = head;
+    return found;
+}
+
+static struct version_view view_of(struct log_store *s)
+{
+    return (struct version_view){ view_get, view_newest, s };
+}
+
+static int find_version(struct log_store *s, struct tn_str object_key,
+                        const struct store_version *which, struct store_head *out)
+{
+    struct version_view view = view_of(s);
+    struct version_row row;
+    return versions_find(&view, object_key, which, &row, out);
+}
+
+/* In a bucket that keeps versions: what the record is, and what it does to the key's rows. */
+static int judge_version(struct log_store *s, struct change *c, enum store_versioning versioning)
+{
+    const struct store_txn *txn = c->txn;
+    struct version_view view = view_of(s);
+    struct record *r = &c->record;
+    uint32_t is_versioned = versioning == STORE_VERSIONS_ENABLED ? RECORD_IS_VERSIONED : 0u;
+    int rc;
+    r->flags = RECORD_KEEPS_VERSIONS;
+    r->version = 0;
+    if (txn->op == STORE_DELETE && txn->version.kind != STORE_CURRENT) {
+        r->type = RECORD_VERSION_DELETE;
+        r->version = txn->version.kind == STORE_VERSION_ID ? txn->version.id : 0;
+        r->flags |= r->version ? RECORD_IS_VERSIONED : 0u;
+        rc = versions_remove(&view, c->key, &txn->version, s->commit.next_seq, &s->commit.plan);
+    } else {
+        if (txn->op == STORE_DELETE) {
+            r->type = RECORD_PUT;
+            r->kind = PLACE_INLINE;
+            r->flags |= RECORD_IS_MARKER;
+        }
+        if (txn->keeps_version) {
+            const struct store_head *head = object_head(txn->source);
+            is_versioned = head->flags & STORE_IS_VERSIONED;
+            r->version = head->version;
+        }
+        r->flags |= is_versioned;
+        struct store_head head = {
+            .seq = s->commit.next_seq,
+            .version = r->version ? r->version : s->commit.next_seq,
+            .flags = r->flags & (STORE_IS_VERSIONED | STORE_IS_MARKER),
+        };
+        rc = versions_insert(&view, c->key, &head, !r->version, &s->commit.plan);
+    }
+    s->commit.has_plan = rc == TARN_OK;
+    record_decide(r, c->front);
+    return rc;
+}
+
 static int check_source(struct log_store *s, const struct store_txn *txn)
 {
     struct store_head now;
-    int rc = find_current(s, object_key(txn->source), &now);
+    struct store_version which = version_of(object_head(txn->source));
+    int rc = find_version(s, object_key(txn->source), &which, &now);
     if (rc == TARN_ENOTFOUND || (rc == TARN_OK && now.seq != object_head(txn->source)->seq))
         return TARN_EAGAIN;
     return rc;
@@ -108,11 +213,18 @@ static int judge_object(struct log_store *s, struct change *c)
     struct store_head now;
     if (!txn->judge && txn->op != STORE_DELETE)
         return TARN_OK;
-    int rc = find_current(s, c->key, &now);
+    struct store_version which = txn->version;
+    if (txn->keeps_version)
+        which = version_of(object_head(txn->source));
+    int rc = which.kind == STORE_CURRENT ? find_current(s, c->key, &now)
+                                         : find_version(s, c->key, &which, &now);
     if (rc < 0 && rc != TARN_ENOTFOUND)
         return rc;
     txn->existed = rc == TARN_OK;
-    return txn->judge ? txn->judge(txn, txn->existed ? &now : NULL) : TARN_OK;
+    rc = txn->judge ? txn->judge(txn, txn->existed ? &now : NULL) : TARN_OK;
+    if (rc == TARN_OK && txn->op == STORE_DELETE && txn->existed)
+        txn->head = now;
+    return rc;
 }
 
 static bool takes_space(enum store_op op)
@@ -142,6 +254,18 @@ static bool is_full(struct log_store *s)
     return is_full;
 }
 
+static int judge_object_move(struct log_store *s, struct change *c)
+{
+    const struct record *r = &c->record;
+    struct version_view view = view_of(s);
+    struct store_head before;
+    struct store_version which = version_of(&(struct store_head){
+        .version = record_version(r), .flags = r->flags & STORE_IS_VERSIONED });
+    int rc = versions_move(&view, c->key, &which, r->origin, &s->commit.plan, &before);
+    s->commit.has_plan = rc == TARN_OK;
+    return rc == TARN_ENOTFOUND ? TARN_ENOTMODIFIED : rc;
+}
+
 /* Is the record that vacuum wants to move the newest word on its key still? */
 static int judge_move(struct log_store *s, struct change *c)
 {
@@ -149,19 +273,26 @@ static int judge_move(struct log_store *s, struct change *c)
     struct store_head now;
     struct place place;
     bool is_referred;
+    if (r->type == RECORD_PUT)
+        return judge_object_move(s, c);
     int rc = c->key.len ? find_current(s, c->key, &now) : TARN_ENOTFOUND;
     if (rc < 0 && rc != TARN_ENOTFOUND)
         return rc;
     bool is_current = rc == TARN_OK && now.seq == r->origin;
     switch (r->type) {
     case RECORD_DELETE:
-        return rc == TARN_ENOTFOUND ? TARN_OK : TARN_ENOTMODIFIED;
+        c->is_quiet = true;
+        rc = find_version(s, c->key, &(struct store_version){ .kind = STORE_NULL_VERSION }, &now);
+        if (rc < 0)
+            return rc == TARN_ENOTFOUND ? TARN_OK : rc;
+        return now.version > r->origin ? TARN_ENOTMODIFIED : TARN_OK;
     case RECORD_PART:
         c->is_quiet = !is_current;
         if (is_current)
             return TARN_OK;
         rc = index_reader_refers(s->commit.reader, r->origin, &is_referred, &place, NULL);
         return rc < 0 ? rc : is_referred ? TARN_OK : TARN_ENOTMODIFIED;
+    case RECORD_VERSION_DELETE:
     case RECORD_UPLOAD_ABORT:
     case RECORD_RETIRE:
         c->is_quiet = true;
@@ -171,29 +302,48 @@ static int judge_move(struct log_store *s, struct change *c)
     }
 }
 
+static bool is_object_op(enum store_op op)
+{
+    return op == STORE_PUT || op == STORE_DELETE || op == STORE_UPLOAD_COMPLETE;
+}
+
+/* Where the null version is all there is. */
+static int judge_plain(struct change *c)
+{
+    if (c->txn->keeps_version) {
+        c->record.version = object_head(c->txn->source)->version;
+        record_decide(&c->record, c->front);
+    }
+    return TARN_OK;
+}
+
 /* TARN_OK: the change gets a record. TARN_ENOTMODIFIED: it is done without one. */
 static int judge(struct log_store *s, struct change *c)
 {
     struct store_txn *txn = c->txn;
     struct store_head upload;
+    enum store_versioning versioning;
     int rc = TARN_OK;
     if (txn->op == STORE_MOVE)
         return judge_move(s, c);
-    if (buckets_number(s->buckets, txn->bucket) != c->record.bucket)
+    if (buckets_find(s->buckets, txn->bucket, &versioning) != c->record.bucket)
         return TARN_ENOBUCKET;
     if (c->upload_key.len)
         rc = find_current(s, c->upload_key, &upload);
-    if (rc == TARN_OK &&
-        (txn->op == STORE_PUT || txn->op == STORE_DELETE || txn->op == STORE_UPLOAD_COMPLETE))
+    if (rc == TARN_OK && is_object_op(txn->op))
         rc = judge_object(s, c);
     if (rc == TARN_OK && txn->op == STORE_UPLOAD_COMPLETE)
         rc = check_parts(s, txn, c->record.bucket);
     if (rc == TARN_OK && txn->source)
         rc = check_source(s, txn);
-    if (rc == TARN_OK && txn->op == STORE_DELETE && !txn->existed)
+    bool is_marked = txn->op == STORE_DELETE && txn->version.kind == STORE_CURRENT &&
+                     versioning != STORE_UNVERSIONED;
+    if (rc == TARN_OK && txn->op == STORE_DELETE && !txn->existed && !is_marked)
         return TARN_ENOTMODIFIED;
     if (rc == TARN_OK && takes_space(txn->op) && is_full(s))
         rc = TARN_ENOSPACE;
+    if (rc == TARN_OK && is_object_op(txn->op))
+        rc = versioning != STORE_UNVERSIONED ? judge_version(s, c, versioning) : judge_plain(c);
     return rc;
 }
 
@@ -208,24 +358,20 @@ static bool is_bucket_change(const struct store_txn *txn)
 
 static int check_empty(struct log_store *s, uint32_t bucket)
 {
-    struct index_key from;
-    struct index_key to;
-    struct tn_str key;
-    struct tn_str meta;
-    struct store_head head;
+    static const enum index_space spaces[] = { SPACE_OBJECT, SPACE_VERSION };
     int rc = apply_wait(s, NULL);
-    if (rc < 0)
-        return rc;
-    index_key_make(&from, bucket, SPACE_OBJECT, TN_STR_EMPTY);
-    index_key_make(&to, bucket, SPACE_UPLOAD, TN_STR_EMPTY);
-    rc = index_scan_begin(s->commit.reader, NULL);
-    if (rc < 0)
-        return rc;
-    rc = index_scan_seek(s->commit.reader, index_key_str(&from), false, index_key_str(&to), NULL);
-    if (rc == TARN_OK)
-        rc = index_scan_next(s->commit.reader, &key, &head, &meta, NULL);
-    index_scan_end(s->commit.reader);
-    return rc == TARN_EEOF ? TARN_OK : rc == TARN_OK ? TARN_ENOTEMPTY : rc;
+    for (size_t i = 0; rc == TARN_OK && i < TN_COUNT(spaces); i++) {
+        struct index_key from;
+        struct index_key to;
+        struct index_key row;
+        struct store_head head;
+        index_key_make(&from, bucket, spaces[i], TN_STR_EMPTY);
+        index_prefix_end(index_key_str(&from), &to);
+        rc = index_reader_next(s->commit.reader, index_key_str(&from), index_key_str(&to), &row,
+                               &head, NULL);
+        rc = rc == TARN_OK ? TARN_ENOTEMPTY : rc == TARN_ENOTFOUND ? TARN_OK : rc;
+    }
+    return rc;
 }
 
 /* A bucket's record moves while it says what the bucket is; its end, while no other has its place.
@@ -242,7 +388,8 @@ static int judge_bucket_move(struct log_store *s, struct change *c)
         return TARN_ENOTMODIFIED;
     tn_arena_init(&arena, 2 * STORE_META_LEN_MAX);
     int rc = buckets_get(s->buckets, c->record.key, &arena, &now);
-    if (rc == TARN_OK && !tn_str_eq(now.meta, c->record.meta))
+    if (rc == TARN_OK &&
+        (!tn_str_eq(now.meta, c->record.meta) || now.versioning != c->record.attrs))
         rc = TARN_ENOTMODIFIED;
     tn_arena_release(&arena);
     return rc;
@@ -294,7 +441,8 @@ static int publish_bucket(struct log_store *s, const struct change *c)
         buckets_delete(s->buckets, c->record.key);
         return TARN_OK;
     }
-    struct store_bucket b = { c->record.key, c->record.mtime_ms, c->record.meta };
+    struct store_bucket b = { c->record.key, c->record.mtime_ms, c->record.meta,
+                              (enum store_versioning)c->record.attrs };
     return buckets_put(s->buckets, c->record.bucket, &b);
 }
 
@@ -320,23 +468,63 @@ static void add_part(struct batch *b, const void *bytes, size_t len)
     part->iov_len = len;
 }
 
+/* Remembers the number of a version that is put aside. */
+static int stage_aside(struct log_store *s, struct change *c, uint64_t version)
+{
+    struct index_key aside;
+    struct store_head hint = { .version = 0 };
+    version_row_key(&aside_row, c->key, &aside);
+    if (heads_find_staged(s->heads, index_key_str(&aside), &hint) == HEADS_FOUND &&
+        hint.version > version)
+        version = hint.version;
+    hint = (struct store_head){ .version = version };
+    c->rows[c->row_count++] = aside_row;
+    return heads_stage(s->heads, index_key_str(&aside), &hint, s->commit.next_seq);
+}
+
+/* Carries the plan out on the heads, and keeps which rows it was about. */
+static int stage_plan(struct log_store *s, struct change *c)
+{
+    const struct version_plan *p = &s->commit.plan;
+    int rc = TARN_OK;
+    c->rows = tn_calloc(2 * p->count + 1, sizeof *c->rows);
+    if (!c->rows)
+        return TARN_ENOMEM;
+    for (size_t i = 0; rc == TARN_OK && i < p->count; i++) {
+        const struct version_step *step = &p->steps[i];
+        struct index_key key;
+        version_row_key(&step->row, c->key, &key);
+        const struct store_head *head = step->is_new ? &c->head : &step->head;
+        rc = heads_stage(s->heads, index_key_str(&key), step->is_delete ? NULL : head,
+                         s->commit.next_seq);
+        if (rc == TARN_OK && step->row.space == SPACE_VERSION && !step->is_delete)
+            rc = stage_aside(s, c, step->row.version);
+        c->rows[c->row_count++] = step->row;
+    }
+    return rc;
+}
+
 static int stage(struct log_store *s, struct change *c)
 {
     struct store_head *head = &c->head;
     *head = (struct store_head){
         .seq = c->record.origin ? c->record.origin : s->commit.next_seq,
+        .flags = c->record.flags & (STORE_IS_VERSIONED | STORE_IS_MARKER),
         .size = c->record.size,
         .mtime_ms = c->record.mtime_ms,
         .part_count = c->record.part_count,
         .attrs = c->record.attrs,
     };
     memcpy(head->md5, c->record.md5, STORE_MD5_LEN);
+    head->version = c->record.version ? c->record.version : head->seq;
     place_pack(&c->place, head->place);
     if (c->is_quiet)
         return TARN_OK;
     bool is_gone = c->record.type == RECORD_DELETE || c->record.type == RECORD_UPLOAD_ABORT;
     int rc = TARN_OK;
-    if (c->key.len)
+    if (s->commit.has_plan)
+        rc = stage_plan(s, c);
+    else if (c->key.len)
         rc = heads_stage(s->heads, c->key, is_gone ? NULL : head, s->commit.next_seq);
     if (rc == TARN_OK && c->record.type == RECORD_COMPLETE)
         rc = heads_stage(s->heads, c->upload_key, NULL, s->commit.next_seq);
@@ -395,6 +583,13 @@ static void add_seal(struct log_store *s, struct batch *b)
     b->is_sealed = true;
 }
 
+static int judge_settled(struct log_store *s, struct change *c)
+{
+    int rc = apply_wait(s, NULL);
+    s->commit.is_settled = true;
+    return rc < 0 ? rc : judge(s, c);
+}
+
 /* Takes one transaction in. False when it has to wait for the next batch. */
 static bool take_in(struct log_store *s, struct batch *b, struct store_txn *txn)
 {
@@ -405,7 +600,12 @@ static bool take_in(struct log_store *s, struct batch *b, struct store_txn *txn)
     }
     if (is_bucket_change(txn) && b->count)
         return false;
+    s->commit.has_plan = s->commit.must_settle = s->commit.is_settled = false;
     int rc = is_bucket_change(txn) ? judge_bucket(s, c) : judge(s, c);
+    if (s->commit.must_settle && b->count)
+        return false;
+    if (s->commit.must_settle)
+        rc = judge_settled(s, c);
     int reserved = rc;
     if (rc == TARN_OK)
         reserved = log_reserve(s->log, c->total_len, &c->place.segment, &c->place.offset);
@@ -424,11 +624,22 @@ static bool take_in(struct log_store *s, struct batch *b, struct store_txn *txn)
     return true;
 }
 
+static void publish_rows(struct log_store *s, const struct change *c)
+{
+    for (size_t i = 0; i < c->row_count; i++) {
+        struct index_key key;
+        version_row_key(&c->rows[i], c->key, &key);
+        heads_publish(s->heads, index_key_str(&key), c->record.seq);
+    }
+}
+
 static void publish_one(struct log_store *s, const struct change *c)
 {
     if (c->is_quiet)
         return;
-    if (c->key.len)
+    if (c->rows)
+        publish_rows(s, c);
+    else if (c->key.len)
         heads_publish(s->heads, c->key, c->record.seq);
     else if (publish_bucket(s, c) < 0)
         fatal(s, "out of memory in the middle of a commit");
@@ -442,7 +653,8 @@ static void publish(struct log_store *s, struct batch *b)
             heads_publish(s->heads, c->upload_key, c->record.seq);
         if (c->txn->body)
             body_keep(c->txn->body);
-        c->txn->head = c->head;
+        if (c->record.type != RECORD_DELETE && c->record.type != RECORD_VERSION_DELETE)
+            c->txn->head = c->head;
         c->txn->engine = NULL;
         c->txn = NULL;
         c->body = c->own_body.len ? tn_buf_str(&c->own_body) : TN_STR_EMPTY;

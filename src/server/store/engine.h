@@ -16,6 +16,7 @@
 #include "server/store/log.h"
 #include "server/store/log_store.h"
 #include "server/store/record.h"
+#include "server/store/versions.h"
 
 enum {
     ENGINE_PATH_MAX = 4096,
@@ -47,6 +48,8 @@ struct change {
     unsigned char *front;
     size_t front_len;
     uint64_t total_len;
+    struct version_row *rows; /* that changed, when it is about versions; else NULL */
+    size_t row_count;
     uint32_t crc;
     bool is_quiet; /* changes no head: a part that lives on in a manifest only; a segment's end */
 };
@@ -108,7 +111,11 @@ struct log_store {
         uint32_t prev;
         struct index_reader *reader;
         uint64_t space_checked_ns;
-        bool must_roll; /* the segment is sealed */
+        struct version_plan plan; /* of the change that is being judged, if it has_plan */
+        bool has_plan;
+        bool is_settled;  /* the index has all that was committed before this batch */
+        bool must_settle; /* the judgement needs that */
+        bool must_roll;   /* the segment is sealed */
     } commit;
 
     struct {
@@ -233,6 +240,9 @@ void vacuum_sleep(struct log_store *s, uint64_t ms); /* ends early when the stor
 /* object.c */
 int object_open(struct store *base, struct tn_str bucket, struct tn_str key, bool may_wait,
                 struct store_object **out, struct tarn_error *err);
+int object_open_version(struct store *base, struct tn_str bucket, struct tn_str key,
+                        const struct store_version *version, struct store_object **out,
+                        struct tarn_error *err);
 void object_close(struct store_object *o);
 const struct store_head *object_head(const struct store_object *o);
 struct tn_str object_meta(const struct store_object *o);
@@ -257,9 +267,16 @@ TN_MUST_USE int object_read_manifest(struct log_store *s, const struct place *pl
 TN_MUST_USE int object_find(struct log_store *s, struct tn_str index_key, bool may_wait,
                             struct store_head *out, struct tarn_error *err);
 
+/* One version of a key. May wait. TARN_ENOTFOUND. */
+TN_MUST_USE int object_find_version(struct log_store *s, struct tn_str object_key,
+                                    const struct store_version *which, struct store_head *out,
+                                    struct tarn_error *err);
+
 /* listing.c */
 int listing_objects(struct store *base, const struct store_list *query, store_list_fn each,
                     void *user, bool *is_truncated, struct tarn_error *err);
+int listing_versions(struct store *base, const struct store_list *query, store_version_fn each,
+                     void *user, bool *is_truncated, struct tarn_error *err);
 int listing_uploads(struct store *base, const struct store_list *query, store_upload_fn each,
                     store_list_fn each_prefix, void *user, bool *is_truncated,
                     struct tarn_error *err);

@@ -14,7 +14,7 @@
 #include "server/store/index_vfs.h"
 
 enum {
-    INDEX_FORMAT = 2,
+    INDEX_FORMAT = 3,
     INDEX_PATH_MAX = 4096,
     WRITER_CACHE_KIB = 4096,
     READER_CACHE_KIB = 512,
@@ -32,6 +32,8 @@ enum statement {
     SQL_DELETE,
     SQL_SCAN,
     SQL_SCAN_AFTER,
+    SQL_SIDE,
+    SQL_SIDE_AFTER,
     SQL_DELETE_RANGE,
     SQL_EXTENT_GET,
     SQL_EXTENT_PUT,
@@ -60,6 +62,8 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_DELETE] = "DELETE FROM entries WHERE k = ?1",
     [SQL_SCAN] = "SELECT k, v FROM entries WHERE k >= ?1 AND k < ?2 ORDER BY k",
     [SQL_SCAN_AFTER] = "SELECT k, v FROM entries WHERE k > ?1 AND k < ?2 ORDER BY k",
+    [SQL_SIDE] = "SELECT k, v FROM entries WHERE k >= ?1 AND k < ?2 ORDER BY k",
+    [SQL_SIDE_AFTER] = "SELECT k, v FROM entries WHERE k > ?1 AND k < ?2 ORDER BY k",
     [SQL_DELETE_RANGE] = "DELETE FROM entries WHERE k >= ?1 AND k < ?2",
     [SQL_EXTENT_GET] = "SELECT refs, place FROM extents WHERE id = ?1",
     [SQL_EXTENT_PUT] = "INSERT INTO extents(id, refs, place) VALUES(?1, ?2, ?3)"
@@ -71,10 +75,12 @@ static const char *const statements[SQL_COUNT] = {
     [SQL_SEGMENT_GET] = "SELECT live FROM segments WHERE number = ?1",
     [SQL_SEGMENT_DELETE] = "DELETE FROM segments WHERE number = ?1",
     [SQL_CHECKPOINT] = "PRAGMA wal_checkpoint(FULL)",
-    [SQL_BUCKET_PUT] = "INSERT OR REPLACE INTO buckets(number, name, created_ms, meta, crc)"
-                       " VALUES(?1, ?2, ?3, ?4, ?5)",
+    [SQL_BUCKET_PUT] = "INSERT OR REPLACE INTO buckets"
+                       "(number, name, created_ms, meta, crc, versioning)"
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [SQL_BUCKET_DELETE] = "DELETE FROM buckets WHERE number = ?1",
-    [SQL_BUCKET_LIST] = "SELECT number, name, created_ms, meta, crc FROM buckets ORDER BY name",
+    [SQL_BUCKET_LIST] = "SELECT number, name, created_ms, meta, crc, versioning"
+                        " FROM buckets ORDER BY name",
     [SQL_STATE_GET] = "SELECT value FROM state WHERE name = ?1",
     [SQL_STATE_PUT] = "INSERT OR REPLACE INTO state(name, value) VALUES(?1, ?2)",
 };
@@ -84,7 +90,8 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS extents(id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, place BLOB);"
     "CREATE TABLE IF NOT EXISTS segments(number INTEGER PRIMARY KEY, live INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS buckets(number INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE,"
-    " created_ms INTEGER NOT NULL, meta BLOB NOT NULL, crc INTEGER NOT NULL);"
+    " created_ms INTEGER NOT NULL, meta BLOB NOT NULL, crc INTEGER NOT NULL,"
+    " versioning INTEGER NOT NULL);"
     "CREATE TABLE IF NOT EXISTS state(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;";
 
 struct index_reader {
@@ -92,6 +99,7 @@ struct index_reader {
     sqlite3 *db;
     sqlite3_stmt *prepared[SQL_COUNT];
     sqlite3_stmt *scan;
+    sqlite3_stmt *side; /* the second scan */
 };
 
 struct index {
@@ -430,6 +438,28 @@ int index_reader_get(struct index_reader *r, struct tn_str key, struct store_hea
     return rc;
 }
 
+int index_reader_next(struct index_reader *r, struct tn_str from, struct tn_str to,
+                      struct index_key *row, struct store_head *head, struct tarn_error *err)
+{
+    struct tn_str key;
+    struct tn_str meta;
+    int rc = index_scan_seek(r, from, true, to, err);
+    if (rc == TARN_OK)
+        rc = index_scan_next(r, &key, head, &meta, err);
+    if (rc == TARN_OK) {
+        memcpy(row->bytes, key.data, key.len);
+        row->len = key.len;
+    }
+    (void)sqlite3_reset(r->scan);
+    return rc == TARN_EEOF ? TARN_ENOTFOUND : rc;
+}
+
+int index_next(struct index *x, struct tn_str from, struct tn_str to, struct index_key *row,
+               struct store_head *head, struct tarn_error *err)
+{
+    return index_reader_next(&x->writer, from, to, row, head, err);
+}
+
 int index_get(struct index *x, struct tn_str key, struct store_head *out, struct tarn_error *err)
 {
     return index_reader_get(&x->writer, key, out, err);
@@ -653,7 +683,9 @@ int index_segment_live(struct index *x, uint32_t segment, int64_t change, struct
 
 static uint32_t bucket_crc(uint32_t number, const struct store_bucket *b)
 {
+    unsigned char versioning = (unsigned char)b->versioning;
     uint32_t crc = tn_crc32c(number, &b->created_ms, sizeof b->created_ms);
+    crc = tn_crc32c(crc, &versioning, sizeof versioning);
     crc = tn_crc32c(crc, b->name.data, b->name.len);
     return b->meta.len ? tn_crc32c(crc, b->meta.data, b->meta.len) : crc;
 }
@@ -670,6 +702,7 @@ int index_bucket_put(struct index *x, uint32_t number, const struct store_bucket
     (void)sqlite3_bind_int64(s, 3, bucket->created_ms);
     bind_blob(s, 4, bucket->meta);
     (void)sqlite3_bind_int64(s, 5, bucket_crc(number, bucket));
+    (void)sqlite3_bind_int(s, 6, (int)bucket->versioning);
     return run(&x->writer, s, "write the index", err);
 }
 
@@ -696,6 +729,7 @@ int index_bucket_list(struct index *x, index_bucket_fn each, void *user, struct 
             .name = column(s, 1),
             .created_ms = sqlite3_column_int64(s, 2),
             .meta = column(s, 3),
+            .versioning = (enum store_versioning)sqlite3_column_int(s, 5),
         };
         if (bucket_crc(number, &b) != (uint32_t)sqlite3_column_int64(s, 4))
             rc = tn_fail(err, TARN_ECORRUPT, "could not read the index: damaged bucket row");
@@ -770,16 +804,18 @@ void index_scan_end(struct index_reader *r)
 {
     if (r->scan)
         (void)sqlite3_reset(r->scan);
-    r->scan = NULL;
+    if (r->side)
+        (void)sqlite3_reset(r->side);
+    r->scan = r->side = NULL;
     (void)run_plain(r, SQL_COMMIT, "end a scan", NULL);
 }
 
 /* The bounds are copied: they often are views of the row that the reset below gives up. */
-int index_scan_seek(struct index_reader *r, struct tn_str from, bool is_after, struct tn_str to,
-                    struct tarn_error *err)
+static int seek(struct index_reader *r, enum statement which, sqlite3_stmt **scan,
+                struct tn_str from, struct tn_str to, struct tarn_error *err)
 {
     sqlite3_stmt *s = NULL;
-    int rc = prepared(r, is_after ? SQL_SCAN_AFTER : SQL_SCAN, &s, err);
+    int rc = prepared(r, which, &s, err);
     if (rc < 0)
         return rc;
     struct index_key kept_from = { .len = from.len };
@@ -787,24 +823,48 @@ int index_scan_seek(struct index_reader *r, struct tn_str from, bool is_after, s
     assert(from.len <= INDEX_KEY_MAX && to.len <= INDEX_KEY_MAX);
     memcpy(kept_from.bytes, from.data, from.len);
     memcpy(kept_to.bytes, to.data, to.len);
-    if (r->scan)
-        (void)sqlite3_reset(r->scan);
-    r->scan = s;
+    if (*scan)
+        (void)sqlite3_reset(*scan);
+    *scan = s;
     int code = sqlite3_bind_blob(s, 1, kept_from.bytes, (int)kept_from.len, SQLITE_TRANSIENT);
     if (code == SQLITE_OK)
         code = sqlite3_bind_blob(s, 2, kept_to.bytes, (int)kept_to.len, SQLITE_TRANSIENT);
     return code == SQLITE_OK ? TARN_OK : fail_sql(r->db, code, "scan the index", err);
 }
 
-int index_scan_next(struct index_reader *r, struct tn_str *key, struct store_head *head,
-                    struct tn_str *meta, struct tarn_error *err)
+static int next(struct index_reader *r, sqlite3_stmt *scan, struct tn_str *key,
+                struct store_head *head, struct tn_str *meta, struct tarn_error *err)
 {
-    int code = sqlite3_step(r->scan);
+    int code = sqlite3_step(scan);
     if (code == SQLITE_DONE)
         return TARN_EEOF;
     if (code != SQLITE_ROW)
         return fail_sql(r->db, code, "scan the index", err);
-    *key = column(r->scan, 0);
-    int rc = head_decode(*key, column(r->scan, 1), head, meta);
+    *key = column(scan, 0);
+    int rc = head_decode(*key, column(scan, 1), head, meta);
     return rc < 0 ? tn_fail(err, rc, "could not read the index: damaged row") : TARN_OK;
+}
+
+int index_scan_seek(struct index_reader *r, struct tn_str from, bool is_after, struct tn_str to,
+                    struct tarn_error *err)
+{
+    return seek(r, is_after ? SQL_SCAN_AFTER : SQL_SCAN, &r->scan, from, to, err);
+}
+
+int index_scan_next(struct index_reader *r, struct tn_str *key, struct store_head *head,
+                    struct tn_str *meta, struct tarn_error *err)
+{
+    return next(r, r->scan, key, head, meta, err);
+}
+
+int index_side_seek(struct index_reader *r, struct tn_str from, bool is_after, struct tn_str to,
+                    struct tarn_error *err)
+{
+    return seek(r, is_after ? SQL_SIDE_AFTER : SQL_SIDE, &r->side, from, to, err);
+}
+
+int index_side_next(struct index_reader *r, struct tn_str *key, struct store_head *head,
+                    struct tn_str *meta, struct tarn_error *err)
+{
+    return next(r, r->side, key, head, meta, err);
 }

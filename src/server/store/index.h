@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The index: heads by key, in order, in SQLite. Derived from the log, replayable, never the truth.
- * One writer, many readers; what a reader finds damaged is TARN_ECORRUPT, never a wrong row, nor one
- * that is missing. */
+ * One writer, many readers; what a reader finds damaged is TARN_ECORRUPT, never a wrong row, nor
+ * one that is missing. */
 
 #ifndef SERVER_STORE_INDEX_H
 #define SERVER_STORE_INDEX_H
@@ -47,6 +47,8 @@ TN_MUST_USE int index_rebuild_set(struct index *x, bool is_under_way, struct tar
 /* The row before the change; TARN_ENOTFOUND when there is none. */
 TN_MUST_USE int index_get(struct index *x, struct tn_str key, struct store_head *out,
                           struct tarn_error *err);
+TN_MUST_USE int index_next(struct index *x, struct tn_str from, struct tn_str to,
+                           struct index_key *row, struct store_head *head, struct tarn_error *err);
 TN_MUST_USE int index_put(struct index *x, struct tn_str key, const struct store_head *head,
                           struct tn_str meta, struct tarn_error *err);
 TN_MUST_USE int index_delete(struct index *x, struct tn_str key, struct tarn_error *err);
@@ -114,6 +116,11 @@ TN_MUST_USE int index_reader_get(struct index_reader *r, struct tn_str key, stru
 TN_MUST_USE int index_reader_refers(struct index_reader *r, uint64_t id, bool *out,
                                     struct place *place, struct tarn_error *err);
 
+/* The first row behind `from` and before `to`: TARN_ENOTFOUND. Not within a scan. */
+TN_MUST_USE int index_reader_next(struct index_reader *r, struct tn_str from, struct tn_str to,
+                                  struct index_key *row, struct store_head *head,
+                                  struct tarn_error *err);
+
 /* A scan in key order within one snapshot: begin, seek, next ..., end. */
 TN_MUST_USE int index_scan_begin(struct index_reader *r, struct tarn_error *err);
 void index_scan_end(struct index_reader *r);
@@ -124,6 +131,12 @@ TN_MUST_USE int index_scan_seek(struct index_reader *r, struct tn_str from, bool
 
 /* TARN_EEOF at the end. Views hold until the next call. */
 TN_MUST_USE int index_scan_next(struct index_reader *r, struct tn_str *key, struct store_head *head,
+                                struct tn_str *meta, struct tarn_error *err);
+
+/* A second scan beside the first, in the same snapshot. */
+TN_MUST_USE int index_side_seek(struct index_reader *r, struct tn_str from, bool is_after,
+                                struct tn_str to, struct tarn_error *err);
+TN_MUST_USE int index_side_next(struct index_reader *r, struct tn_str *key, struct store_head *head,
                                 struct tn_str *meta, struct tarn_error *err);
 
 #endif

@@ -133,6 +133,170 @@ int listing_objects(struct store *base, const struct store_list *query, store_li
     return rc == TARN_EEOF || rc == TARN_ETOOBIG || rc > 0 ? TARN_OK : rc;
 }
 
+/* --- Versions: the current ones and the others, merged --- */
+
+struct version_cursor {
+    struct tn_str key;
+    struct store_head head;
+    bool is_loaded;
+    bool is_done;
+};
+
+struct version_walk {
+    struct listing l;
+    struct version_cursor current;
+    struct version_cursor other;
+    struct index_key to;  /* of the others */
+    struct tn_buf latest; /* the key whose latest version has been met */
+};
+
+static int load_cursor(struct version_walk *w, struct version_cursor *c, struct tarn_error *err)
+{
+    struct tn_str row;
+    struct tn_str meta;
+    bool is_other = c == &w->other;
+    if (c->is_loaded || c->is_done)
+        return TARN_OK;
+    int rc = is_other ? index_side_next(w->l.reader, &row, &c->head, &meta, err)
+                      : index_scan_next(w->l.reader, &row, &c->head, &meta, err);
+    if (rc == TARN_EEOF) {
+        c->is_done = true;
+        return TARN_OK;
+    }
+    if (rc == TARN_OK)
+        c->key = tn_str_sub(row, 5, row.len - 5 - (is_other ? VERSION_SUFFIX_LEN : 0));
+    c->is_loaded = rc == TARN_OK;
+    return rc;
+}
+
+/* The number behind which the page goes on; 0 when that version is not known any more. */
+static int marker_number(struct version_walk *w, uint64_t *number, struct tarn_error *err)
+{
+    const struct store_version *after = &w->l.query->version_after;
+    struct index_key row;
+    struct store_head head;
+    *number = after->kind == STORE_VERSION_ID ? after->id : 0;
+    if (after->kind != STORE_NULL_VERSION)
+        return TARN_OK;
+    int rc = index_reader_get(w->l.reader, index_key_str(&w->l.from), &head, err);
+    if (rc == TARN_ENOTFOUND || (rc == TARN_OK && head.flags & STORE_IS_VERSIONED)) {
+        index_key_in_space(&row, index_key_str(&w->l.from), SPACE_NULL);
+        rc = index_reader_get(w->l.reader, index_key_str(&row), &head, err);
+    }
+    if (rc == TARN_OK)
+        *number = head.version;
+    return rc == TARN_ENOTFOUND ? TARN_OK : rc;
+}
+
+static int seek_versions(struct version_walk *w, struct tarn_error *err)
+{
+    struct listing *l = &w->l;
+    struct index_key from;
+    uint64_t number = 0;
+    int rc = l->is_after ? marker_number(w, &number, err) : TARN_OK;
+    if (rc < 0)
+        return rc;
+    index_key_in_space(&w->to, index_key_str(&l->to), SPACE_VERSION);
+    if (l->to.len == 5) /* the end of the whole space */
+        w->to.bytes[4] = SPACE_VERSION + 1;
+    if (l->is_after)
+        index_key_version(&from, index_key_str(&l->from), number);
+    else
+        index_key_in_space(&from, index_key_str(&l->from), SPACE_VERSION);
+    if (l->is_after && l->query->version_after.kind != STORE_CURRENT)
+        rc = tn_buf_append_str(&w->latest, l->query->after);
+    if (rc == TARN_OK)
+        rc = index_scan_seek(l->reader, index_key_str(&l->from), l->is_after, index_key_str(&l->to),
+                             err);
+    return rc < 0 ? rc
+                  : index_side_seek(l->reader, index_key_str(&from), l->is_after,
+                                    index_key_str(&w->to), err);
+}
+
+/* Emits a common prefix and goes on behind it in both scans. */
+static int take_common_version(struct version_walk *w, struct tn_str common, store_version_fn each,
+                               void *user, struct tarn_error *err)
+{
+    struct listing *l = &w->l;
+    struct index_key group;
+    struct index_key next;
+    int rc = TARN_OK;
+    if (!tn_str_eq(common, l->query->after)) {
+        rc = l->count == l->query->max ? TARN_ETOOBIG : each(user, common, NULL, false);
+        l->count++;
+    }
+    if (rc == TARN_OK)
+        rc = skip_common(l, common, err);
+    if (rc < 0)
+        return rc;
+    group = l->from;
+    memcpy(group.bytes + 5, l->common.data, l->common.len);
+    group.len = 5 + l->common.len;
+    group.bytes[4] = SPACE_VERSION;
+    index_prefix_end(index_key_str(&group), &next);
+    w->current.is_loaded = w->other.is_loaded = false;
+    w->current.is_done = w->other.is_done = false;
+    return index_side_seek(l->reader, index_key_str(&next), false, index_key_str(&w->to), err);
+}
+
+/* The next of the two; NULL at the end. */
+static struct version_cursor *next_version(struct version_walk *w)
+{
+    if (w->current.is_done)
+        return w->other.is_done ? NULL : &w->other;
+    if (w->other.is_done || tn_str_cmp(w->current.key, w->other.key) <= 0)
+        return &w->current;
+    return &w->other;
+}
+
+static int take_version(struct version_walk *w, store_version_fn each, void *user,
+                        struct tarn_error *err)
+{
+    struct listing *l = &w->l;
+    int rc = load_cursor(w, &w->current, err);
+    if (rc == TARN_OK)
+        rc = load_cursor(w, &w->other, err);
+    if (rc < 0)
+        return rc;
+    struct version_cursor *c = next_version(w);
+    if (!c)
+        return TARN_EEOF;
+    struct tn_str common = common_prefix(l->query, c->key);
+    if (common.len)
+        return take_common_version(w, common, each, user, err);
+    if (l->count == l->query->max)
+        return TARN_ETOOBIG;
+    bool is_latest = c == &w->current || !tn_str_eq(c->key, tn_buf_str(&w->latest));
+    if (is_latest) {
+        tn_buf_truncate(&w->latest, 0);
+        rc = tn_buf_append_str(&w->latest, c->key);
+    }
+    if (rc == TARN_OK)
+        rc = each(user, c->key, &c->head, is_latest);
+    l->count++;
+    c->is_loaded = false;
+    return rc;
+}
+
+int listing_versions(struct store *base, const struct store_list *query, store_version_fn each,
+                     void *user, bool *is_truncated, struct tarn_error *err)
+{
+    struct version_walk w = { .latest = TN_BUF_INIT(INDEX_KEY_MAX) };
+    *is_truncated = false;
+    int rc = listing_begin(&w.l, base, query, SPACE_OBJECT, err);
+    if (rc < 0)
+        return rc;
+    rc = seek_versions(&w, err);
+    while (rc >= 0 && query->max)
+        rc = take_version(&w, each, user, err);
+    listing_end(&w.l);
+    tn_buf_release(&w.latest);
+    *is_truncated = rc == TARN_ETOOBIG;
+    return rc == TARN_EEOF || rc == TARN_ETOOBIG ? TARN_OK : rc;
+}
+
+/* --- Uploads --- */
+
 /* Moves the start behind (key marker, upload id marker). */
 static int seek_uploads(struct listing *l, struct tarn_error *err)
 {

@@ -15,7 +15,7 @@
 #include "server/store/engine.h"
 
 enum {
-    FORMAT_VERSION = 2,
+    FORMAT_VERSION = 3,
     FORMAT_LEN_MAX = 4096,
     REPLAY_BATCH = 4096,
     RESERVE_LEN_MAX = 64 << 20,
@@ -361,6 +361,7 @@ static const struct store_ops log_store_ops = {
     .body_len = body_len,
     .body_free = body_free,
     .object_open = object_open,
+    .version_open = object_open_version,
     .object_close = object_close,
     .object_head = object_head,
     .object_meta = object_meta,
@@ -368,6 +369,7 @@ static const struct store_ops log_store_ops = {
     .object_file = object_file,
     .object_part = object_part,
     .list = listing_objects,
+    .version_list = listing_versions,
     .upload_list = listing_uploads,
     .part_list = listing_parts,
     .upload_get = listing_upload,

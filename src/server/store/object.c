@@ -79,6 +79,61 @@ int object_find(struct log_store *s, struct tn_str index_key, bool may_wait, str
     return rc;
 }
 
+/* --- Versions --- */
+
+struct finder {
+    struct log_store *store;
+    struct tarn_error *err;
+};
+
+static int view_get(void *user, struct tn_str row, struct store_head *out)
+{
+    const struct finder *f = user;
+    return object_find(f->store, row, true, out, f->err);
+}
+
+/* The index alone: it has been waited for. A row that is deleted since is passed over. */
+static int view_newest(void *user, struct tn_str object_key, uint64_t below, struct store_head *out)
+{
+    const struct finder *f = user;
+    struct log_store *s = f->store;
+    struct index_key from;
+    struct index_key to;
+    struct index_key row;
+    struct index_reader *r;
+    int rc = apply_wait(s, f->err);
+    if (rc == TARN_OK)
+        rc = index_reader_take(s->index, &r, f->err);
+    if (rc < 0)
+        return rc;
+    index_key_version(&from, object_key, below);
+    index_key_version(&to, object_key, 0);
+    while ((rc = index_reader_next(r, index_key_str(&from), index_key_str(&to), &row, out,
+                                   f->err)) == TARN_OK) {
+        if (heads_find(s->heads, index_key_str(&row), out, NULL) != HEADS_ABSENT)
+            break;
+        from = row;
+    }
+    index_reader_give(s->index, r);
+    return rc;
+}
+
+/* A version that changes its row while it is looked for is in the one or in the other: it is put
+ * into the new row before it leaves the old one. */
+int object_find_version(struct log_store *s, struct tn_str object_key,
+                        const struct store_version *which, struct store_head *out,
+                        struct tarn_error *err)
+{
+    enum { TRIES = 3 };
+    struct finder f = { s, err };
+    struct version_view view = { view_get, view_newest, &f };
+    struct version_row row;
+    int rc = TARN_ENOTFOUND;
+    for (int i = 0; i < TRIES && rc == TARN_ENOTFOUND; i++)
+        rc = versions_find(&view, object_key, which, &row, out);
+    return rc;
+}
+
 /* --- Fronts --- */
 
 static int read_at_least(struct log_store *s, int fd, const struct place *p, size_t len,
@@ -436,8 +491,9 @@ static int open_record(struct store_object *o, struct tn_str key, bool may_wait,
     return tn_fail(err, TARN_ECORRUPT, "could not read an object: its record is damaged");
 }
 
-int object_open(struct store *base, struct tn_str bucket, struct tn_str key, bool may_wait,
-                struct store_object **out, struct tarn_error *err)
+static int open_version(struct store *base, struct tn_str bucket, struct tn_str key,
+                        const struct store_version *version, bool may_wait,
+                        struct store_object **out, struct tarn_error *err)
 {
     struct log_store *s = engine(base);
     uint32_t number = buckets_number(s->buckets, bucket);
@@ -454,7 +510,8 @@ int object_open(struct store *base, struct tn_str bucket, struct tn_str key, boo
     tn_buf_init(&o->manifest, MANIFEST_LEN_MAX);
     index_key_make(&o->key, number, SPACE_OBJECT, key);
     pin_take(s, &o->pin);
-    int rc = object_find(s, index_key_str(&o->key), may_wait, &o->head, err);
+    int rc = version ? object_find_version(s, index_key_str(&o->key), version, &o->head, err)
+                     : object_find(s, index_key_str(&o->key), may_wait, &o->head, err);
     if (rc == TARN_OK)
         rc = open_record(o, key, may_wait, err);
     if (rc < 0) {
@@ -464,6 +521,19 @@ int object_open(struct store *base, struct tn_str bucket, struct tn_str key, boo
     }
     *out = o;
     return TARN_OK;
+}
+
+int object_open(struct store *base, struct tn_str bucket, struct tn_str key, bool may_wait,
+                struct store_object **out, struct tarn_error *err)
+{
+    return open_version(base, bucket, key, NULL, may_wait, out, err);
+}
+
+int object_open_version(struct store *base, struct tn_str bucket, struct tn_str key,
+                        const struct store_version *version, struct store_object **out,
+                        struct tarn_error *err)
+{
+    return open_version(base, bucket, key, version, true, out, err);
 }
 
 void object_close(struct store_object *o)

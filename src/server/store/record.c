@@ -29,6 +29,8 @@ enum {
     AT_ORIGIN = 88,
     AT_GENERATION = 96,
     AT_BALLOT = 104,
+    AT_VERSION = 120,
+    AT_FLAGS = 128,
 };
 
 enum { RECORD_CRC_FROM = AT_PREV, BLOB_ID_LEN = 8 };
@@ -124,6 +126,8 @@ void record_write_front(const struct record *r, const void *body, unsigned char 
     put_u64(out + AT_ORIGIN, r->origin);
     put_u64(out + AT_GENERATION, r->generation);
     memcpy(out + AT_BALLOT, r->ballot, RECORD_BALLOT_LEN);
+    put_u64(out + AT_VERSION, r->version);
+    put_u32(out + AT_FLAGS, r->flags);
     unsigned char *at = out + RECORD_HEADER_LEN;
     if (r->key.len)
         memcpy(at, r->key.data, r->key.len);
@@ -131,6 +135,14 @@ void record_write_front(const struct record *r, const void *body, unsigned char 
     if (r->meta.len)
         memcpy(at, r->meta.data, r->meta.len);
     write_table(body, r->body_len, at + r->meta.len);
+}
+
+void record_decide(const struct record *r, unsigned char *front)
+{
+    front[AT_TYPE] = (unsigned char)r->type;
+    front[AT_KIND] = (unsigned char)r->kind;
+    put_u64(front + AT_VERSION, r->version);
+    put_u32(front + AT_FLAGS, r->flags);
 }
 
 uint32_t record_finish(unsigned char *front, size_t front_len, const struct record_link *link)
@@ -158,6 +170,8 @@ int record_read_header(const unsigned char bytes[RECORD_HEADER_LEN], struct reco
         .seq = get_u64(bytes + AT_SEQ),
         .origin = get_u64(bytes + AT_ORIGIN),
         .generation = get_u64(bytes + AT_GENERATION),
+        .version = get_u64(bytes + AT_VERSION),
+        .flags = get_u32(bytes + AT_FLAGS),
         .body_len = get_u64(bytes + AT_BODY_LEN),
         .size = get_u64(bytes + AT_SIZE),
         .mtime_ms = (int64_t)get_u64(bytes + AT_MTIME),
@@ -263,14 +277,21 @@ static bool get_varint32(struct tn_str *s, uint32_t *out)
     return true;
 }
 
+/* The first byte of a head's code: the place's kind, the flags, whether a version follows. */
+enum { HEAD_KIND_MASK = 0x0f, HEAD_FLAGS_SHIFT = 4, HEAD_HAS_VERSION = 0x80 };
+
 size_t head_encode(struct tn_str index_key, const struct store_head *head, struct tn_str meta,
                    unsigned char *out)
 {
     struct place p = place_unpack(head->place);
     unsigned char *at = out + 4;
-    *at++ = (unsigned char)p.kind;
+    bool is_first = head->version == head->seq;
+    *at++ = (unsigned char)(p.kind | head->flags << HEAD_FLAGS_SHIFT |
+                            (is_first ? 0u : HEAD_HAS_VERSION));
     memcpy(at, head->md5, STORE_MD5_LEN);
     at = put_varint(at + STORE_MD5_LEN, head->seq);
+    if (!is_first)
+        at = put_varint(at, head->version);
     at = put_varint(at, head->size);
     at = put_varint(at, (uint64_t)head->mtime_ms);
     at = put_varint(at, head->part_count);
@@ -297,15 +318,20 @@ int head_decode(struct tn_str index_key, struct tn_str value, struct store_head 
         return TARN_ECORRUPT;
 
     struct store_head h = { 0 };
-    struct place p = { .kind = (unsigned char)value.data[4] };
+    unsigned code = (unsigned char)value.data[4];
+    struct place p = { .kind = code & HEAD_KIND_MASK };
+    h.flags = (code & ~(unsigned)HEAD_HAS_VERSION) >> HEAD_FLAGS_SHIFT;
     uint64_t mtime;
     memcpy(h.md5, value.data + 5, STORE_MD5_LEN);
     value = tn_str_sub(value, 5 + STORE_MD5_LEN, value.len);
-    if (!get_varint(&value, &h.seq) || !get_varint(&value, &h.size) ||
-        !get_varint(&value, &mtime) || !get_varint32(&value, &h.part_count) ||
-        !get_varint32(&value, &h.attrs) || !get_varint32(&value, &p.segment) ||
-        !get_varint32(&value, &p.offset) || !get_varint32(&value, &p.len) ||
-        !get_varint(&value, &p.blob))
+    if (!get_varint(&value, &h.seq))
+        return TARN_ECORRUPT;
+    h.version = h.seq;
+    if ((code & HEAD_HAS_VERSION && !get_varint(&value, &h.version)) ||
+        !get_varint(&value, &h.size) || !get_varint(&value, &mtime) ||
+        !get_varint32(&value, &h.part_count) || !get_varint32(&value, &h.attrs) ||
+        !get_varint32(&value, &p.segment) || !get_varint32(&value, &p.offset) ||
+        !get_varint32(&value, &p.len) || !get_varint(&value, &p.blob))
         return TARN_ECORRUPT;
     h.mtime_ms = (int64_t)mtime;
     place_pack(&p, h.place);
@@ -330,6 +356,31 @@ void index_key_make(struct index_key *k, uint32_t bucket, enum index_space space
     k->len = 5 + key.len;
 }
 
+void index_key_in_space(struct index_key *k, struct tn_str object_key, enum index_space space)
+{
+    assert(object_key.len >= 5 && object_key.len <= sizeof k->bytes);
+    memcpy(k->bytes, object_key.data, object_key.len);
+    k->bytes[4] = (unsigned char)space;
+    k->len = object_key.len;
+}
+
+void index_key_version(struct index_key *k, struct tn_str object_key, uint64_t version)
+{
+    uint64_t inverted = __builtin_bswap64(~version);
+    index_key_in_space(k, object_key, SPACE_VERSION);
+    k->bytes[k->len] = 0;
+    memcpy(k->bytes + k->len + 1, &inverted, sizeof inverted);
+    k->len += VERSION_SUFFIX_LEN;
+}
+
+uint64_t index_key_version_of(struct tn_str version_key)
+{
+    uint64_t inverted;
+    assert(version_key.len >= VERSION_SUFFIX_LEN);
+    memcpy(&inverted, version_key.data + version_key.len - sizeof inverted, sizeof inverted);
+    return ~__builtin_bswap64(inverted);
+}
+
 void index_key_part(struct index_key *k, uint32_t bucket, const unsigned char *upload_id,
                     uint32_t number)
 {
@@ -345,6 +396,7 @@ void index_key_of_record(struct index_key *k, const struct record *r)
     case RECORD_PUT:
     case RECORD_DELETE:
     case RECORD_COMPLETE:
+    case RECORD_VERSION_DELETE:
         index_key_make(k, r->bucket, SPACE_OBJECT, r->key);
         break;
     case RECORD_UPLOAD_CREATE:

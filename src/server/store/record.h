@@ -12,30 +12,40 @@
 #include "server/store/store.h"
 
 enum {
-    RECORD_HEADER_LEN = 120,
+    RECORD_HEADER_LEN = 136,
     RECORD_ALIGN = 8,
     RECORD_BALLOT_LEN = 16,
     RECORD_IDENTITY_LEN = 16,
     RECORD_BLOCK_LEN = 64 * 1024,   /* bytes under one CRC, in the log and in blobs alike */
     RECORD_KEY_MAX = 1024 + 1 + 16, /* an upload's: key, NUL, id */
     INDEX_KEY_MAX = 5 + RECORD_KEY_MAX,
+    VERSION_SUFFIX_LEN = 1 + 8,
     UPLOAD_ID_RAW_LEN = 16,
-    HEAD_CODE_MAX = 112,
+    HEAD_CODE_MAX = 128,
 };
 
 enum record_type {
-    RECORD_SEAL = 1,      /* the segment ends here */
-    RECORD_PUT,           /* key: the object's */
-    RECORD_DELETE,        /* key: the object's */
-    RECORD_PART,          /* key: raw upload id; part: its number */
-    RECORD_UPLOAD_CREATE, /* key: the object's, NUL, raw upload id */
-    RECORD_UPLOAD_ABORT,  /* likewise */
-    RECORD_COMPLETE,      /* key: the object's; meta begins with the raw upload id */
-    RECORD_BUCKET_CREATE, /* key: the name; bucket: its number */
-    RECORD_BUCKET_CONFIG, /* likewise */
-    RECORD_BUCKET_DELETE, /* likewise */
-    RECORD_RETIRE,        /* part: the number of a segment that vacuum has emptied */
+    RECORD_SEAL = 1,       /* the segment ends here */
+    RECORD_PUT,            /* key: the object's */
+    RECORD_DELETE,         /* key: the object's */
+    RECORD_PART,           /* key: raw upload id; part: its number */
+    RECORD_UPLOAD_CREATE,  /* key: the object's, NUL, raw upload id */
+    RECORD_UPLOAD_ABORT,   /* likewise */
+    RECORD_COMPLETE,       /* key: the object's; meta begins with the raw upload id */
+    RECORD_BUCKET_CREATE,  /* key: the name; bucket: its number */
+    RECORD_BUCKET_CONFIG,  /* likewise */
+    RECORD_BUCKET_DELETE,  /* likewise */
+    RECORD_RETIRE,         /* part: the number of a segment that vacuum has emptied */
+    RECORD_VERSION_DELETE, /* key: the object's; version: the one that goes; without
+                            * RECORD_IS_VERSIONED: the null version, if it is older than this */
     RECORD_TYPE_COUNT,
+};
+
+/* The first two stand for the flags of the head. */
+enum record_flag {
+    RECORD_IS_VERSIONED = STORE_IS_VERSIONED,
+    RECORD_IS_MARKER = STORE_IS_MARKER,
+    RECORD_KEEPS_VERSIONS = 1u << 2, /* the bucket may hold other versions of the key */
 };
 
 /* Where the bytes of a head are. */
@@ -60,7 +70,9 @@ struct record {
     uint32_t prev;
     uint32_t batch_index; /* records before it in the same commit */
     uint64_t seq;         /* its turn in the log */
-    uint64_t origin; /* the seq under which this state was first written; 0 stands for its own */
+    uint64_t origin;  /* the seq under which this state was first written; 0 stands for its own */
+    uint64_t version; /* the seq that first wrote it; 0 stands for its origin */
+    uint32_t flags;
     uint64_t generation; /* for stores that are replicas, with the ballot: kept, not read here */
     unsigned char ballot[RECORD_BALLOT_LEN];
     uint64_t body_len; /* bytes of the body within the record */
@@ -80,6 +92,11 @@ struct record {
 static inline uint64_t record_origin(const struct record *r)
 {
     return r->origin ? r->origin : r->seq;
+}
+
+static inline uint64_t record_version(const struct record *r)
+{
+    return r->version ? r->version : record_origin(r);
 }
 
 static inline size_t record_block_count(uint64_t len)
@@ -113,6 +130,9 @@ uint64_t record_len(size_t key_len, size_t meta_len, uint64_t body_len);
 void record_write_front(const struct record *r, const void *body, unsigned char *out);
 uint32_t record_finish(unsigned char *front, size_t front_len, const struct record_link *link);
 
+/* Sets what the committer decides, in a front that is not finished. */
+void record_decide(const struct record *r, unsigned char *front);
+
 /* Reads a header: TARN_EINVAL when it is none or impossible. `front_len` and the total follow. */
 TN_MUST_USE int record_read_header(const unsigned char bytes[RECORD_HEADER_LEN],
                                    struct record_salt salt, struct record *out, size_t *front_len,
@@ -137,7 +157,13 @@ TN_MUST_USE int head_decode(struct tn_str index_key, struct tn_str value, struct
 
 /* Index keys: bucket number, space, then the key, so that each bucket's objects are one ordered
  * range. */
-enum index_space { SPACE_OBJECT, SPACE_UPLOAD, SPACE_PART };
+enum index_space {
+    SPACE_OBJECT, /* current versions, but for delete markers */
+    SPACE_UPLOAD,
+    SPACE_PART,
+    SPACE_VERSION, /* key, NUL, the version's number inverted: all others, the newest first */
+    SPACE_NULL,    /* a second row of the null version, while that is among the others */
+};
 
 struct index_key {
     unsigned char bytes[INDEX_KEY_MAX];
@@ -153,6 +179,15 @@ void index_key_make(struct index_key *k, uint32_t bucket, enum index_space space
                     struct tn_str key);
 void index_key_part(struct index_key *k, uint32_t bucket, const unsigned char *upload_id,
                     uint32_t number);
+
+/* The key of a version's row among those that are not current. */
+void index_key_version(struct index_key *k, struct tn_str object_key, uint64_t version);
+
+/* The same key's row in another space. */
+void index_key_in_space(struct index_key *k, struct tn_str object_key, enum index_space space);
+
+/* The number of the version whose row this is. */
+uint64_t index_key_version_of(struct tn_str version_key);
 
 /* The key of a record's row; len 0 for records that have none. */
 void index_key_of_record(struct index_key *k, const struct record *r);

@@ -120,10 +120,11 @@ static int scrub_index(struct scrub *w, struct tarn_error *err)
 /* --- Rows and their bytes --- */
 
 static int read_object(struct scrub *w, struct tn_str bucket, struct tn_str key,
-                       struct tarn_error *err)
+                       const struct store_head *head, struct tarn_error *err)
 {
     struct store_object *o;
-    int rc = object_open(&w->store->base, bucket, key, true, &o, err);
+    struct store_version which = version_of(head);
+    int rc = object_open_version(&w->store->base, bucket, key, &which, &o, err);
     if (rc == TARN_ENOTFOUND || rc == TARN_ENOBUCKET)
         return TARN_OK; /* deleted since the row was read */
     if (rc < 0)
@@ -185,7 +186,10 @@ static int scrub_row(struct scrub *w, struct tn_str bucket, struct tn_str row,
     pin_take(w->store, &pin);
     int rc;
     if (row.data[4] == SPACE_OBJECT) {
-        rc = read_object(w, bucket, key, &err);
+        rc = read_object(w, bucket, key, head, &err);
+    } else if (row.data[4] == SPACE_VERSION) {
+        key.len -= VERSION_SUFFIX_LEN;
+        rc = read_object(w, bucket, key, head, &err);
     } else {
         struct store_head now;
         rc = object_find(w->store, row, true, &now, &err);

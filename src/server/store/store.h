@@ -40,18 +40,43 @@ struct store_head {
     unsigned char md5[STORE_MD5_LEN]; /* of the body; of the parts' MD5s when part_count is not 0 */
     uint32_t part_count;              /* 0 for an object that was not uploaded in parts */
     uint32_t attrs;          /* the API's own bits (storage class, checksum kind), kept as given */
+    uint32_t flags;          /* STORE_IS_VERSIONED, STORE_IS_MARKER */
+    uint64_t version;        /* the seq that first wrote this version; stays when its metadata is
+                              * replaced. The higher, the newer */
     unsigned char place[32]; /* the engine's own */
+};
+
+enum store_head_flag {
+    STORE_IS_VERSIONED = 1u << 0, /* has a version id, which is `version`; else the null version */
+    STORE_IS_MARKER = 1u << 1,    /* a delete marker: no bytes */
+};
+
+/* How a bucket keeps its versions. */
+enum store_versioning {
+    STORE_UNVERSIONED, /* until it is first enabled: the null version is all there is */
+    STORE_VERSIONS_ENABLED,
+    STORE_VERSIONS_SUSPENDED, /* new objects take the null version's place, others stay */
+};
+
+/* Which version of a key is meant. */
+enum store_version_kind { STORE_CURRENT, STORE_NULL_VERSION, STORE_VERSION_ID };
+
+struct store_version {
+    enum store_version_kind kind;
+    uint64_t id; /* STORE_VERSION_ID */
 };
 
 /* --- Transactions --- */
 
 enum store_op {
-    STORE_PUT,           /* bucket, key, head, meta, body or bytes or source */
-    STORE_DELETE,        /* bucket, key; an absent key is fine (existed tells) */
-    STORE_BUCKET_CREATE, /* bucket, meta; TARN_EEXISTS */
+    STORE_PUT,    /* bucket, key, head, meta, body or bytes or source */
+    STORE_DELETE, /* bucket, key, version; what is absent is fine (existed tells). The current
+                     version of a bucket that keeps versions gets a marker put before it:
+                     `head` is the marker's. Else `head` is what was removed */
+    STORE_BUCKET_CREATE, /* bucket, meta, versioning; TARN_EEXISTS */
     STORE_BUCKET_DELETE, /* bucket; TARN_ENOTEMPTY while it holds objects; open uploads are aborted
                             with it */
-    STORE_BUCKET_CONFIG, /* bucket, meta: replaces the bucket's metadata */
+    STORE_BUCKET_CONFIG, /* bucket, meta, versioning: replaces them */
     STORE_UPLOAD_CREATE, /* bucket, key, head.attrs, meta; fills upload_id */
     STORE_PART_PUT,      /* bucket, key, upload_id, part_number, head, meta, body or bytes */
     STORE_UPLOAD_COMPLETE, /* bucket, key, upload_id, head (md5, part_count, attrs), meta, parts */
@@ -84,10 +109,16 @@ struct store_txn {
                   * TARN_EAGAIN when it is not (open it again, try again) */
     const struct store_part *parts;
     size_t part_count;
+    struct store_version version;     /* STORE_DELETE */
+    bool keeps_version;               /* STORE_PUT with `source`: replaces the metadata of that very
+                                       * version, which keeps its place among the others */
+    enum store_versioning versioning; /* of a bucket */
 
     /* Called on the committing thread with the key's current head, or NULL when there is none; must
      * not wait. A negative status refuses the change and becomes `status`. NULL for no condition.
-     * For STORE_UPLOAD_COMPLETE the head is that of the object, not of the upload. */
+     * For STORE_UPLOAD_COMPLETE the head is that of the object, not of the upload. A delete marker
+     * as the current version is no object: NULL. Where one version is meant (version,
+     * keeps_version), the head is that version's, a marker's too. */
     int (*judge)(struct store_txn *txn, const struct store_head *current);
 
     /* Called exactly once, on any thread, never from inside store_commit(); must not wait. */
@@ -97,7 +128,7 @@ struct store_txn {
     /* Results. */
     int status; /* TARN_OK; TARN_ENOBUCKET; TARN_ENOTFOUND (no such upload); TARN_ENOSPACE; judge's;
                    ... */
-    bool existed; /* the key had an object before */
+    bool existed; /* the key had an object, or the version meant, before */
 
     /* The engine's own. */
     struct store_txn *next;
@@ -113,12 +144,17 @@ struct store_list {
     struct tn_str after;     /* entries (keys and common prefixes) greater than this only */
     struct tn_str
         upload_after; /* uploads only: with key == after, ids greater than this too; empty: none */
-    size_t max;       /* entries at most; 0 gives none */
+    struct store_version version_after; /* versions only: with key == after, versions older than
+                                         * this too; STORE_CURRENT: none of that key */
+    size_t max;                         /* entries at most; 0 gives none */
 };
 
 /* One entry: an object (head set), or a common prefix (head NULL). Views hold during the call. A
  * negative status ends the listing and is returned. */
 typedef int (*store_list_fn)(void *user, struct tn_str key, const struct store_head *head);
+/* A version, newest first within a key; or a common prefix (head NULL). */
+typedef int (*store_version_fn)(void *user, struct tn_str key, const struct store_head *head,
+                                bool is_latest);
 typedef int (*store_upload_fn)(void *user, struct tn_str key, const char *upload_id,
                                const struct store_head *head);
 typedef int (*store_part_fn)(void *user, const struct store_part *part);
@@ -127,6 +163,7 @@ struct store_bucket {
     struct tn_str name;
     int64_t created_ms;
     struct tn_str meta;
+    enum store_versioning versioning;
 };
 typedef int (*store_bucket_fn)(void *user, const struct store_bucket *bucket);
 
@@ -155,9 +192,15 @@ struct store_ops {
     void (*body_free)(struct store_body *b);
 
     /* Opens the current object. TARN_ENOTFOUND, TARN_ENOBUCKET, TARN_ECORRUPT; with `may_wait`
-     * false also TARN_EAGAIN when a disk would be asked. */
+     * false also TARN_EAGAIN when a disk would be asked. A current delete marker is TARN_ENOTFOUND:
+     * version_open() of STORE_CURRENT opens it. */
     int (*object_open)(struct store *s, struct tn_str bucket, struct tn_str key, bool may_wait,
                        struct store_object **out, struct tarn_error *err);
+    /* Opens one version; a delete marker, too (see the head's flags). As object_open(), but may
+     * wait always. */
+    int (*version_open)(struct store *s, struct tn_str bucket, struct tn_str key,
+                        const struct store_version *version, struct store_object **out,
+                        struct tarn_error *err);
     void (*object_close)(struct store_object *o);
     const struct store_head *(*object_head)(const struct store_object *o);
     struct tn_str (*object_meta)(const struct store_object *o); /* valid until close */
@@ -183,6 +226,8 @@ struct store_ops {
      * the call. `is_truncated`: more entries follow. */
     int (*list)(struct store *s, const struct store_list *query, store_list_fn each, void *user,
                 bool *is_truncated, struct tarn_error *err);
+    int (*version_list)(struct store *s, const struct store_list *query, store_version_fn each,
+                        void *user, bool *is_truncated, struct tarn_error *err);
     int (*upload_list)(struct store *s, const struct store_list *query, store_upload_fn each,
                        store_list_fn each_prefix, void *user, bool *is_truncated,
                        struct tarn_error *err);

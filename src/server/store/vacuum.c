@@ -131,7 +131,11 @@ static bool looks_alive(struct victim *v, const struct record *r)
     struct place place;
     bool is_referred = false;
     index_key_of_record(&key, r);
-    int rc = object_find(v->store, index_key_str(&key), true, &now, NULL);
+    struct store_version which = version_of(&(struct store_head){
+        .version = record_version(r), .flags = r->flags & STORE_IS_VERSIONED });
+    bool is_object = r->type == RECORD_PUT || r->type == RECORD_COMPLETE;
+    int rc = is_object ? object_find_version(v->store, index_key_str(&key), &which, &now, NULL)
+                       : object_find(v->store, index_key_str(&key), true, &now, NULL);
     if (rc == TARN_OK && now.seq == record_origin(r))
         return true;
     if (rc < 0 && rc != TARN_ENOTFOUND)

@@ -682,7 +682,7 @@ static void test_flipped_bits_are_never_served(void **state)
     assert_int_equal(fixture_put(f->store, "next", want), TARN_OK);
     fixture_reopen(f); /* the index has both: no replay will look at the damage */
     /* Behind the segment's header come the bucket's record, then this one. */
-    for (off_t at = 4096 + 128; at < 4096 + 128 + 120 + 1 + 4 + 4 + 3000; at += 13) {
+    for (off_t at = 4096 + 144; at < 4096 + 144 + 136 + 1 + 4 + 4 + 3000; at += 13) {
         flip(segment, at);
         assert_int_equal(fixture_check(f->store, "k", want, 0, 5000), TARN_ECORRUPT);
         flip(segment, at);
@@ -704,7 +704,7 @@ static void test_damage_is_told_from_a_torn_tail(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(fixture_put(f->store, i == 0 ? "x" : i == 1 ? "y" : "z", bytes), TARN_OK);
     f->store->ops->close(TN_TAKE(f->store));
-    off_t one = 4096 + 128 + 200; /* in the body of x: y and z were acknowledged behind it */
+    off_t one = 4096 + 144 + 200; /* in the body of x: y and z were acknowledged behind it */
     assert_int_equal(unlink(path), 0);
     flip(segment, one);
     assert_int_equal(fixture_open_store(f, &err), TARN_ECORRUPT);
@@ -716,7 +716,7 @@ static void test_damage_is_told_from_a_torn_tail(void **state)
     /* The last record torn: as a crash leaves it before its answer went out. */
     f->store->ops->close(TN_TAKE(f->store));
     assert_int_equal(unlink(path), 0);
-    flip(segment, 4096 + 128 + 2 * 3136 + 200);
+    flip(segment, 4096 + 144 + 2 * 3152 + 200);
     fixture_reopen(f);
     assert_int_equal(fixture_check(f->store, "y", bytes, 0, 5000), TARN_OK);
     assert_int_equal(fixture_check(f->store, "z", bytes, 0, 5000), TARN_ENOTFOUND);

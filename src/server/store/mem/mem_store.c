@@ -45,7 +45,8 @@ struct bucket {
     struct tn_str name;
     struct tn_str meta;
     int64_t created_ms;
-    struct object **objects; /* by key */
+    enum store_versioning versioning;
+    struct object **objects; /* by key, a key's versions from the newest on; delete markers, too */
     size_t object_count;
     struct upload *uploads; /* by key and id */
     size_t upload_count;
@@ -214,6 +215,39 @@ static size_t object_at(const struct bucket *b, struct tn_str key, bool *is_ther
     return low;
 }
 
+/* The current version; false when there is none, or it is a delete marker. */
+static bool current_at(const struct bucket *b, struct tn_str key, size_t *at)
+{
+    bool is_there;
+    *at = object_at(b, key, &is_there);
+    return is_there && !(b->objects[*at]->head.flags & STORE_IS_MARKER);
+}
+
+static bool version_at(const struct bucket *b, struct tn_str key, const struct store_version *which,
+                       size_t *at)
+{
+    bool is_there;
+    size_t i = object_at(b, key, &is_there);
+    for (; i < b->object_count && tn_str_eq(b->objects[i]->key, key); i++) {
+        const struct store_head *head = &b->objects[i]->head;
+        bool is_versioned = head->flags & STORE_IS_VERSIONED;
+        if (which->kind == STORE_CURRENT ||
+            (which->kind == STORE_NULL_VERSION ? !is_versioned
+                                               : is_versioned && head->version == which->id)) {
+            *at = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct store_version version_of(const struct store_head *head)
+{
+    if (head->flags & STORE_IS_VERSIONED)
+        return (struct store_version){ STORE_VERSION_ID, head->version };
+    return (struct store_version){ .kind = STORE_NULL_VERSION };
+}
+
 static struct upload *upload_find(struct bucket *b, struct tn_str key, const char *id)
 {
     for (size_t i = 0; i < b->upload_count; i++) {
@@ -234,11 +268,20 @@ static struct part *part_find(struct object *o, uint32_t number, size_t *at)
 
 /* --- Changes, on the committing thread, under the lock --- */
 
+/* In the place of the same version, or before the older ones. */
 static int object_place(struct bucket *b, struct object *o)
 {
     bool is_there;
+    size_t old;
+    struct store_version which = version_of(&o->head);
+    bool is_replaced = version_at(b, o->key, &which, &old);
+    if (is_replaced && b->objects[old]->head.version == o->head.version) {
+        object_unref(b->objects[old]);
+        b->objects[old] = o;
+        return TARN_OK;
+    }
     size_t i = object_at(b, o->key, &is_there);
-    if (is_there) {
+    if (is_replaced && old == i) {
         object_unref(b->objects[i]);
         b->objects[i] = o;
         return TARN_OK;
@@ -250,6 +293,11 @@ static int object_place(struct bucket *b, struct object *o)
     b->objects = array;
     b->objects[i] = o;
     b->object_count++;
+    if (is_replaced) {
+        object_unref(b->objects[old + 1]);
+        array_cut(b->objects, b->object_count, old + 1, sizeof(struct object *));
+        b->object_count--;
+    }
     return TARN_OK;
 }
 
@@ -303,9 +351,10 @@ static int share_parts(struct object *to, const struct object *from)
 
 static int source_check(struct mem_store *m, const struct store_object *source)
 {
+    struct store_version which = version_of(&source->object->head);
     for (size_t i = 0; i < m->shared.bucket_count; i++) {
-        bool is_there;
-        size_t at = object_at(&m->shared.buckets[i], source->object->key, &is_there);
+        size_t at;
+        bool is_there = version_at(&m->shared.buckets[i], source->object->key, &which, &at);
         if (is_there && m->shared.buckets[i].objects[at] == source->object)
             return TARN_OK;
     }
@@ -332,12 +381,25 @@ static int apply_put(struct mem_store *m, struct bucket *b, struct store_txn *tx
     return rc;
 }
 
-static int apply_delete(struct bucket *b, const struct store_txn *txn)
+static int place_marker(struct bucket *b, struct store_txn *txn)
 {
-    bool is_there;
-    size_t i = object_at(b, txn->key, &is_there);
-    if (!is_there)
+    txn->head.flags |= STORE_IS_MARKER;
+    txn->head.size = 0;
+    struct object *o = object_new(txn);
+    int rc = o ? object_place(b, o) : TARN_ENOMEM;
+    if (rc < 0)
+        object_unref(o);
+    return rc;
+}
+
+static int apply_delete(struct bucket *b, struct store_txn *txn)
+{
+    size_t i;
+    if (txn->version.kind == STORE_CURRENT && b->versioning != STORE_UNVERSIONED)
+        return place_marker(b, txn);
+    if (!version_at(b, txn->key, &txn->version, &i))
         return TARN_OK;
+    txn->head = b->objects[i]->head;
     object_unref(b->objects[i]);
     array_cut(b->objects, b->object_count, i, sizeof(struct object *));
     b->object_count--;
@@ -358,7 +420,7 @@ static void bucket_release(struct bucket *b)
 
 static int apply_bucket_create(struct mem_store *m, const struct store_txn *txn)
 {
-    struct bucket bucket = { .created_ms = txn->head.mtime_ms };
+    struct bucket bucket = { .created_ms = txn->head.mtime_ms, .versioning = txn->versioning };
     bool is_there;
     size_t i = bucket_at(m, txn->bucket, &is_there);
     if (is_there)
@@ -398,6 +460,7 @@ static int apply_bucket_config(struct bucket *b, const struct store_txn *txn)
         return rc;
     str_free(b->meta);
     b->meta = meta;
+    b->versioning = txn->versioning;
     return TARN_OK;
 }
 
@@ -486,10 +549,25 @@ static int apply_upload_op(struct mem_store *m, struct bucket *b, struct store_t
 
 static int judge(const struct bucket *b, struct store_txn *txn)
 {
-    bool is_there;
-    size_t i = object_at(b, txn->key, &is_there);
+    size_t i;
+    struct store_version which = txn->version;
+    if (txn->keeps_version)
+        which = version_of(&txn->source->object->head);
+    bool is_there = which.kind == STORE_CURRENT ? current_at(b, txn->key, &i)
+                                                : version_at(b, txn->key, &which, &i);
     txn->existed = is_there;
     return txn->judge ? txn->judge(txn, is_there ? &b->objects[i]->head : NULL) : TARN_OK;
+}
+
+static void set_version(const struct bucket *b, struct store_txn *txn)
+{
+    txn->head.version = txn->head.seq;
+    txn->head.flags = b->versioning == STORE_VERSIONS_ENABLED ? STORE_IS_VERSIONED : 0u;
+    if (txn->keeps_version) {
+        const struct store_head *head = &txn->source->object->head;
+        txn->head.version = head->version;
+        txn->head.flags = head->flags;
+    }
 }
 
 static int apply(struct mem_store *m, struct store_txn *txn)
@@ -505,6 +583,7 @@ static int apply(struct mem_store *m, struct store_txn *txn)
     int rc = judge(b, txn);
     if (rc < 0)
         return rc;
+    set_version(b, txn);
     switch (txn->op) {
     case STORE_PUT:
         return apply_put(m, b, txn);
@@ -602,12 +681,10 @@ static uint64_t mem_body_len(const struct store_body *b)
 
 /* --- Reads --- */
 
-static int mem_object_open(struct store *s, struct tn_str bucket, struct tn_str key, bool may_wait,
-                           struct store_object **out, struct tarn_error *err)
+static int open_version(struct mem_store *m, struct tn_str bucket, struct tn_str key,
+                        const struct store_version *version, struct store_object **out,
+                        struct tarn_error *err)
 {
-    struct mem_store *m = mem_of(s);
-    if (m->config.is_cold && !may_wait)
-        return TARN_EAGAIN;
     struct store_object *handle = tn_calloc(1, sizeof *handle);
     if (!handle)
         return tn_fail(err, TARN_ENOMEM, "could not open an object");
@@ -615,8 +692,8 @@ static int mem_object_open(struct store *s, struct tn_str bucket, struct tn_str 
     (void)pthread_mutex_lock(&m->shared.lock);
     const struct bucket *b = bucket_find(m, bucket);
     if (b) {
-        bool is_there;
-        size_t i = object_at(b, key, &is_there);
+        size_t i;
+        bool is_there = version ? version_at(b, key, version, &i) : current_at(b, key, &i);
         rc = is_there ? TARN_OK : TARN_ENOTFOUND;
         if (is_there) {
             *handle = (struct store_object){ m, b->objects[i] };
@@ -630,6 +707,22 @@ static int mem_object_open(struct store *s, struct tn_str bucket, struct tn_str 
     }
     *out = handle;
     return TARN_OK;
+}
+
+static int mem_object_open(struct store *s, struct tn_str bucket, struct tn_str key, bool may_wait,
+                           struct store_object **out, struct tarn_error *err)
+{
+    struct mem_store *m = mem_of(s);
+    if (m->config.is_cold && !may_wait)
+        return TARN_EAGAIN;
+    return open_version(m, bucket, key, NULL, out, err);
+}
+
+static int mem_version_open(struct store *s, struct tn_str bucket, struct tn_str key,
+                            const struct store_version *version, struct store_object **out,
+                            struct tarn_error *err)
+{
+    return open_version(mem_of(s), bucket, key, version, out, err);
 }
 
 static void mem_object_close(struct store_object *o)
@@ -735,9 +828,49 @@ static int mem_list(struct store *s, const struct store_list *query, store_list_
     for (size_t i = 0; rc == TARN_OK && b && !w.is_truncated && i < b->object_count; i++) {
         struct object *o = b->objects[i];
         struct tn_str prefix;
+        size_t at;
+        if (!current_at(b, o->key, &at) || at != i)
+            continue;
         if (!walk_takes(&w, o->key, &prefix, tn_str_cmp(o->key, query->after) > 0))
             continue;
         rc = prefix.len ? each(user, prefix, NULL) : each(user, o->key, &o->head);
+    }
+    (void)pthread_mutex_unlock(&m->shared.lock);
+    if (rc == TARN_OK)
+        *is_truncated = w.is_truncated;
+    return rc;
+}
+
+static bool version_is_after(const struct bucket *b, const struct store_list *q, size_t at)
+{
+    size_t marker;
+    int order = tn_str_cmp(b->objects[at]->key, q->after);
+    if (order != 0 || q->after.len == 0)
+        return order >= 0;
+    if (q->version_after.kind == STORE_CURRENT)
+        return false;
+    if (q->version_after.kind == STORE_VERSION_ID)
+        return b->objects[at]->head.version < q->version_after.id;
+    return version_at(b, q->after, &q->version_after, &marker) && at > marker;
+}
+
+static int mem_version_list(struct store *s, const struct store_list *query, store_version_fn each,
+                            void *user, bool *is_truncated, struct tarn_error *err)
+{
+    struct mem_store *m = mem_of(s);
+    struct walk w = { .query = query };
+    int rc = TARN_OK;
+    (void)pthread_mutex_lock(&m->shared.lock);
+    const struct bucket *b = bucket_find(m, query->bucket);
+    if (!b)
+        rc = tn_fail(err, TARN_ENOBUCKET, "there is no such bucket");
+    for (size_t i = 0; rc == TARN_OK && b && !w.is_truncated && i < b->object_count; i++) {
+        struct object *o = b->objects[i];
+        struct tn_str prefix;
+        bool is_latest = i == 0 || !tn_str_eq(b->objects[i - 1]->key, o->key);
+        if (!walk_takes(&w, o->key, &prefix, version_is_after(b, query, i)))
+            continue;
+        rc = prefix.len ? each(user, prefix, NULL, false) : each(user, o->key, &o->head, is_latest);
     }
     (void)pthread_mutex_unlock(&m->shared.lock);
     if (rc == TARN_OK)
@@ -839,8 +972,10 @@ static int mem_bucket_get(struct store *s, struct tn_str bucket, struct tn_arena
     (void)pthread_mutex_lock(&m->shared.lock);
     const struct bucket *b = bucket_find(m, bucket);
     int rc = b ? tn_arena_str(arena, b->meta, &found.meta) : TARN_ENOBUCKET;
-    if (b)
+    if (b) {
         found.created_ms = b->created_ms;
+        found.versioning = b->versioning;
+    }
     (void)pthread_mutex_unlock(&m->shared.lock);
     if (rc == TARN_OK)
         *out = found;
@@ -854,7 +989,7 @@ static int mem_bucket_list(struct store *s, store_bucket_fn each, void *user)
     (void)pthread_mutex_lock(&m->shared.lock);
     for (size_t i = 0; rc == TARN_OK && i < m->shared.bucket_count; i++) {
         const struct bucket *b = &m->shared.buckets[i];
-        struct store_bucket bucket = { b->name, b->created_ms, b->meta };
+        struct store_bucket bucket = { b->name, b->created_ms, b->meta, b->versioning };
         rc = each(user, &bucket);
     }
     (void)pthread_mutex_unlock(&m->shared.lock);
@@ -901,12 +1036,14 @@ static const struct store_ops mem_ops = {
     .body_len = mem_body_len,
     .body_free = mem_body_free,
     .object_open = mem_object_open,
+    .version_open = mem_version_open,
     .object_close = mem_object_close,
     .object_head = mem_object_head,
     .object_meta = mem_object_meta,
     .object_read = mem_object_read,
     .object_part = mem_object_part,
     .list = mem_list,
+    .version_list = mem_version_list,
     .upload_list = mem_upload_list,
     .part_list = mem_part_list,
     .upload_get = mem_upload_get,
