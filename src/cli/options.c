@@ -416,6 +416,7 @@ void cli_line_release(struct cli_line *line)
     tn_free(line->opt.metadata.items);
     tn_free(line->opt.include.items);
     tn_free(line->opt.exclude.items);
+    tn_free(line->opt.remove.items);
     tn_free(line->opt.buckets.items);
     *line = (struct cli_line){ 0 };
 }
