@@ -66,6 +66,8 @@ static int read_lines(struct sse_keys *keys, struct tn_str text, const char *pat
 {
     while (text.len) {
         struct tn_str line = tn_str_trim(tn_str_split(&text, '\n'));
+        if (tn_str_ends(line, TN_STR("\r")))
+            line = tn_str_trim(tn_str_sub(line, 0, line.len - 1));
         if (line.len == 0 || line.data[0] == '#')
             continue;
         int rc = read_line(keys, line, path, err);

@@ -16,6 +16,16 @@ static const struct xml_rule *find_rule(const struct xml_rule *rule, struct tn_s
     return NULL;
 }
 
+/* As people lay documents out: line breaks, too. */
+static struct tn_str trim(struct tn_str s)
+{
+    while (s.len && strchr(" \t\r\n", s.data[0]) && s.data[0])
+        s = tn_str_sub(s, 1, s.len);
+    while (s.len && strchr(" \t\r\n", s.data[s.len - 1]) && s.data[s.len - 1])
+        s.len--;
+    return s;
+}
+
 static bool has_word(const char *words, struct tn_str text)
 {
     struct tn_str rest = tn_str_from(words);
@@ -33,7 +43,7 @@ static bool is_bool(struct tn_str text)
 
 static bool text_fits(const struct xml_rule *rule, const struct tn_xml_node *node)
 {
-    struct tn_str text = tn_str_trim(node->text);
+    struct tn_str text = trim(node->text);
     uint64_t number;
     int64_t time;
     switch (rule->kind) {
@@ -96,7 +106,7 @@ int xml_rule_check(const struct xml_rule *rule, const struct tn_xml_node *node,
 static void write_text(const struct xml_rule *rule, const struct tn_xml_node *node,
                        struct tn_xml_writer *w)
 {
-    struct tn_str text = rule->kind == XML_TEXT ? node->text : tn_str_trim(node->text);
+    struct tn_str text = rule->kind == XML_TEXT ? node->text : trim(node->text);
     if (rule->kind == XML_BOOL)
         tn_xml_bool(w, rule->name, tn_str_eq_nocase(text, TN_STR("true")));
     else
