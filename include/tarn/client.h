@@ -46,6 +46,7 @@ struct tarn_config {
     bool use_acceleration;   /* s3-accelerate host; with a given endpoint TARN_ECONFIG */
     bool use_dualstack;      /* AWS hosts with IPv6 */
     bool use_fips;           /* AWS FIPS hosts */
+    bool use_curl;           /* libcurl for plain http too, which otherwise does without */
     long connect_timeout_ms; /* default 10,000 */
     long idle_timeout_ms;    /* no byte in either direction; default 60,000 */
     int retries_max;         /* after the first try; default 4, 0 is none */

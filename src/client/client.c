@@ -69,6 +69,21 @@ static const char *get_environment(const char *name)
     return getenv(name);
 }
 
+static bool is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value && *value;
+}
+
+/* Proxies and TLS are curl's. */
+static bool can_do_without_curl(const struct tn_settings *s)
+{
+    bool has_proxy =
+        s->proxy || (!s->ignore_environment &&
+                     (is_set("http_proxy") || is_set("all_proxy") || is_set("ALL_PROXY")));
+    return !s->is_https && !has_proxy;
+}
+
 struct tarn_client *tarn_client_new(const struct tarn_config *config, struct tarn_error *err)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -89,6 +104,7 @@ struct tarn_client *tarn_client_new(const struct tarn_config *config, struct tar
     (void)pthread_mutex_init(&c->loops.lock, NULL);
     atomic_store(&c->retry_tokens, TN_RETRY_TOKENS_MAX);
     tn_cred_store_init(&c->credentials);
+    tn_hosts_init(&c->hosts);
     tn_budget_init(&c->budget, config->memory_max);
     tn_limit_init(&c->bandwidth, (double)config->bandwidth_max,
                   (double)config->bandwidth_max * BANDWIDTH_BURST_S);
@@ -101,6 +117,7 @@ struct tarn_client *tarn_client_new(const struct tarn_config *config, struct tar
     if (tn_settings_make(config, get_environment, &c->settings, err) < 0)
         goto fail;
     c->loops.max = c->settings.io_threads;
+    c->has_wire = !config->use_curl && can_do_without_curl(&c->settings);
     if (make_share(c) < 0 || set_credentials(c) < 0) {
         (void)tn_fail(err, TARN_ENOMEM, "could not create client: out of memory");
         goto fail;
@@ -129,6 +146,7 @@ void tarn_client_free(struct tarn_client *client)
     tn_cred_store_release(&client->credentials);
     tn_settings_release(&client->settings);
     tn_budget_release(&client->budget);
+    tn_hosts_release(&client->hosts);
     tn_limit_release(&client->bandwidth);
     tn_limit_release(&client->request_rate);
     (void)pthread_mutex_destroy(&client->share_lock);

@@ -5,6 +5,7 @@
 #define CLIENT_CLIENT_IMPL_H
 
 #include "client/budget.h"
+#include "client/hosts.h"
 #include "client/cred.h"
 #include "client/limit.h"
 #include "client/loop.h"
@@ -26,6 +27,8 @@ struct tarn_client {
     struct tn_cred_store credentials;
     struct tn_limit bandwidth;
     struct tn_limit request_rate;
+    bool has_wire; /* exchanges go without curl */
+    struct tn_hosts hosts;
     CURLSH *share; /* TLS sessions */
     pthread_mutex_t share_lock;
     atomic_bool is_cancelled;

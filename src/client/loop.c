@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "client/client_impl.h"
+#include "client/wire.h"
 
 enum { EVENTS_MAX = 64, NS_PER_MS = 1000000, KEYS_POLL_MS = 20 };
 #define NO_TIMER UINT64_MAX
@@ -29,6 +30,7 @@ struct tn_loop {
     struct tarn_client *client;
     pthread_t thread;
     CURLM *multi;
+    struct tn_wire *wire; /* instead of it, where the client has one */
     int epoll_fd;
     int wake_fd;
     int active_max;
@@ -181,7 +183,10 @@ static void complete_failed(struct tn_loop *loop, struct tn_op *op, int status, 
 static void detach(struct tn_loop *loop, struct tn_op *op)
 {
     assert(op->state == TN_OP_ACTIVE);
-    (void)curl_multi_remove_handle(loop->multi, op->curl);
+    if (loop->wire)
+        tn_wire_drop(loop->wire, op);
+    else
+        (void)curl_multi_remove_handle(loop->multi, op->curl);
     loop->active_count--;
 }
 
@@ -208,12 +213,28 @@ static void start(struct tn_loop *loop, struct tn_op *op)
         return;
     }
     CURLcode code = tn_op_start(op);
+    if (loop->wire && code == CURLE_OK) {
+        loop->active_count++;
+        enter(loop, op, TN_OP_ACTIVE);
+        code = tn_wire_start(loop->wire, op);
+        if (code != CURLE_OK)
+            finish(loop, op, code);
+        return;
+    }
     if (code != CURLE_OK || curl_multi_add_handle(loop->multi, op->curl) != CURLM_OK) {
         complete_failed(loop, op, TARN_ENOMEM, "could not start the request");
         return;
     }
     loop->active_count++;
     enter(loop, op, TN_OP_ACTIVE);
+}
+
+static void unpause(struct tn_loop *loop, struct tn_op *op)
+{
+    if (loop->wire)
+        tn_wire_resume(loop->wire, op);
+    else
+        (void)curl_easy_pause(op->curl, CURLPAUSE_CONT);
 }
 
 static void start_pending(struct tn_loop *loop)
@@ -247,7 +268,7 @@ static void release_throttled(struct tn_loop *loop)
         }
         op->is_throttled = false;
         enter(loop, op, TN_OP_ACTIVE); /* to the end of the list, so that all have their turn */
-        (void)curl_easy_pause(op->curl, CURLPAUSE_CONT);
+        unpause(loop, op);
     }
 }
 
@@ -275,7 +296,7 @@ static void handle_inbox(struct tn_loop *loop)
         if ((wanted & TN_OP_WANT_CANCEL) || is_refused(loop, op))
             cancel(loop, op);
         else if ((wanted & TN_OP_WANT_UNPAUSE) && op->state == TN_OP_ACTIVE)
-            (void)curl_easy_pause(op->curl, CURLPAUSE_CONT);
+            unpause(loop, op);
     }
 }
 
@@ -334,7 +355,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
         (void)curl_multi_assign(loop->multi, fd, NULL);
         return 0;
     }
-    struct epoll_event event = { .data.fd = fd };
+    struct epoll_event event = { .data.u64 = (uint64_t)fd };
     if (what & CURL_POLL_IN)
         event.events |= EPOLLIN;
     if (what & CURL_POLL_OUT)
@@ -370,6 +391,10 @@ static void reap(struct tn_loop *loop)
 {
     CURLMsg *message;
     int left;
+    CURLcode wire_code;
+    struct tn_op *op;
+    while (loop->wire && (op = tn_wire_next(loop->wire, &wire_code)) != NULL)
+        finish(loop, op, wire_code);
     while ((message = curl_multi_info_read(loop->multi, &left)) != NULL) {
         char *private = NULL;
         if (message->msg != CURLMSG_DONE)
@@ -384,6 +409,10 @@ static void run_events(struct tn_loop *loop, const struct epoll_event *events, i
 {
     for (int i = 0; i < count; i++) {
         int running;
+        if (events[i].data.u64 & TN_WIRE_EVENT) {
+            tn_wire_event(loop->wire, events[i].data.u64, events[i].events);
+            continue;
+        }
         if (events[i].data.fd == loop->wake_fd) {
             uint64_t counter;
             ssize_t n = read(loop->wake_fd, &counter, sizeof counter);
@@ -404,12 +433,15 @@ static int wait_ms(const struct tn_loop *loop)
     due = loop->bandwidth_due_ns < due ? loop->bandwidth_due_ns : due;
     for (const struct tn_op *op = loop->delayed.first; op; op = op->next)
         due = op->due_ns < due ? op->due_ns : due;
-    if (due == NO_TIMER)
-        return -1;
+    int wire_ms = loop->wire ? tn_wire_wait_ms(loop->wire) : -1;
+    if (due == NO_TIMER || wire_ms == 0)
+        return wire_ms;
     uint64_t now = tn_now_ns();
     if (due <= now)
         return 0;
     uint64_t ms = (due - now + NS_PER_MS - 1) / NS_PER_MS;
+    if (wire_ms >= 0 && ms > (uint64_t)wire_ms)
+        return wire_ms;
     return ms > 60000 ? 60000 : (int)ms;
 }
 
@@ -429,6 +461,8 @@ static void *run(void *arg)
         int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
         run_events(loop, events, count);
         run_timer(loop);
+        if (loop->wire)
+            tn_wire_turn(loop->wire, tn_now_ns());
         reap(loop);
         cancel_all_once(loop);
         handle_inbox(loop);
@@ -459,7 +493,7 @@ static int set_up(struct tn_loop *loop)
     loop->multi = curl_multi_init();
     if (loop->epoll_fd < 0 || loop->wake_fd < 0 || !loop->multi)
         return -1;
-    struct epoll_event event = { .events = EPOLLIN, .data.fd = loop->wake_fd };
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)loop->wake_fd };
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) < 0)
         return -1;
     (void)curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -468,11 +502,18 @@ static int set_up(struct tn_loop *loop)
     (void)curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
     (void)curl_multi_setopt(loop->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     (void)curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long)loop->active_max);
+    if (loop->client->has_wire)
+        loop->wire = tn_wire_new(loop->client, loop->epoll_fd, loop->active_max);
+    if (loop->client->has_wire && !loop->wire) {
+        errno = ENOMEM;
+        return -1;
+    }
     return start_thread(loop) == 0 ? 0 : -1;
 }
 
 static void tear_down(struct tn_loop *loop)
 {
+    tn_wire_free(loop->wire);
     if (loop->multi)
         (void)curl_multi_cleanup(loop->multi);
     tn_fd_close(&loop->epoll_fd);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "client/client_impl.h"
+#include "client/wire.h"
 #include "proto/name.h"
 #include "proto/uri.h"
 
@@ -22,7 +23,7 @@ enum {
 
 /* ---- the pool ---- */
 
-static size_t on_read(char *out, size_t size, size_t count, void *arg)
+size_t tn_op_on_read(char *out, size_t size, size_t count, void *arg)
 {
     struct tn_op *op = arg;
     op->is_throttled = tn_limit_wait_ns(&op->client->bandwidth) > 0;
@@ -65,7 +66,7 @@ static void set_up_curl(struct tn_op *op)
     (void)curl_easy_setopt(curl, CURLOPT_HEADERDATA, op);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, tn_op_on_body);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, op);
-    (void)curl_easy_setopt(curl, CURLOPT_READFUNCTION, on_read);
+    (void)curl_easy_setopt(curl, CURLOPT_READFUNCTION, tn_op_on_read);
     (void)curl_easy_setopt(curl, CURLOPT_READDATA, op);
     (void)curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, on_seek);
     (void)curl_easy_setopt(curl, CURLOPT_SEEKDATA, op);
@@ -93,8 +94,8 @@ static struct tn_op *op_make(struct tarn_client *client)
     if (!op)
         return NULL;
     op->client = client;
-    op->curl = curl_easy_init();
-    if (!op->curl) {
+    op->curl = client->has_wire ? NULL : curl_easy_init();
+    if (!op->curl && !client->has_wire) {
         tn_free(op);
         return NULL;
     }
@@ -110,7 +111,8 @@ static struct tn_op *op_make(struct tarn_client *client)
     op->head = TN_BUF_INIT(TN_OP_HEAD_MAX);
     op->first_head = TN_BUF_INIT(TN_OP_HEAD_MAX);
     op->answer = TN_BUF_INIT(TN_OP_ANSWER_MAX);
-    set_up_curl(op);
+    if (op->curl)
+        set_up_curl(op);
     return op;
 }
 
@@ -626,6 +628,40 @@ static int set_curl(struct tn_op *op)
     return code == CURLE_OK ? TARN_OK : TARN_ENOMEM;
 }
 
+static int append_header(struct tn_buf *b, struct tn_str name, struct tn_str value)
+{
+    int rc = tn_buf_append_str(b, name);
+    if (rc == TARN_OK)
+        rc = tn_buf_append(b, ": ", 2);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(b, value);
+    return rc == TARN_OK ? tn_buf_append(b, "\r\n", 2) : rc;
+}
+
+/* The head of the request as it is sent, for an exchange without curl. */
+static int make_head(struct tn_op *op)
+{
+    struct tn_buf *b = &op->lines;
+    size_t front = sizeof "http://" - 1 + op->host.len;
+    bool has_length = strcmp(op->method, "PUT") == 0 || strcmp(op->method, "POST") == 0;
+    tn_buf_truncate(b, 0);
+    int rc = tn_buf_append_text(b, op->method);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_char(b, ' ');
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(b, tn_str_sub(tn_buf_str(&op->url), front, SIZE_MAX));
+    if (rc == TARN_OK)
+        rc = tn_buf_append_text(b, " HTTP/1.1\r\n");
+    for (size_t i = 0; i < op->header_count && rc == TARN_OK; i++)
+        rc = append_header(b, op->headers[i].name, op->headers[i].value);
+    if (rc == TARN_OK)
+        rc = append_header(b, TN_STR("User-Agent"), tn_str_from(op->client->settings.user_agent));
+    if (rc == TARN_OK && has_length)
+        rc = tn_buf_appendf(b, "Content-Length: %llu\r\n",
+                            (unsigned long long)tn_body_wire_len(&op->body));
+    return rc == TARN_OK ? tn_buf_append(b, "\r\n", 2) : rc;
+}
+
 int tn_op_prepare(struct tn_op *op, struct tarn_error *err)
 {
     struct tn_str path = TN_STR_EMPTY;
@@ -638,8 +674,8 @@ int tn_op_prepare(struct tn_op *op, struct tarn_error *err)
     rc = sign(op, path, now, err);
     if (rc < 0)
         return rc;
-    rc = make_slist(op);
-    if (rc == TARN_OK)
+    rc = op->client->has_wire ? make_head(op) : make_slist(op);
+    if (rc == TARN_OK && op->curl)
         rc = set_curl(op);
     if (rc < 0)
         return tn_op_fail(op, err, rc, "%s", tarn_status_text(rc));
@@ -670,6 +706,8 @@ CURLcode tn_op_start(struct tn_op *op)
     if (tn_body_start(&op->body) < 0)
         return CURLE_OUT_OF_MEMORY;
     long left_ms = 0;
+    if (!op->curl)
+        return CURLE_OK;
     if (op->deadline_ns) {
         uint64_t now = tn_now_ns();
         left_ms = op->deadline_ns > now ? (long)((op->deadline_ns - now) / 1000000u) + 1 : 1;
@@ -709,7 +747,11 @@ static int build(struct tn_op *op)
     op->must_get_keys = false;
     tn_cred_unref(TN_TAKE(op->cred));
     rc = tn_cred_store_get(&op->client->credentials, op->cancel, &op->cred, &op->err);
-    return rc < 0 ? rc : tn_op_prepare(op, &op->err);
+    if (rc == TARN_OK)
+        rc = tn_op_prepare(op, &op->err);
+    if (rc == TARN_OK && op->client->has_wire)
+        tn_wire_resolve(op->client, op->host.data);
+    return rc;
 }
 
 void tn_op_post(struct tn_op *op)

@@ -38,6 +38,7 @@ enum {
 
 struct tarn_client;
 struct tn_loop;
+struct tn_wire_conn;
 
 enum tn_op_state {
     TN_OP_IDLE,
@@ -92,6 +93,9 @@ struct tn_op {
 
     /* the attempt */
     CURL *curl;
+    struct tn_wire_conn *wire_conn; /* without curl: where the exchange is under way */
+    struct tn_op *wire_next;
+    int wire_code;
     struct tn_sigv4_scratch scratch;
     struct tn_sigv4_key sign_key;
     struct tn_buf url;
@@ -199,7 +203,8 @@ enum tn_next { TN_NEXT_DONE, TN_NEXT_RETRY };
 /* Judges a finished exchange: fills rc and err, or says to try again after `delay_ms`. */
 enum tn_next tn_op_judge(struct tn_op *op, int curl_code, uint64_t *delay_ms);
 
-/* Callbacks of curl's answer side, in answer.c. */
+/* Callbacks of curl; those of the answer are in answer.c. */
+size_t tn_op_on_read(char *out, size_t size, size_t count, void *arg);
 size_t tn_op_on_header(char *bytes, size_t size, size_t count, void *arg);
 size_t tn_op_on_body(char *bytes, size_t size, size_t count, void *arg);
 

@@ -20,6 +20,8 @@
     "</Code><Message>because</Message>" more "</Error>"
 #define GET_HEAD "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nETag: \"e1\"\r\n\r\n"
 
+static bool use_curl; /* the second time around */
+
 static struct tarn_client *connect_to(struct fake_server *s, int retries_max, long idle_ms)
 {
     struct tarn_config config;
@@ -29,6 +31,7 @@ static struct tarn_client *connect_to(struct fake_server *s, int retries_max, lo
     config.access_key = "AK";
     config.secret_key = "SK";
     config.ignore_environment = true;
+    config.use_curl = use_curl;
     config.retries_max = retries_max;
     config.retry_base_ms = 1;
     config.idle_timeout_ms = idle_ms;
@@ -780,6 +783,7 @@ static int put_and_list(void *arg)
     config.access_key = "AK";
     config.secret_key = "SK";
     config.ignore_environment = true;
+    config.use_curl = use_curl;
     config.retries_max = 0;
     struct tarn_client *client = tarn_client_new(&config, &err);
     if (!client)
@@ -829,5 +833,7 @@ int main(void)
         cmocka_unit_test(test_presign),
         cmocka_unit_test(test_out_of_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("without curl", tests, NULL, NULL);
+    use_curl = true;
+    return failed + cmocka_run_group_tests_name("with curl", tests, NULL, NULL);
 }
