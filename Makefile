@@ -8,7 +8,7 @@ LINEAR_OPS ?= 1000000
 DATA ?= build/run
 CUTS ?= 100000
 
-.PHONY: all dev release test format lint check fuzz tsan bench crash linear run install clean
+.PHONY: all dev release test format lint check fuzz tsan bench coord crash linear run install clean
 
 all: dev
 
@@ -44,6 +44,11 @@ bench: build/bench/build.ninja
 linear: build/bench/build.ninja
 	cmake --build build/bench --target tarnd tarn-linear
 	build/bench/bin/tarn-linear --tarnd build/bench/bin/tarnd --ops $(LINEAR_OPS) --kill-every 3000
+
+# Half an hour: locks, counters and copies of many processes, with and without faults; a stream of 6 GiB.
+coord: build/bench/build.ninja
+	cmake --build build/bench --target tarnd tarn tarn-coord
+	TARN_BIN=$(CURDIR)/build/bench/bin COORD_LONG=1 .venv/bin/python -m pytest tests/integration/test_coord_races.py -q -s
 
 # Half an hour and more: each call of the script cut and failed, then random runs.
 crash: build/bench/build.ninja

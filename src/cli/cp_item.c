@@ -13,7 +13,7 @@
 #include "cli/cp_merge.h"
 #include "cli/mime.h"
 
-enum { PATH_LEN_MAX = 65536 };
+enum { PATH_LEN_MAX = 65536, SYNC_ALONE_LEN = 8 << 20 };
 /* Below this an upload with a condition costs less than asking first. */
 static const uint64_t ASK_FIRST_LEN = (uint64_t)8 << 20;
 
@@ -213,8 +213,8 @@ static struct tarn_transfer_options transfer_options(struct work *w)
     return (struct tarn_transfer_options){ .request = cli_app_request(w->job->app),
                                            .part_size = opt->part_size_mib << 20,
                                            .concurrency = (uint32_t)opt->concurrency,
-                                           .verify = opt->no_verify ? TARN_VERIFY_NONE
-                                                                    : TARN_VERIFY_AUTO,
+                                           .verify =
+                                               opt->no_verify ? TARN_VERIFY_NONE : TARN_VERIFY_AUTO,
                                            .resume = !opt->no_resume,
                                            .on_resume = on_resume,
                                            .resume_arg = w,
@@ -295,8 +295,28 @@ static int download(struct work *w, struct tarn_error *err)
     options.set_mtime = true;
     options.restore_stat = app->opt.preserve;
     options.must_not_exist = app->opt.no_clobber;
+    /* What lands in a directory is synced with all the others, at the end of the job. */
+    options.skip_sync = w->job->is_target_dir && item->has_size && item->size < SYNC_ALONE_LEN;
     return tarn_download_file(app->client, item->source_bucket, item->source, w->target.data,
                               &options, &w->info, err);
+}
+
+/* -n between buckets: one winner, also where the server ignores conditions or an answer is lost.
+ * What took effect without an answer and has the source's bytes is as good as copied. */
+static int copy_atomic(struct work *w, const struct tarn_copy_options *from, struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    struct tarn_copy_atomic_result result = { 0 };
+    struct tarn_copy_atomic_options options = { .request = from->request,
+                                                .attributes = from->attributes,
+                                                .source_version_id = from->source_version_id,
+                                                .source_etag = item->etag,
+                                                .skip_marker = true };
+    int rc = tarn_copy_atomic(w->job->app->client, item->source_bucket, item->source,
+                              item->target_bucket, w->target.data, &options, &result, err);
+    if (rc != TARN_EEXISTS)
+        return rc;
+    return result.is_maybe_ours ? TARN_OK : TARN_EPRECOND;
 }
 
 static int copy(struct work *w, struct tarn_error *err)
@@ -323,6 +343,8 @@ static int copy(struct work *w, struct tarn_error *err)
         options.metadata_directive = TARN_DIRECTIVE_REPLACE;
     if (is_merge)
         return cp_copy_merged(app, item, w->target.data, &options, &w->info, err);
+    if (opt->no_clobber && !is_replace && item->size <= TARN_PUT_LEN_MAX)
+        return copy_atomic(w, &options, err);
     return tarn_object_copy(app->client, item->source_bucket, item->source, item->target_bucket,
                             w->target.data, &options, &w->info, err);
 }

@@ -207,6 +207,8 @@ static int run_header(struct copy *c, struct tarn_error *err)
     if (must_replace) {
         options.metadata_directive = TARN_DIRECTIVE_REPLACE;
         options.attributes = c->attributes;
+    } else {
+        options.attributes = c->o.attributes; /* class, ACL, encryption */
     }
     int rc = tarn_object_copy(c->client, c->source_bucket, c->source_key, c->bucket, c->key,
                               &options, &info, err);

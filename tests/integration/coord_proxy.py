@@ -163,7 +163,7 @@ class Careless:
     """An S3 server that takes no notice of conditions, in the least code that will do."""
 
     def __enter__(self):
-        objects = {}
+        objects = self.objects = {}
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"

@@ -35,7 +35,7 @@ def prove(env, endpoint, *arguments, status=0):
 )
 def test_locks(place, name, share, options):  # noqa: F811
     server, env = place
-    count = rounds(120, 10000 if name in ("plain", "faults") else 2000)
+    count = rounds(64, 10000 if name in ("plain", "faults") else 2000)
     with Proxy(server.port, share=share) as proxy:
         endpoint = proxy.url if share else server.url
         figures = prove(env, endpoint, "--procs", 16, "--rounds", count, "--ttl-ms", 1500, *options, "lock")
@@ -57,7 +57,7 @@ def test_flawed_lock_loses_increments(place, options):  # noqa: F811
 @pytest.mark.parametrize("share", [0, 0.1])
 def test_counters(place, share):  # noqa: F811
     server, env = place
-    count = rounds(400, 100000 if not share else 10000)
+    count = rounds(200, 100000 if not share else 10000)
     with Proxy(server.port, share=share) as proxy:
         prove(env, proxy.url if share else server.url, "--procs", 16, "--rounds", count, "cas")
 
@@ -73,7 +73,7 @@ def test_flawed_counter_is_wrong(place):  # noqa: F811
 @pytest.mark.parametrize("strategy", ["header", "multipart", "get-put"])
 def test_copies(place, share, strategy):  # noqa: F811
     server, env = place
-    count = rounds(5, 1000 if strategy == "header" else 200)
+    count = rounds(3, 1000 if strategy == "header" else 200)
     with Proxy(server.port, share=share) as proxy:
         endpoint = proxy.url if share else server.url
         prove(env, endpoint, "--procs", 32, "--rounds", count, "--strategy", strategy, "--name", strategy, "copy")
@@ -83,3 +83,21 @@ def test_flawed_copy_reports_no_winner(place):  # noqa: F811
     server, env = place
     with Proxy(server.port, share=0.3) as proxy:
         prove(env, proxy.url, "--procs", 16, "--rounds", 15, "--flawed", "copy", status=VIOLATED)
+
+
+@pytest.mark.timeout(7300)
+@pytest.mark.parametrize("share, options", [(0, ()), (0.1, ()), (0, ("--strategy", "filters"))])
+def test_buffer_in_s3(place, share, options):  # noqa: F811
+    """A stream through the buffer; what a detached and what a forgotten object is to the sweeper."""
+    server, env = place
+    mib = rounds(24, 6144 if not share and not options else 512)
+    with Proxy(server.port, share=share) as proxy:
+        endpoint = proxy.url if share else server.url
+        figures = prove(env, endpoint, "--rounds", mib, "--ttl-ms", 20000, "--name", "spool", *options, "buffer")
+    assert not IS_LONG or figures["peak_rss_mib"] < 32
+
+
+def test_slow_producer_of_a_buffer(place):  # noqa: F811
+    """All of it takes longer than the timeout of each request."""
+    server, env = place
+    prove(env, server.url, "--rounds", 12, "--ttl-ms", 1000, "--hold-us", 50000, "--name", "spool", "buffer")

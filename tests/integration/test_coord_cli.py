@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tarn lock, tarn buffer gc, tarn mock, tarn cp -n, and the example of the document."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import BIN, ROOT, run
+from coord_proxy import Careless
+
+EXAMPLE = BIN.parent / "examples/example_s3-copy-atomic"
+
+
+@pytest.fixture
+def env(server, bucket, tmp_path):
+    return dict(server.client_env(tmp_path), BUCKET=bucket, PATH=f"{BIN}:{os.environ['PATH']}")
+
+
+def tarn(env, *arguments, status=0):
+    return run([BIN / "tarn", *arguments], env, status).stdout.decode()
+
+
+def state(env, name):
+    return json.loads(tarn(env, "lock", "status", "--json", name))
+
+
+def test_run_passes_token_and_status(env, bucket):
+    name = f"s3://{bucket}/nightly"
+    assert tarn(env, "lock", "run", name, "--", "sh", "-c", "echo $LOCK_TOKEN") == "1\n"
+    assert tarn(env, "lock", "run", name, "--", "sh", "-c", "echo $LOCK_TOKEN; exit 7", status=7) == "2\n"
+    assert state(env, name)["state"] == "released"
+    tarn(env, "lock", "run", name, "--", "/nonexistent/program", status=127)
+    assert state(env, name)["token"] == 3
+
+
+def test_steps(env, bucket):
+    name = f"s3://{bucket}/deploy"
+    assert state(env, name)["state"] == "absent"
+    held = json.loads(tarn(env, "lock", "acquire", "--json", "--ttl", "30s", "--owner", "me", name))
+    assert state(env, name)["owner"] == "me"
+    done = run([BIN / "tarn", "lock", "run", name, "--", "true"], env, 1)
+    assert b"held by me" in done.stderr
+    tarn(env, "lock", "renew", "--nonce", held["nonce"], name)
+    tarn(env, "lock", "release", "--nonce", "0" * 32, name, status=3)
+    tarn(env, "lock", "release", name, status=2)
+    tarn(env, "lock", "release", "--nonce", held["nonce"], name)
+    tarn(env, "lock", "release", "--nonce", held["nonce"], name, status=3)
+    assert state(env, name)["state"] == "released"
+
+
+def test_command_is_ended_when_the_lock_is_lost(env, bucket):
+    name = f"s3://{bucket}/lost"
+    script = f"tarn lock break --force {name}; exec sleep 30"
+    start = time.monotonic()
+    tarn(env, "lock", "run", "--ttl", "2s", name, "--", "sh", "-c", script, status=3)
+    assert time.monotonic() - start < 20
+
+
+def test_longest_hold(env, bucket):
+    name = f"s3://{bucket}/long"
+    tarn(env, "lock", "run", "--ttl", "1s", "--max", "2s", name, "--", "sleep", "30", status=3)
+
+
+def test_break_wants_the_record_that_was_seen(env, bucket):
+    name = f"s3://{bucket}/broken"
+    tarn(env, "lock", "acquire", "--ttl", "30s", name)
+    tarn(env, "lock", "break", name, status=2)
+    tarn(env, "lock", "break", "--if-match", "0" * 32, name, status=3)
+    tarn(env, "lock", "break", "--if-match", state(env, name)["etag"], name)
+    assert state(env, name)["state"] == "released"
+    assert tarn(env, "lock", "run", name, "--", "sh", "-c", "echo $LOCK_TOKEN") == "2\n"
+
+
+def test_stale_lock_of_a_killed_holder(env, bucket):
+    name = f"s3://{bucket}/stale"
+    holder = subprocess.Popen([BIN / "tarn", "lock", "run", "--ttl", "1s", name, "--", "sleep", "60"], env=env)
+    try:
+        while state(env, name)["state"] != "held":
+            time.sleep(0.05)
+        holder.kill()
+        holder.wait()
+        assert tarn(env, "lock", "run", "--wait", "20s", name, "--", "sh", "-c", "echo $LOCK_TOKEN") == "2\n"
+    finally:
+        holder.kill()
+
+
+def test_signal_goes_to_the_command(env, bucket):
+    name = f"s3://{bucket}/signal"
+    script = "trap 'exit 42' TERM; echo ready; while :; do sleep 0.05; done"
+    with subprocess.Popen(
+        [BIN / "tarn", "lock", "run", name, "--", "sh", "-c", script], env=env, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 42
+    assert state(env, name)["state"] == "released"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "s3://b/n"),
+        ("frob", "s3://b/n"),
+        ("status", "s3://b"),
+        ("status", "b/n"),
+        ("status", "s3://b/n", "true"),
+        ("run", "--ttl", "0", "s3://b/n", "--", "true"),
+        ("run", "--max", "1", "s3://b/n", "--", "true"),
+        ("run", "s3://no-such-bucket-here/n", "--", "true"),
+    ],
+)
+def test_usage(env, arguments):
+    tarn(env, "lock", *arguments, status=2)
+
+
+def test_gc(env, bucket, s3):
+    key = "spool/1640995200-a1b2c3d4e5f60718.bin"
+    mark = {"tarn-buffer-owner": "0" * 32, "tarn-buffer-expires": "1640995200"}
+    s3.put_object(Bucket=bucket, Key=key, Body=b"left", Metadata=mark)
+    s3.put_object(Bucket=bucket, Key="spool/1640995200-ffffffffffffffff.bin", Body=b"foreign")
+    s3.put_object(Bucket=bucket, Key="spool/notes.bin", Body=b"named otherwise", Metadata=mark)
+    future = dict(mark, **{"tarn-buffer-expires": str(int(time.time()) + 3600)})
+    s3.put_object(Bucket=bucket, Key="spool/1640995200-aaaaaaaaaaaaaaaa.bin", Body=b"in use", Metadata=future)
+    assert "Would remove" in tarn(env, "buffer", "gc", "--dry-run", f"s3://{bucket}/spool/")
+    assert tarn(env, "buffer", "gc", f"s3://{bucket}/spool/") == f"Removed {key}\n"
+    keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert len(keys) == 3 and key not in keys
+    tarn(env, "buffer", "gc", "s3://no-such-bucket-here/", status=2)
+
+
+def test_cp_no_clobber(env, bucket, s3):
+    s3.put_object(Bucket=bucket, Key="a", Body=b"new", Metadata={"colour": "blue"}, ContentType="text/x-a")
+    assert "Copied" in tarn(env, "cp", "-n", f"s3://{bucket}/a", f"s3://{bucket}/b")
+    seen = s3.get_object(Bucket=bucket, Key="b")
+    assert seen["Body"].read() == b"new" and seen["Metadata"] == {"colour": "blue"}
+    assert seen["ContentType"] == "text/x-a"
+    s3.put_object(Bucket=bucket, Key="a", Body=b"newer")
+    tarn(env, "cp", "-n", f"s3://{bucket}/a", f"s3://{bucket}/b")
+    assert s3.get_object(Bucket=bucket, Key="b")["Body"].read() == b"new"
+    assert sorted(entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]) == ["a", "b"]
+
+
+def test_mock_with_a_command(tmp_path, env):
+    env = {k: v for k, v in env.items() if not k.startswith("AWS_")}
+    out = tarn(dict(env, TMPDIR=str(tmp_path)), "mock", "--bucket", "one", "--bucket", "two", "--",
+               "sh", "-c", "tarn ls --json; echo $AWS_ACCESS_KEY_ID; exit 5", status=5)
+    assert '"one"' in out and '"two"' in out and "mock-access-key-0001" in out
+    assert not list(tmp_path.glob("tarn-mock-*"))
+
+
+def test_mock_until_a_signal(tmp_path, env):
+    data = tmp_path / "kept"
+    command = [BIN / "tarn", "mock", "--json", "--keep", "--data", data, "--bucket", "here"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE) as process:
+        told = json.loads(process.stdout.readline())
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", told["endpoint"])
+        access = dict(env, AWS_ENDPOINT_URL=told["endpoint"], AWS_ACCESS_KEY_ID=told["access_key"],
+                      AWS_SECRET_ACCESS_KEY=told["secret_key"])
+        assert "s3://here" in tarn(access, "ls")
+        process.terminate()
+        assert process.wait(60) == 0
+    assert data.is_dir()
+    tarn(env, "mock", "--data", "/dev/null/x", status=1)
+
+
+def test_example_prints_what_the_document_says(env, bucket, s3):
+    done = run([EXAMPLE, "--bucket", bucket], env)
+    stamp = re.search(rb"source-(\d+)\.txt", done.stdout)[1].decode()
+    head = f"=== S3 copy_atomic Test ===\nBucket: {bucket}\nRegion: us-east-1\n\nTest files:\n"
+    expected = head + (
+        f"  Source: copy-atomic-test/source-{stamp}.txt\n"
+        f"  Dest:   copy-atomic-test/dest-{stamp}.txt\n\n"
+    ) + (ROOT / "tests/integration/s3-copy-atomic.expected").read_text()
+    assert done.stdout.decode() == expected
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+def test_example_cleans_up_after_a_failure(tmp_path, env):
+    with Careless() as careless:
+        done = run([EXAMPLE, "--bucket", "any", "--endpoint", careless.url, "--prefix", "p"], env, 1)
+        assert b"Endpoint: " + careless.url.encode() in done.stdout
+        assert done.stderr.startswith(b"Error: ")
+        assert careless.objects == {}
+    run([EXAMPLE], env, 2)
