@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What copying jobs share: from something found to an item in the workers' hands. */
 
+#include <fcntl.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fail.h"
 #include "base/file.h"
@@ -174,6 +176,20 @@ int cp_submit_object(struct cp_job *job, const char *bucket, const struct tarn_l
     return cp_submit(job, item, name, err);
 }
 
+/* Small files are not synced one by one: all of them are before the job says that it is done. */
+static void sync_target(struct cp_job *job)
+{
+    struct tarn_error err = { 0 };
+    if (job->kind != CP_DOWNLOAD || !job->is_target_dir || job->app->opt.dry_run)
+        return;
+    TN_AUTO_FD fd = open(job->target.name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 && syncfs(fd) == 0)
+        return;
+    (void)tn_fail_errno(&err, "could not sync");
+    cli_report_failure(job->app, (struct cli_place){ NULL, job->target.name },
+                       (struct cli_place){ 0 }, &err);
+}
+
 int cp_job_run(struct cp_job *job, cp_find_fn find, const char *label)
 {
     struct cli_app *app = job->app;
@@ -196,6 +212,7 @@ int cp_job_run(struct cp_job *job, cp_find_fn find, const char *label)
     struct cli_bar *bar = wants_bar ? cli_bar_start(&app->progress, &app->out) : NULL;
     find(job);
     cli_pool_free(TN_TAKE(job->pool));
+    sync_target(job);
     if (job->finish && !cli_app_is_over(app))
         job->finish(job);
     cli_bar_stop(bar, !cli_app_is_over(app));

@@ -45,7 +45,8 @@ struct download {
     struct tarn_object_info *info;
 
     bool is_file;
-    int fd; /* of a file */
+    int fd;         /* of a file */
+    bool was_there; /* the partial file, with something in it */
     enum tn_checksum_kind part_sum;
     struct tn_checksum_value *sums; /* of each part */
     bool has_told;                  /* they are of the kind that was told of the whole */
@@ -399,7 +400,7 @@ static int verify_file(struct download *d, struct tarn_error *err)
 
 /* Locked, so that two transfers never write one file; the lock is on what the name means now, not
  * before a rename. */
-static int open_partial(const char *path, int mode, struct tarn_error *err)
+static int open_partial(const char *path, int mode, bool *was_there, struct tarn_error *err)
 {
     struct stat by_fd;
     struct stat by_name;
@@ -413,6 +414,8 @@ static int open_partial(const char *path, int mode, struct tarn_error *err)
         rc = tn_fail(err, TARN_EBUSY, "could not write file \"%s\": another transfer had it", path);
     else if (!S_ISREG(by_fd.st_mode))
         rc = tn_fail(err, TARN_EINVAL, "could not write \"%s\": not a regular file", path);
+    else
+        *was_there = by_fd.st_size > 0;
     if (rc < 0)
         tn_fd_close(&fd);
     return rc < 0 ? rc : fd;
@@ -526,12 +529,12 @@ static int take_up(struct download *d, const char *partial, struct tarn_error *e
         d->window.bytes_done = take_written(d, &state, step);
     if (can_resume)
         report_resume(d, &state, had_record);
-    else
+    else if (d->was_there)
         (void)unlink(name.data);
     tn_resume_state_release(&state);
     if (d->window.parts_done > 0)
         return TARN_OK;
-    if (ftruncate(d->fd, 0) < 0)
+    if (d->was_there && ftruncate(d->fd, 0) < 0)
         return tn_fail_errno(err, "could not empty file \"%s\"", partial);
     if (can_resume)
         tn_resume_begin(&d->record, tn_buf_str(&d->identity), "");
@@ -639,7 +642,9 @@ static int put_in_place(struct download *d, const char *partial, const char *pat
                         int64_t last_modified_ms, struct tarn_error *err)
 {
     const struct tarn_transfer_options *o = d->options;
-    if (ftruncate(d->fd, (off_t)d->len) < 0)
+    struct stat st;
+    bool has_size = fstat(d->fd, &st) == 0 && (uint64_t)st.st_size == d->len;
+    if (!has_size && ftruncate(d->fd, (off_t)d->len) < 0)
         return tn_fail_errno(err, "could not write file \"%s\"", partial);
     if (o->set_mtime && set_mtime(d, last_modified_ms) < 0)
         return tn_fail_errno(err, "could not set the time of file \"%s\"", partial);
@@ -694,7 +699,7 @@ int tarn_download_file(struct tarn_client *client, const char *bucket, const cha
     d.is_file = true;
     rc = plan(&d, err);
     if (rc == TARN_OK) {
-        d.fd = open_partial(partial, options->file_mode, err);
+        d.fd = open_partial(partial, options->file_mode, &d.was_there, err);
         rc = d.fd < 0 ? d.fd : fill_file(&d, partial, path, err);
         bool is_kept =
             rc < 0 && d.record.fd >= 0 && d.window.parts_done > 0 && tn_resume_is_worth(rc);
