@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "proto/name.h"
 #include "server/api/lifecycle_rule.h"
+#include "server/api/object_lock.h"
 #include "server/api/xml_rule.h"
 
 enum {
@@ -48,7 +49,14 @@ struct lifecycle {
     struct tn_arena page;
     struct tn_buf last;
     struct tn_buf last_id;
+    struct store_head last_head; /* of the last version given */
     uint64_t removed_count;
+
+    /* Of the key whose versions are being walked. */
+    bool has_lone_marker; /* its newest is a marker, and no other was seen */
+    struct store_head marker;
+    int64_t superseded_ms; /* when the next one stopped being current */
+    uint64_t noncurrent_count;
 };
 
 /* --- Removing --- */
@@ -179,6 +187,144 @@ static int expire_objects(struct lifecycle *l)
     return rc;
 }
 
+/* --- Versions --- */
+
+static struct store_version version_of(const struct store_head *head)
+{
+    if (head->flags & STORE_IS_VERSIONED)
+        return (struct store_version){ STORE_VERSION_ID, head->version };
+    return (struct store_version){ STORE_NULL_VERSION, 0 };
+}
+
+static int remove_version(struct lifecycle *l, struct tn_str key, const struct store_head *head)
+{
+    int rc = remove_object(l, key, head);
+    if (rc == TARN_OK)
+        l->batch[l->batch_count - 1].txn.version = version_of(head);
+    return rc;
+}
+
+/* What only the version itself tells: its tags, and whether it is locked. One that is gone by now
+ * counts as locked. */
+static int look_at(struct lifecycle *l, struct tn_str key, const struct store_head *head,
+                   struct tn_str *tags, bool *is_locked)
+{
+    struct store *s = l->api->store;
+    struct store_object *object = NULL;
+    struct store_version version = version_of(head);
+    struct api_meta meta;
+    *is_locked = true;
+    if (s->ops->version_open(s, l->bucket, key, &version, &object, NULL) < 0)
+        return TARN_OK;
+    int rc = api_meta_decode(s->ops->object_meta(object), &l->page, &meta);
+    if (rc == TARN_OK)
+        rc = tn_arena_str(&l->page, meta.fields[API_META_TAGS], tags);
+    if (rc == TARN_OK)
+        *is_locked = lock_is_held(&meta) || lock_retention_of(&meta).until_ms > tn_wall_ms();
+    s->ops->object_close(object);
+    return rc;
+}
+
+static int judge_version(struct lifecycle *l, struct tn_str key, const struct store_head *head)
+{
+    struct lifecycle_object object = { .key = key,
+                                       .tags = TN_STR_EMPTY,
+                                       .size = api_head_size(head),
+                                       .mtime_ms = head->mtime_ms,
+                                       .is_marker = head->flags & STORE_IS_MARKER };
+    bool is_locked = false;
+    int rc = TARN_OK;
+    if (lifecycle_has_tags(l->rule) || (head->attrs & API_ATTR_LOCK))
+        rc = look_at(l, key, head, &object.tags, &is_locked);
+    if (rc == TARN_OK && is_locked)
+        return TARN_OK;
+    if (rc == TARN_OK)
+        rc = lifecycle_rule_fits(l->rule, &l->page, &object);
+    if (rc == TARN_ENOTFOUND)
+        return TARN_OK;
+    return rc < 0 ? rc : remove_version(l, key, head);
+}
+
+/* A marker that hides nothing any more. */
+static int end_key(struct lifecycle *l, struct tn_str key)
+{
+    const struct tn_xml_node *node = tn_xml_child(l->rule, "Expiration");
+    bool has_one = l->has_lone_marker;
+    l->has_lone_marker = false;
+    if (!has_one || !node)
+        return TARN_OK;
+    bool is_due = xml_is_true(node, "ExpiredObjectDeleteMarker") ||
+                  (tn_xml_child(node, "Days") &&
+                   lifecycle_expires(l->rule, l->marker.mtime_ms, l->day_ms) <= tn_wall_ms());
+    return is_due ? judge_version(l, key, &l->marker) : TARN_OK;
+}
+
+static int take_noncurrent(struct lifecycle *l, struct tn_str key, const struct store_head *head)
+{
+    const struct tn_xml_node *node = tn_xml_child(l->rule, "NoncurrentVersionExpiration");
+    int64_t since = l->superseded_ms;
+    l->has_lone_marker = false;
+    l->superseded_ms = head->mtime_ms;
+    l->noncurrent_count++;
+    if (!node || l->noncurrent_count <= xml_u64(node, "NewerNoncurrentVersions", 0))
+        return TARN_OK;
+    uint64_t days = xml_u64(node, "NoncurrentDays", UINT64_MAX);
+    return lifecycle_after(since, days, l->day_ms) > tn_wall_ms() ? TARN_OK
+                                                                  : judge_version(l, key, head);
+}
+
+static int on_version(void *user, struct tn_str key, const struct store_head *head, bool is_latest)
+{
+    struct lifecycle *l = user;
+    int rc = TARN_OK;
+    if (!head)
+        return TARN_OK;
+    if (!tn_str_eq(tn_buf_str(&l->last), key)) {
+        rc = end_key(l, tn_buf_str(&l->last));
+        l->last.len = 0;
+        if (rc == TARN_OK)
+            rc = tn_buf_append_str(&l->last, key);
+    }
+    l->last_head = *head;
+    if (rc < 0)
+        return rc;
+    if (!is_latest)
+        return take_noncurrent(l, key, head);
+    l->has_lone_marker = head->flags & STORE_IS_MARKER;
+    l->marker = *head;
+    l->superseded_ms = head->mtime_ms;
+    l->noncurrent_count = 0;
+    return TARN_OK;
+}
+
+static int expire_versions(struct lifecycle *l)
+{
+    struct store *s = l->api->store;
+    bool more = bucket_config_get(l->config, BUCKET_VERSIONING).len != 0 &&
+                (tn_xml_child(l->rule, "NoncurrentVersionExpiration") ||
+                 tn_xml_child(l->rule, "Expiration"));
+    bool is_first = true;
+    int rc = TARN_OK;
+    l->last.len = 0;
+    l->has_lone_marker = false;
+    while (more && rc == TARN_OK && !must_stop(l)) {
+        struct store_list query = { .bucket = l->bucket,
+                                    .prefix = lifecycle_prefix(l->rule),
+                                    .max = PAGE_COUNT };
+        tn_arena_reset(&l->page);
+        if (!is_first)
+            query.version_after = version_of(&l->last_head);
+        is_first = false;
+        rc = tn_arena_str(&l->page, tn_buf_str(&l->last), &query.after);
+        if (rc == TARN_OK)
+            rc = s->ops->version_list(s, &query, on_version, l, &more, NULL);
+        if (rc == TARN_OK && !more)
+            rc = end_key(l, tn_buf_str(&l->last));
+        flush(l);
+    }
+    return rc;
+}
+
 /* --- Uploads --- */
 
 static int on_upload(void *user, struct tn_str key, const char *upload_id,
@@ -232,7 +378,8 @@ static int abort_uploads(struct lifecycle *l)
 
 static void run_rules(struct lifecycle *l)
 {
-    static int (*const steps[])(struct lifecycle *) = { expire_objects, abort_uploads };
+    static int (*const steps[])(struct lifecycle *) = { expire_objects, expire_versions,
+                                                        abort_uploads };
     const struct tn_xml_node *root = bucket_config_form(l->config, BUCKET_LIFECYCLE);
     for (l->rule = root ? root->children : NULL; l->rule; l->rule = l->rule->next) {
         int rc = TARN_OK;
