@@ -105,6 +105,8 @@
       "The requested partnumber is not satisfiable")                                               \
     X(TN_S3_INVALID_PART_ORDER, "InvalidPartOrder", 400, TARN_EINVAL,                              \
       "The list of parts was not in ascending order. Parts must be ordered by part number.")       \
+    X(TN_S3_INVALID_POLICY_DOCUMENT, "InvalidPolicyDocument", 400, TARN_EINVAL,                    \
+      "The content of the form does not meet the conditions specified in the policy document.")    \
     X(TN_S3_INVALID_RANGE, "InvalidRange", 416, TARN_ERANGE,                                       \
       "The requested range is not satisfiable")                                                    \
     X(TN_S3_INVALID_REQUEST, "InvalidRequest", 400, TARN_EINVAL, "Invalid Request")                \
@@ -130,6 +132,9 @@
     X(TN_S3_MALFORMED_XML, "MalformedXML", 400, TARN_EINVAL,                                       \
       "The XML you provided was not well-formed or did not validate against our published "        \
       "schema")                                                                                    \
+    X(TN_S3_MAX_POST_PRE_DATA_LENGTH_EXCEEDED, "MaxPostPreDataLengthExceededError", 400,           \
+      TARN_ETOOBIG,                                                                                \
+      "Your POST request fields preceding the upload file were too large.")                        \
     X(TN_S3_MAX_MESSAGE_LENGTH_EXCEEDED, "MaxMessageLengthExceeded", 400, TARN_ETOOBIG,            \
       "Your request was too large.")                                                               \
     X(TN_S3_METADATA_TOO_LARGE, "MetadataTooLarge", 400, TARN_ETOOBIG,                             \

@@ -319,6 +319,22 @@ enum tn_s3_code api_authorise_object(struct api_req *r)
     return judge_op(r, true);
 }
 
+enum tn_s3_code api_authorise_put(struct api_req *r)
+{
+    static const char action[] = "s3:PutObject";
+    bool is_undecided = false;
+    if (r->api->is_auth_off)
+        return TN_S3_OK;
+    enum tn_s3_code code = api_bucket_check(r);
+    if (code)
+        return code;
+    if (!api_identity_get(r))
+        return TN_S3_SERVICE_UNAVAILABLE;
+    struct api_question q = question(r, r->config, action);
+    code = judge(&q, true, &is_undecided);
+    return code ? code : judge_extras(r, action);
+}
+
 enum tn_s3_code api_may(struct api_req *r, const char *action, struct tn_str bucket,
                         struct tn_str key, struct tn_str version)
 {

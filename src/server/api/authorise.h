@@ -25,6 +25,10 @@ TN_MUST_USE enum tn_s3_code api_authorise(struct api_req *r);
 /* On a worker: the same with the tags and the ACL of the object. */
 TN_MUST_USE enum tn_s3_code api_authorise_object(struct api_req *r);
 
+/* PutObject of r->key with r->headers, for an upload by form, once its fields are there. May wait.
+ */
+TN_MUST_USE enum tn_s3_code api_authorise_put(struct api_req *r);
+
 /* A further action of the same request, on another key or bucket; `version` as its own words. May
  * wait when the bucket has ACLs or its policy asks for tags. */
 TN_MUST_USE enum tn_s3_code api_may(struct api_req *r, const char *action, struct tn_str bucket,

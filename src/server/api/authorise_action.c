@@ -27,7 +27,6 @@ static const struct {
     { "GetObjectTorrent", "s3:GetObjectTorrent", "s3:GetObjectVersionTorrent" },
     { "DeleteObject", "s3:DeleteObject", "s3:DeleteObjectVersion" },
     { "CopyObject", "s3:PutObject", NULL },
-    { "PostObject", "s3:PutObject", NULL },
     { "AppendObject", "s3:PutObject", NULL },
     { "RenameObject", "s3:PutObject", NULL },
     { "UploadPart", "s3:PutObject", NULL },
@@ -61,6 +60,7 @@ static const struct {
     { "PutBucketAccelerateConfiguration", "s3:PutAccelerateConfiguration", NULL },
     { "DeleteObjects", NULL, NULL },    /* each key by itself */
     { "PreflightRequest", NULL, NULL }, /* what CORS answers, it answers to all */
+    { "PostObject", NULL, NULL },       /* once the fields of the form were read */
     { "IamQuery", NULL, NULL },         /* each by its own action, once the body was read */
 };
 

@@ -4,6 +4,7 @@
 #include "server/api/body.h"
 
 #include "base/codec.h"
+#include "server/api/post_policy_form.h"
 #include "server/api/request.h"
 #include "server/api/sse.h"
 
@@ -107,6 +108,15 @@ static enum tn_s3_code check_checksums(struct api_req *r)
     }
     enum tn_s3_code code = check_trailer(r);
     return code ? code : check_sdk_algorithm(r);
+}
+
+enum tn_s3_code api_body_read_checksums(struct api_req *r)
+{
+    enum tn_s3_code code = check_checksums(r);
+    if (code)
+        return code;
+    tn_checksum_release(&r->body.checksum);
+    return api_from_status(r, tn_checksum_init(&r->body.checksum, r->body.checksum_kind), NULL);
 }
 
 static enum tn_s3_code check_len(struct api_req *r)
@@ -236,6 +246,13 @@ enum tn_s3_code api_body_take(struct api_req *r, char *bytes, size_t len)
         if (rc < 0)
             return decode_failed(r, rc, &err);
     }
+    return r->form ? post_form_take(r, bytes, len) : api_body_take_payload(r, bytes, len);
+}
+
+enum tn_s3_code api_body_take_payload(struct api_req *r, const char *bytes, size_t len)
+{
+    struct api_body *b = &r->body;
+    struct tarn_error err = { 0 };
     uint64_t max = b->kind == API_BODY_XML ? API_XML_LEN_MAX : API_PUT_LEN_MAX;
     if (len > max - b->len)
         return b->kind == API_BODY_XML ? TN_S3_MAX_MESSAGE_LENGTH_EXCEEDED : TN_S3_ENTITY_TOO_LARGE;

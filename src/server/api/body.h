@@ -53,6 +53,13 @@ TN_MUST_USE enum tn_s3_code api_body_accept(struct api_req *r);
 /* One window of bytes; may be changed in place. */
 TN_MUST_USE enum tn_s3_code api_body_take(struct api_req *r, char *bytes, size_t len);
 
+/* The payload itself, what forms and chunks are made of taken away. */
+TN_MUST_USE enum tn_s3_code api_body_take_payload(struct api_req *r, const char *bytes, size_t len);
+
+/* Once more what r->headers say of checksums, before the first byte of the payload: for forms, whose
+ * fields come with the body. */
+TN_MUST_USE enum tn_s3_code api_body_read_checksums(struct api_req *r);
+
 /* Behind the last: compares all digests. */
 TN_MUST_USE enum tn_s3_code api_body_finish(struct api_req *r);
 

@@ -4,6 +4,7 @@
 #include "server/api/lifecycle.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
+#include "server/api/post_policy_form.h"
 #include "server/api/sse.h"
 
 struct put_state {
@@ -31,7 +32,7 @@ static enum tn_s3_code on_put(struct api_req *r)
     api_add_checksum(r, &r->meta.checksum);
     sse_add_headers(r, &r->meta);
     lifecycle_add_headers(r, &r->txn.head);
-    return api_reply_empty(r, 200);
+    return r->form ? post_form_reply(r) : api_reply_empty(r, 200);
 }
 
 enum tn_s3_code object_put_run(struct api_req *r)

@@ -15,6 +15,7 @@
 #include "proto/xml.h"
 #include "server/api/authorise.h"
 #include "server/api/iam_query.h"
+#include "server/api/post_policy_form.h"
 #include "server/api/bucket_forms.h"
 #include "server/api/lifecycle.h"
 #include "server/api/router.h"
@@ -599,6 +600,7 @@ static void on_done(void *context, struct http_req *http)
     if (!r)
         return;
     api_body_release(r);
+    post_form_free(r->form);
     if (r->object)
         r->api->store->ops->object_close(r->object);
     bucket_config_unref(r->config);

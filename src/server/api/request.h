@@ -40,6 +40,7 @@ enum {
 #define API_OBJECT_LEN_MAX (50ull << 40) /* 10,000 parts */
 
 struct api_identity;
+struct post_form;
 struct api_req;
 typedef enum tn_s3_code (*api_step_fn)(struct api_req *r);
 
@@ -92,6 +93,7 @@ struct api_req {
     struct api_identity *identity; /* authorise.h; NULL until it is needed */
     bool is_undecided;             /* whether it may go on depends on the object */
     struct api_body body;
+    struct post_form *form; /* of an upload by form, post_policy_form.h; else NULL */
     struct tn_buf out;    /* body of the answer */
     struct tn_buf side;   /* listings: common prefixes, which follow the entries */
     struct tn_buf last;   /* listings: the last entry given */

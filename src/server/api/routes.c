@@ -3,6 +3,7 @@
 
 #include "server/api/iam_query.h"
 #include "server/api/ops.h"
+#include "server/api/post_policy_form.h"
 #include "server/api/router.h"
 
 /* Sub-resources that some row understands. */
@@ -245,6 +246,12 @@ const struct api_op api_ops[] = {
       .body = API_BODY_XML,
       .check = objects_delete_check,
       .run = objects_delete_run },
+    { .name = "PostObject",
+      .method = "POST",
+      .level = API_BUCKET,
+      .body = API_BODY_OBJECT,
+      .check = post_object_check,
+      .run = post_object_run },
 
     { .name = "GetObjectAcl",
       .method = "GET",
@@ -430,10 +437,8 @@ static bool op_fits(const struct api_op *op, const struct api_route *route, uint
 /* What no row takes: a method that S3 does not have at this level, or one that is not here yet. */
 static enum tn_s3_code refuse(const struct api_route *route, uint64_t subs)
 {
-    bool is_post = tn_str_eq(route->method, TN_STR("POST"));
     bool is_options = tn_str_eq(route->method, TN_STR("OPTIONS"));
-    bool is_upload_form = is_post && route->level == API_BUCKET;
-    if (subs || is_upload_form || is_options || route->has_copy_source)
+    if (subs || is_options || route->has_copy_source)
         return TN_S3_NOT_IMPLEMENTED;
     return TN_S3_METHOD_NOT_ALLOWED;
 }

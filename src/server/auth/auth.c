@@ -412,8 +412,8 @@ static enum tn_s3_code check_session(const struct auth_result *out, int64_t now)
 }
 
 /* Opens the token that came with the request, if one came. */
-static enum tn_s3_code take_session(struct auth *auth, struct tn_str token, int64_t now,
-                                    struct auth_result *out)
+enum tn_s3_code auth_session_take(struct auth *auth, struct tn_str token, int64_t now,
+                                  struct auth_result *out)
 {
     unsigned char key[SESSION_KEY_LEN];
     if (token.len == 0)
@@ -484,7 +484,7 @@ static enum tn_s3_code check_v4(struct auth *auth, const struct auth_request *re
                                 struct tn_sigv4_scratch *scratch, struct auth_result *out)
 {
     text_set(out->access_key, claim->access_key);
-    enum tn_s3_code code = take_session(auth, claim->session_token, request->now, out);
+    enum tn_s3_code code = auth_session_take(auth, claim->session_token, request->now, out);
     if (code)
         return code;
     if (!is_region_fine(auth, claim, request->http.query))
@@ -551,7 +551,7 @@ static enum tn_s3_code check_v2(struct auth *auth, const struct auth_request *re
     if (problem)
         return refuse_v2(out, problem);
     text_set(out->access_key, claim.access_key);
-    enum tn_s3_code code = take_session(auth, claim.session_token, request->now, out);
+    enum tn_s3_code code = auth_session_take(auth, claim.session_token, request->now, out);
     if (code)
         return code;
     problem = tn_sigv2_check_time(&claim, request->now);

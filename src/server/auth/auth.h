@@ -137,6 +137,21 @@ struct auth_result {
 TN_MUST_USE enum tn_s3_code auth_check(struct auth *auth, const struct auth_request *request,
                                        struct tn_sigv4_scratch *scratch, struct auth_result *out);
 
+/* What an upload by form says of its signature: fields as they came, empty where there is none. */
+struct auth_form {
+    struct tn_str policy;
+    struct tn_str algorithm; /* version 4 */
+    struct tn_str credential;
+    struct tn_str signature;
+    struct tn_str token;
+    struct tn_str access_key; /* version 2 */
+    struct tn_str signature_v2;
+};
+
+/* The same for such a form, whose policy is what is signed. Nothing of it at all is nobody's. */
+TN_MUST_USE enum tn_s3_code auth_check_form(struct auth *auth, const struct auth_form *form,
+                                            int64_t now, struct auth_result *out);
+
 bool auth_result_is_anonymous(const struct auth_result *result);
 void auth_result_wipe(struct auth_result *result);
 

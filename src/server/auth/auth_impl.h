@@ -38,4 +38,8 @@ struct auth {
     } table;
 };
 
+/* Opens the token that came with a request, if one came, for out->access_key. */
+TN_MUST_USE enum tn_s3_code auth_session_take(struct auth *auth, struct tn_str token, int64_t now,
+                                              struct auth_result *out);
+
 #endif

@@ -40,7 +40,7 @@ static const struct {
     { "DELETE", API_BUCKET, "uploads", false, NULL, TN_S3_NOT_IMPLEMENTED },
     { "DELETE", API_BUCKET, "lifecycle", false, "DeleteBucketLifecycle", TN_S3_OK },
     { "POST", API_BUCKET, "delete", false, "DeleteObjects", TN_S3_OK },
-    { "POST", API_BUCKET, "", false, NULL, TN_S3_NOT_IMPLEMENTED },
+    { "POST", API_BUCKET, "", false, "PostObject", TN_S3_OK },
     { "GET", API_OBJECT, "", false, "GetObject", TN_S3_OK },
     { "GET", API_OBJECT, "partNumber=1", false, "GetObject", TN_S3_OK },
     { "GET", API_OBJECT, "response-content-type=a", false, "GetObject", TN_S3_OK },
