@@ -5,6 +5,8 @@
 #define TARN_CLIENT_H
 
 #include <tarn/credentials.h>
+#include <tarn/events.h>
+#include <tarn/retry.h>
 #include <tarn/types.h>
 
 #ifdef __cplusplus
@@ -59,7 +61,10 @@ struct tarn_config {
     uint64_t memory_max;     /* all body buffers together; default 256 MiB, at least 32 MiB */
     tarn_credentials_fn credentials_fn; /* a source of keys of the program's own; not with keys */
     void *credentials_arg;
-    void *reserved[6];
+    struct tarn_breaker *breaker; /* shared with other clients; NULL is none */
+    tarn_event_fn event_fn;       /* told of each request; NULL is nobody */
+    void *event_arg;
+    void *reserved[3];
 };
 
 TARN_API void tarn_config_init(struct tarn_config *config);

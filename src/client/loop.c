@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "client/client_impl.h"
+#include "client/hook.h"
 #include "client/wire.h"
 
 enum { EVENTS_MAX = 64, NS_PER_MS = 1000000, KEYS_POLL_MS = 20 };
@@ -195,6 +196,7 @@ static void finish(struct tn_loop *loop, struct tn_op *op, CURLcode code)
     uint64_t delay_ms = 0;
     enum tn_next next = tn_op_judge(op, (int)code, &delay_ms);
     detach(loop, op);
+    tn_hook_finished(op, (int)code, next == TN_NEXT_RETRY, delay_ms);
     if (next == TN_NEXT_RETRY) {
         op->rc = op->must_get_keys ? TARN_OK : tn_op_prepare(op, &op->err);
         if (op->rc == TARN_OK) {
@@ -212,6 +214,10 @@ static void start(struct tn_loop *loop, struct tn_op *op)
         complete_failed(loop, op, TARN_ETIMEOUT, "timed out");
         return;
     }
+    if (!tn_hook_may_start(op)) {
+        complete(loop, op);
+        return;
+    }
     CURLcode code = tn_op_start(op);
     if (loop->wire && code == CURLE_OK) {
         loop->active_count++;
@@ -222,6 +228,7 @@ static void start(struct tn_loop *loop, struct tn_op *op)
         return;
     }
     if (code != CURLE_OK || curl_multi_add_handle(loop->multi, op->curl) != CURLM_OK) {
+        tn_hook_cancelled(op);
         complete_failed(loop, op, TARN_ENOMEM, "could not start the request");
         return;
     }
@@ -276,8 +283,10 @@ static void cancel(struct tn_loop *loop, struct tn_op *op)
 {
     if (op->state == TN_OP_DONE)
         return;
-    if (op->state == TN_OP_ACTIVE)
+    if (op->state == TN_OP_ACTIVE) {
         detach(loop, op);
+        tn_hook_cancelled(op);
+    }
     complete_failed(loop, op, TARN_ECANCELLED, "cancelled");
 }
 

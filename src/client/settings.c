@@ -329,6 +329,9 @@ static int put_together(struct sources *src, struct tn_settings *s, struct tarn_
     s->use_acceleration = c->use_acceleration;
     s->use_dualstack = c->use_dualstack;
     s->use_fips = c->use_fips;
+    s->breaker = c->breaker;
+    s->event_fn = c->event_fn;
+    s->event_arg = c->event_arg;
     int rc = make_numbers(c, s, err);
     if (rc == TARN_OK)
         rc = load_profile(src, err);

@@ -51,6 +51,9 @@ struct tn_settings {
     int connections_max;
     int io_threads;
     uint64_t memory_max;
+    struct tarn_breaker *breaker; /* NULL: none */
+    tarn_event_fn event_fn;       /* NULL: none */
+    void *event_arg;
 };
 
 /* Where the environment comes from, so that tests can bring their own. */
