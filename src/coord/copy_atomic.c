@@ -7,6 +7,7 @@
 
 #include <tarn/bucket.h>
 #include <tarn/client.h>
+#include <tarn/tagging.h>
 #include <tarn/transfer.h>
 
 #include "base/buf.h"
@@ -20,7 +21,8 @@ enum {
     PAUSE_MS = 20,
     PAUSE_MAX_MS = 1000,
     METADATA_MAX = 128,
-    LOOK_TRIES_MAX = 6
+    LOOK_TRIES_MAX = 6,
+    TAGGING_MAX = 16 << 10
 };
 static const uint64_t GET_PUT_MAX_DEFAULT = (uint64_t)64 << 20;
 static const uint64_t PART_SIZE_DEFAULT = (uint64_t)512 << 20;
@@ -39,6 +41,7 @@ struct copy {
     char marker[TN_NONCE_LEN + 1];
     struct tarn_header metadata[METADATA_MAX + 1];
     struct tarn_attributes attributes;
+    struct tn_buf tagging;
     uint64_t deadline_ns;
     bool was_unclear; /* a try may have worked although nobody said so */
     struct tarn_copy_atomic_result result;
@@ -215,8 +218,54 @@ static int run_header(struct copy *c, struct tarn_error *err)
     return keep_info(c, rc, &info);
 }
 
+/* Percent-encoded, as x-amz-tagging wants it. */
+static int append_encoded(struct tn_buf *b, const char *text)
+{
+    int rc = TARN_OK;
+    for (; *text && rc == TARN_OK; text++) {
+        unsigned char byte = (unsigned char)*text;
+        bool is_plain = tn_is_alpha(*text) || tn_is_digit(*text) || strchr("-_.~", *text);
+        rc = is_plain ? tn_buf_append_char(b, *text) : tn_buf_appendf(b, "%%%02X", byte);
+    }
+    return rc;
+}
+
+/* Only CopyObject carries tags by itself. */
+static int carry_tags(struct copy *c, struct tarn_error *err)
+{
+    struct tarn_tags tags = { 0 };
+    struct tarn_request request = request_of(c);
+    uint64_t count = 0;
+    const char *text = tn_info_header(&c->source, "x-amz-tagging-count");
+    bool has_tags = text && tn_str_to_u64(tn_str_from(text), &count) == TARN_OK && count > 0;
+    if (!has_tags || c->attributes.tagging)
+        return TARN_OK;
+    int rc = tarn_tags_get(c->client, c->source_bucket, c->source_key, c->o.source_version_id,
+                           &request, &tags, err);
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < tags.count && rc == TARN_OK; i++) {
+        rc = i ? tn_buf_append_char(&c->tagging, '&') : TARN_OK;
+        if (rc == TARN_OK)
+            rc = append_encoded(&c->tagging, tags.items[i].name);
+        if (rc == TARN_OK)
+            rc = tn_buf_append_char(&c->tagging, '=');
+        if (rc == TARN_OK)
+            rc = append_encoded(&c->tagging, tags.items[i].value);
+    }
+    tarn_tags_release(&tags);
+    if (rc < 0)
+        return tn_fail(err, rc, "could not copy \"%s/%s\": its tags: %s", c->source_bucket,
+                       c->source_key, tarn_status_text(rc));
+    c->attributes.tagging = c->tagging.data;
+    return TARN_OK;
+}
+
 static int run_get_put(struct copy *c, struct tarn_error *err)
 {
+    int rc = carry_tags(c, err);
+    if (rc < 0)
+        return rc;
     struct tarn_object_info info = { 0 };
     struct tarn_get_options from = { .request = request_of(c),
                                      .conditions = { .if_match = c->source.etag },
@@ -231,8 +280,8 @@ static int run_get_put(struct copy *c, struct tarn_error *err)
                        "could not copy \"%s/%s\": too large to pass "
                        "through memory",
                        c->source_bucket, c->source_key);
-    int rc = tarn_object_get_bytes(c->client, c->source_bucket, c->source_key, (size_t)max, &bytes,
-                                   &len, &from, NULL, err);
+    rc = tarn_object_get_bytes(c->client, c->source_bucket, c->source_key, (size_t)max, &bytes,
+                               &len, &from, NULL, err);
     if (rc < 0)
         return rc;
     to.request = request_of(c);
@@ -283,20 +332,15 @@ static int run_parts(struct copy *c, const char *id, uint64_t part_size, struct 
 static int run_multipart(struct copy *c, struct tarn_error *err)
 {
     char id[TARN_UPLOAD_ID_LEN_MAX];
-    char tags[24];
-    uint64_t part_size = 0, tag_count = 0;
+    uint64_t part_size = 0;
+    int rc = carry_tags(c, err);
+    if (rc < 0)
+        return rc;
     struct tarn_put_options options = { .request = request_of(c),
                                         .attributes = c->attributes,
                                         .checksum = TARN_CHECKSUM_NONE };
-    tn_text_copy(tags, sizeof tags, tn_info_header(&c->source, "x-amz-tagging-count"));
-    if (tn_str_to_u64(tn_str_from(tags), &tag_count) == TARN_OK && tag_count > 0 &&
-        !c->o.attributes.tagging)
-        return tn_fail(err, TARN_ENOTSUPPORTED,
-                       "could not copy \"%s/%s\" in parts: its tags would "
-                       "be lost (give them with the attributes)",
-                       c->source_bucket, c->source_key);
-    int rc = tarn_part_size_plan(c->source.size,
-                                 c->o.part_size ? c->o.part_size : PART_SIZE_DEFAULT, &part_size);
+    rc = tarn_part_size_plan(c->source.size, c->o.part_size ? c->o.part_size : PART_SIZE_DEFAULT,
+                             &part_size);
     if (rc < 0)
         return tn_fail(err, rc, "could not copy \"%s/%s\": bad part size, or too large",
                        c->source_bucket, c->source_key);
@@ -475,7 +519,8 @@ int tarn_copy_atomic(struct tarn_client *client, const char *source_bucket, cons
                       .source_bucket = source_bucket,
                       .source_key = source_key,
                       .bucket = bucket,
-                      .key = key };
+                      .key = key,
+                      .tagging = TN_BUF_INIT(TAGGING_MAX) };
     if (options)
         c.o = *options;
     int rc = judge_options(&c, err);
@@ -494,5 +539,6 @@ int tarn_copy_atomic(struct tarn_client *client, const char *source_bucket, cons
     if (result && (rc == TARN_OK || rc == TARN_EEXISTS))
         *result = c.result;
     tarn_object_info_release(&c.source);
+    tn_buf_release(&c.tagging);
     return rc;
 }

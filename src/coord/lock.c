@@ -318,6 +318,11 @@ static int begin_lease(struct attempt *a, uint64_t sent_ms, struct tarn_error *e
     return rc;
 }
 
+static bool is_late(const struct attempt *a)
+{
+    return a->wait_ms > 0 && tn_lock_now(a->l) - a->begun_ms >= (uint64_t)a->wait_ms;
+}
+
 /* TARN_OK: held. TARN_EAGAIN: look again. */
 static int take(struct attempt *a, struct tarn_error *err)
 {
@@ -338,11 +343,15 @@ static int take(struct attempt *a, struct tarn_error *err)
         tn_lock_put(l->client, l->bucket, l->key, &request, &l->mine, a->record.info.etag, &a->why);
     if (rc == TARN_OK)
         return begin_lease(a, sent, err);
-    if (tn_outcome_is_unclear(rc) && rc != TARN_ECANCELLED && ++a->unclear <= UNCLEAR_TRIES_MAX)
-        return TARN_EAGAIN;
     /* Lost races are no trouble: only the waiting time ends them. */
-    if (rc == TARN_EPRECOND || rc == TARN_ECONFLICT || rc == TARN_ENOTFOUND)
+    if (rc == TARN_EPRECOND || rc == TARN_ENOTFOUND)
         return TARN_EAGAIN;
+    a->unclear++;
+    bool has_time = a->wait_ms == 0 ? a->unclear <= UNCLEAR_TRIES_MAX : !is_late(a);
+    if (tn_outcome_is_passing(rc) && has_time) {
+        l->clock.sleep_ms(l->clock.arg, tn_outcome_pause_ms(a->unclear, POLL_FIRST_MS, 1000));
+        return TARN_EAGAIN;
+    }
     if (err)
         *err = a->why;
     return rc;
@@ -417,9 +426,10 @@ static int look_once(struct attempt *a, struct tarn_error *err)
         a->record = seen;
         return TARN_OK;
     }
-    bool has_time = a->wait_ms != 0 || a->unclear > 0;
-    if (tn_outcome_is_passing(rc) && has_time && ++a->polls < 1 << 20 &&
-        (a->wait_ms < 0 || tn_lock_now(l) - a->begun_ms < (uint64_t)a->wait_ms)) {
+    /* Without waiting, only to find out about a write that may have worked. */
+    a->polls++;
+    bool has_time = a->wait_ms == 0 ? a->unclear > 0 && a->polls <= UNCLEAR_TRIES_MAX : !is_late(a);
+    if (tn_outcome_is_passing(rc) && has_time) {
         l->clock.sleep_ms(l->clock.arg, tn_outcome_pause_ms(a->polls, POLL_FIRST_MS, 1000));
         return TARN_EAGAIN;
     }
