@@ -276,6 +276,7 @@ static const struct row top_rows[] = {
     { "auth", ROW_SCALAR, 0, set_auth, NULL },
     { "log_level", ROW_SCALAR, 0, set_log_level, NULL },
     { "encryption_keys", ROW_SCALAR, FIELD(encryption_keys), set_text, NULL },
+    { "access_log_flush_s", ROW_SCALAR, FIELD(access_log_flush_s), set_count, NULL },
     { "lifecycle_day_s", ROW_SCALAR, FIELD(lifecycle_day_s), set_count, NULL },
     { "access_keys", ROW_KEYS, 0, NULL, NULL },
     { "account", ROW_MAP, 0, NULL, account_rows },

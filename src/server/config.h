@@ -47,8 +47,9 @@ struct config {
     char *region;
     char *tls_cert;
     char *tls_key;
-    char *encryption_keys;    /* a file of keys; NULL: only customers bring theirs */
-    uint64_t lifecycle_day_s; /* length of a day; 0: 86,400 */
+    char *encryption_keys;       /* a file of keys; NULL: only customers bring theirs */
+    uint64_t access_log_flush_s; /* 0: the default */
+    uint64_t lifecycle_day_s;    /* length of a day; 0: 86,400 */
     char *domains[CONFIG_DOMAIN_COUNT_MAX];
     size_t domain_count;
     struct config_key *keys;

@@ -294,7 +294,7 @@ static int start_api(struct tarnd *t, struct tarn_error *err)
                                  .domain_count = t->config.domain_count,
                                  .is_auth_off = t->config.is_auth_off };
     t->api = api_new(&config);
-    if (!t->api || api_start(t->api, t->config.lifecycle_day_s) < 0)
+    if (!t->api || api_start(t->api, t->config.lifecycle_day_s, t->config.access_log_flush_s) < 0)
         return tn_fail(err, TARN_ENOMEM, "could not start");
     return TARN_OK;
 }

@@ -37,9 +37,9 @@ struct api_config {
 struct api *api_new(const struct api_config *config);
 void api_free(struct api *api); /* accepts NULL; no request may run any more */
 
-/* Starts what works by itself: the lifecycle rules. `day_s` is the length of a day, 0 for a real
- * one. TARN_ENOMEM. */
-TN_MUST_USE int api_start(struct api *api, uint64_t day_s);
+/* Starts what works by itself: lifecycle rules and access logs. `day_s` is the length of a day, 0
+ * for a real one; `log_flush_s` how long lines of logs are gathered, 0 for a minute. TARN_ENOMEM. */
+TN_MUST_USE int api_start(struct api *api, uint64_t day_s, uint64_t log_flush_s);
 
 /* Ends it, before the store is closed; api_free() does so, too. */
 void api_stop(struct api *api);

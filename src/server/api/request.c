@@ -16,6 +16,7 @@
 #include "server/api/authorise.h"
 #include "server/api/iam_query.h"
 #include "server/api/post_policy_form.h"
+#include "server/api/access_log.h"
 #include "server/api/bucket_forms.h"
 #include "server/api/lifecycle.h"
 #include "server/api/router.h"
@@ -599,6 +600,7 @@ static void on_done(void *context, struct http_req *http)
     struct api_req *r = http->user;
     if (!r)
         return;
+    access_log_add(r->api->access_log, r);
     api_body_release(r);
     post_form_free(r->form);
     if (r->object)
@@ -689,15 +691,18 @@ void api_free(struct api *api)
     tn_free(api);
 }
 
-int api_start(struct api *api, uint64_t day_s)
+int api_start(struct api *api, uint64_t day_s, uint64_t log_flush_s)
 {
-    return lifecycle_start(api, day_s, &api->lifecycle);
+    int rc = lifecycle_start(api, day_s, &api->lifecycle);
+    return rc < 0 ? rc : access_log_start(api, log_flush_s, &api->access_log);
 }
 
 void api_stop(struct api *api)
 {
-    if (api)
-        lifecycle_stop(TN_TAKE(api->lifecycle));
+    if (!api)
+        return;
+    lifecycle_stop(TN_TAKE(api->lifecycle));
+    access_log_stop(TN_TAKE(api->access_log));
 }
 
 void api_bind(struct api *api, struct http_config *config)

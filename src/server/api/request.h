@@ -94,10 +94,10 @@ struct api_req {
     bool is_undecided;             /* whether it may go on depends on the object */
     struct api_body body;
     struct post_form *form; /* of an upload by form, post_policy_form.h; else NULL */
-    struct tn_buf out;    /* body of the answer */
-    struct tn_buf side;   /* listings: common prefixes, which follow the entries */
-    struct tn_buf last;   /* listings: the last entry given */
-    struct tn_arena tree; /* of XML that was sent: more than the request's own arena may take */
+    struct tn_buf out;      /* body of the answer */
+    struct tn_buf side;     /* listings: common prefixes, which follow the entries */
+    struct tn_buf last;     /* listings: the last entry given */
+    struct tn_arena tree;   /* of XML that was sent: more than the request's own arena may take */
     char message[API_MESSAGE_LEN]; /* of the error; empty: the usual one */
 
     /* Writes: one change under way, and what happens when it is decided. */
@@ -136,7 +136,8 @@ struct api {
     char domains[API_DOMAIN_COUNT_MAX][256];
     size_t domain_count;
     struct api_scratch_pool *scratch;
-    struct lifecycle *lifecycle; /* NULL: not started */
+    struct lifecycle *lifecycle;   /* NULL: not started */
+    struct access_log *access_log; /* the same */
     struct digest_pool digests;
     bool has_digests;
 };

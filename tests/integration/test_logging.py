@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Access logs: lines about one bucket in objects of another."""
+
+import re
+import time
+
+import pytest
+
+from test_bucket_settings import send
+
+LINE = re.compile(
+    r'^(?P<owner>\S+) (?P<bucket>\S+) \[(?P<time>[^\]]+)\] (?P<peer>\S+) (?P<who>\S+) (?P<id>\S+) (?P<op>\S+) (?P<key>\S+) '
+    r'("(?P<request>[^"]*)"|-) (?P<status>\d+) (?P<error>\S+) (?P<sent>\S+) (?P<size>\S+) (?P<total>\d+) (?P<turn>\d+) '
+    r'("[^"]*"|-) ("(?P<agent>[^"]*)"|-) (?P<version>\S+) (?P<host>\S+) (?P<sig>\S+) (?P<cipher>\S+) (?P<auth>\S+) (?P<name>\S+) .*$'
+)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    from conftest import Server
+
+    base = tmp_path_factory.mktemp("logging")
+    config = base / "tarnd.yaml"
+    config.write_text("access_log_flush_s: 1\n")
+    server = Server(base / "data", args=["--config", config]).start()
+    yield server
+    server.stop()
+
+
+def lines(s3, bucket, prefix):
+    text = b""
+    for row in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
+        text += s3.get_object(Bucket=bucket, Key=row["Key"])["Body"].read()
+    return text.decode().splitlines()
+
+
+def enable(s3, bucket, prefix="log/"):
+    target = f"{bucket}-logs"
+    s3.create_bucket(Bucket=target)
+    status = {"LoggingEnabled": {"TargetBucket": target, "TargetPrefix": prefix}}
+    s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus=status)
+    assert s3.get_bucket_logging(Bucket=bucket)["LoggingEnabled"]["TargetBucket"] == target
+    return target
+
+
+def test_lines(server, s3, bucket):
+    target = enable(s3, bucket)
+    s3.put_object(Bucket=bucket, Key="a b\u00e9", Body=b"body")
+    s3.get_object(Bucket=bucket, Key="a b\u00e9")["Body"].read()
+    send(server, "GET", f"/{bucket}/none", headers={"User-Agent": 'a "b" \\c'})
+    deadline = time.monotonic() + 20
+    while len(lines(s3, target, "log/")) < 4 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    found = [LINE.match(line) for line in lines(s3, target, "log/")]
+    assert all(found) and len(found) >= 4
+    rows = {(m["op"], m["status"]): m for m in found}
+    put = rows["REST.PUT.OBJECT", "200"]
+    assert (put["bucket"], put["key"], put["size"]) == (bucket, "a%20b%C3%A9", "4")
+    assert rows["REST.GET.OBJECT", "200"]["sent"] == "4"
+    assert rows["REST.GET.OBJECT", "404"]["error"] == "NoSuchKey"
+    assert rows["REST.GET.OBJECT", "404"]["agent"] == "a %22b%22 %5Cc"
+    s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
+
+
+def test_stop_writes_the_rest(server, s3, bucket):
+    target = enable(s3, bucket, "x")
+    for _ in range(50):
+        s3.head_bucket(Bucket=bucket)
+    server.stop()
+    server.start()
+    again = server.boto()
+    assert sum("REST.HEAD.BUCKET" in line for line in lines(again, target, "x")) == 50
