@@ -52,3 +52,44 @@ def test_ctypes(server, bucket, tmp_path):
     done = run([sys.executable, ROOT / "examples/ctypes_tarn.py", bucket, "k/ä", "hällo"], env, 0, timeout=120)
     assert done.stdout.decode().splitlines() == ["hällo", "         6  k/ä"]
     run([sys.executable, ROOT / "examples/ctypes_tarn.py", "no-such-bucket-x", "k", "t"], env, 1, timeout=120)
+
+
+def batch(env, *args, status=0):
+    program = BUILD / "examples/example_batch"
+    if not program.exists():
+        pytest.skip("the examples are not built")
+    lines = run([program, *args], env, status, timeout=60).stdout.decode().splitlines()
+    return dict(line.rsplit(" ", 1) for line in lines[:-1]), lines[-1]
+
+
+def test_batches(server, s3, bucket, tmp_path):
+    env = server.client_env(tmp_path)
+    keys = [f"data/{i}" for i in range(5)]
+    for key in keys:
+        s3.put_object(
+            Bucket=bucket, Key=key, Body=b"x", ContentType="text/odd", CacheControl="no-store",
+            Metadata={"draft": "1", "kept": "2"}, Tagging="a=b",
+        )
+    found, counts = batch(env, "copy", bucket, *keys, keys[0], "data/missing", status=1)
+    assert found["data/missing"] == "TARN_ENOTFOUND" and found[keys[0]] == "TARN_OK"
+    assert counts == "succeeded 6, failed 1, left out 0"
+    assert s3.get_object(Bucket=bucket, Key="archive/3")["Body"].read() == b"x"
+
+    assert batch(env, "metadata", bucket, *keys)[1] == "succeeded 5, failed 0, left out 0"
+    head = s3.head_object(Bucket=bucket, Key=keys[2])
+    assert head["Metadata"] == {"kept": "2", "reviewed": "yes"}
+    assert head["ContentType"] == "text/odd" and head["CacheControl"] == "no-store"
+    assert s3.get_object_tagging(Bucket=bucket, Key=keys[2])["TagSet"] == [{"Key": "a", "Value": "b"}]
+
+    batch(env, "tags", bucket, *keys)
+    tags = s3.get_object_tagging(Bucket=bucket, Key=keys[4])["TagSet"]
+    assert sorted(one["Key"] for one in tags) == ["a", "team"]
+
+    found, counts = batch(env, "class", bucket, keys[0], "data/missing", *keys[1:], status=1)
+    assert counts == "succeeded 1, failed 1, left out 4"
+    assert found[keys[4]] == "TARN_ECANCELLED"
+    assert s3.head_object(Bucket=bucket, Key=keys[0])["StorageClass"] == "STANDARD_IA"
+
+    assert batch(env, "delete", bucket, *keys, keys[0])[1] == "succeeded 6, failed 0, left out 0"
+    left = [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert left == [f"archive/{i}" for i in range(5)]
