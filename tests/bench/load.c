@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "bench/conn.h"
 #include "bench/noise.h"
+#include "bench/request.h"
 
 enum {
     LOAD_EVENTS = 128,
@@ -181,11 +182,13 @@ int load_run(const struct bench_options *options, struct load_result *result,
     tn_sigv4_scratch_init(&l->scratch);
     tn_buf_init(&l->authorization, TN_SIGV4_AUTHORIZATION_LEN_MAX);
     tn_buf_init(&l->target, TN_SIGV4_AUTHORIZATION_LEN_MAX);
-    int rc = run_with(l, conns, count, err);
+    int rc = request_sign_all(l);
+    rc = rc < 0 ? tn_fail(err, rc, "could not sign the requests") : run_with(l, conns, count, err);
     for (size_t i = 0; i < count; i++) {
         if (conns[i].load)
             conn_release(&conns[i]);
     }
+    request_release(l);
     tn_buf_release(&l->target);
     tn_buf_release(&l->authorization);
     tn_sigv4_scratch_release(&l->scratch);

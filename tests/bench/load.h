@@ -10,7 +10,13 @@
 #include "bench/options.h"
 #include "proto/sigv4.h"
 
-enum { LOAD_SCRATCH_LEN = 256 * 1024 };
+enum { LOAD_SCRATCH_LEN = 256 * 1024, LOAD_SIGNED_MAX = 65536 };
+
+/* The heads of one method's requests, one per key. */
+struct signed_heads {
+    struct tn_buf bytes;
+    size_t *ends; /* of key_count heads; NULL: each is signed when it is sent */
+};
 
 struct load_result {
     struct hist latency;
@@ -36,6 +42,8 @@ struct load {
     struct tn_sigv4_scratch scratch;
     struct tn_buf authorization;
     struct tn_buf target;
+    struct signed_heads gets;
+    struct signed_heads puts;
     char bytes[LOAD_SCRATCH_LEN]; /* what was just received */
 };
 

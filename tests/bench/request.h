@@ -12,6 +12,11 @@ struct request {
     struct tn_str token; /* LIST: where to continue, percent-encoded; empty at the start */
 };
 
+/* Signs what will be sent, before the clock starts: the generator's cores are the server's. Nothing
+ * for listings, deletions and more than LOAD_SIGNED_MAX keys. */
+TN_MUST_USE int request_sign_all(struct load *l);
+void request_release(struct load *l);
+
 /* Replaces `head` by the whole head of the request. */
 TN_MUST_USE int request_head(struct load *l, const struct request *r, struct tn_buf *head);
 
