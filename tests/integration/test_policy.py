@@ -256,3 +256,12 @@ def test_the_hidden_bucket_cannot_be_named(server, s3):
             urllib.request.urlopen(server.url + path)
         assert caught.value.code in (400, 403)
     assert KEYS[0] not in str(s3.list_buckets())
+
+
+def test_expected_owner(s3, alt, bucket):
+    s3.head_bucket(Bucket=bucket, ExpectedBucketOwner="000000000000")
+    refused(403, "403", s3.head_bucket, Bucket=bucket, ExpectedBucketOwner=ALT_ACCOUNT)
+    alt.create_bucket(Bucket="alts-expected")
+    alt.head_bucket(Bucket="alts-expected", ExpectedBucketOwner=ALT_ACCOUNT)
+    refused(403, "403", alt.head_bucket, Bucket="alts-expected", ExpectedBucketOwner="000000000000")
+    alt.delete_bucket(Bucket="alts-expected")

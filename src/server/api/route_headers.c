@@ -3,6 +3,9 @@
 
 #include "server/api/router.h"
 
+#include "proto/name.h"
+#include "server/api/authorise.h"
+
 /* Headers that ask for what is not here. `fine` lists the values that ask for nothing, "a|b". */
 static const struct {
     const char *name;
@@ -75,14 +78,33 @@ static enum tn_s3_code check_repeated(struct api_req *r, size_t at)
     return TN_S3_OK;
 }
 
-static enum tn_s3_code check_owner(struct api_req *r, const char *header)
+static bool is_owner(const struct api_req *r, struct tn_str owner,
+                     const struct bucket_config *config)
 {
-    if (!api_has_header(r, header))
+    const struct auth_account *account =
+        config ? api_bucket_owner(r, config) : auth_account_at(r->api->auth, 0);
+    return tn_str_eq(owner, account->number) || tn_str_eq(owner, account->canonical_id);
+}
+
+static enum tn_s3_code check_owner(struct api_req *r)
+{
+    struct tn_str owner = api_header(r, "x-amz-expected-bucket-owner");
+    return owner.len && !is_owner(r, owner, r->config) ? TN_S3_ACCESS_DENIED : TN_S3_OK;
+}
+
+/* A source that is malformed, or of a bucket that is not there, is the operation's to refuse. */
+static enum tn_s3_code check_source_owner(struct api_req *r)
+{
+    struct tn_copy_source source;
+    struct bucket_config *config = NULL;
+    struct tn_str owner = api_header(r, "x-amz-source-expected-bucket-owner");
+    if (owner.len == 0 ||
+        tn_copy_source_parse(&r->http->arena, api_header(r, "x-amz-copy-source"), &source) < 0 ||
+        bucket_configs_get(r->api->configs, source.bucket, &config) < 0)
         return TN_S3_OK;
-    struct tn_str owner = api_header(r, header);
-    if (tn_str_eq(owner, TN_STR(API_ACCOUNT_ID)) || tn_str_eq(owner, TN_STR(API_OWNER_ID)))
-        return TN_S3_OK;
-    return TN_S3_ACCESS_DENIED;
+    bool is_fine = is_owner(r, owner, config);
+    bucket_config_unref(config);
+    return is_fine ? TN_S3_OK : TN_S3_ACCESS_DENIED;
 }
 
 enum tn_s3_code api_route_headers(struct api_req *r)
@@ -99,6 +121,6 @@ enum tn_s3_code api_route_headers(struct api_req *r)
     }
     if (r->op->body == API_BODY_OBJECT && api_has_header(r, "content-range"))
         return api_err(r, TN_S3_NOT_IMPLEMENTED, "Content-Range is not implemented for uploads.");
-    enum tn_s3_code code = check_owner(r, "x-amz-expected-bucket-owner");
-    return code ? code : check_owner(r, "x-amz-source-expected-bucket-owner");
+    enum tn_s3_code code = check_owner(r);
+    return code ? code : check_source_owner(r);
 }
