@@ -162,6 +162,8 @@ static void run_line(void *arg, void *item)
 
 static int submit(struct batch *batch, struct tn_str text, uint64_t number, struct tarn_error *err)
 {
+    if (tn_str_ends(text, TN_STR("\r")))
+        text.len--;
     text = tn_str_trim(text);
     if (text.len == 0 || text.data[0] == '#')
         return TARN_OK;

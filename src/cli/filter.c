@@ -109,6 +109,8 @@ static int add_line(struct cli_filter *f, struct tn_str line, size_t number, con
                     struct tarn_error *err)
 {
     struct tarn_error why = { 0 };
+    if (tn_str_ends(line, TN_STR("\r")))
+        line.len--;
     line = tn_str_trim(line);
     if (line.len == 0 || line.data[0] == '#')
         return TARN_OK;
