@@ -104,7 +104,8 @@ TARN_API int64_t tarn_buffer_read(struct tarn_buffer *b, void *bytes, size_t cap
                                   struct tarn_error *err);
 
 /* The same up to and with the first `delimiter`; without one, to the end. TARN_ETOOBIG (nothing is
- * consumed) when that is more than `cap`. */
+ * consumed) when that is more than `cap`. TARN_ENOTSUPPORTED in a FIFO for what is not in memory.
+ */
 TARN_API int64_t tarn_buffer_read_until(struct tarn_buffer *b, char delimiter, void *bytes,
                                         size_t cap, struct tarn_error *err);
 

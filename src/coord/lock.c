@@ -181,6 +181,7 @@ static void fill_record(struct tarn_lock *l, const struct tarn_lock_options *o)
     if (gethostname(l->mine.host, sizeof l->mine.host - 1) < 0)
         l->mine.host[0] = '\0';
     tn_nonce(l->mine.nonce);
+    memcpy(l->nonce, l->mine.nonce, sizeof l->nonce);
 }
 
 static void init_locks(struct tarn_lock *l)
@@ -594,7 +595,7 @@ uint64_t tarn_lock_token(const struct tarn_lock *lock)
 
 const char *tarn_lock_nonce(const struct tarn_lock *lock)
 {
-    return lock->mine.nonce;
+    return lock->nonce;
 }
 
 int tarn_lock_fd(const struct tarn_lock *lock)

@@ -36,6 +36,7 @@ static int take_over(struct tarn_lock *l, const char *nonce, struct tarn_error *
     l->mine = record.info;
     l->mine.ttl_ms = ttl_ms;
     l->token = record.info.token;
+    memcpy(l->nonce, l->mine.nonce, sizeof l->nonce);
     /* Nobody has taken it, or the write would be refused: the lease begins with this write. */
     (void)pthread_mutex_lock(&l->shared.lock);
     uint64_t now = tn_lock_now(l);

@@ -34,10 +34,11 @@ struct tarn_lock {
     pid_t pid; /* of the process that holds it */
     int lost_fd;
     uint64_t token;
-    struct tarn_lock_info mine; /* what is written; under write_lock */
-    uint64_t unclear_since_ms;  /* first write whose outcome is unknown, 0 for none; under
-                                   write_lock */
-    pthread_mutex_t write_lock; /* one write at a time; taken before shared.lock */
+    char nonce[TARN_LOCK_NONCE_LEN]; /* as in `mine`, for all threads */
+    struct tarn_lock_info mine;      /* what is written; under write_lock */
+    uint64_t unclear_since_ms;       /* first write whose outcome is unknown, 0 for none; under
+                                        write_lock */
+    pthread_mutex_t write_lock;      /* one write at a time; taken before shared.lock */
     pthread_t keeper;
     bool has_keeper;
     struct {
