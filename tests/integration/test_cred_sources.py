@@ -328,3 +328,33 @@ def test_no_secret_in_any_output(env, sources):
     done = ls(imds(env, sources), 0, "-v")
     for text in (b"IMDS-secret", b"IMDS-token", b"session-of-imds"):
         assert text not in done.stdout + done.stderr
+
+
+def test_renewal_in_the_middle_of_a_job(env, sources, tmp_path):
+    """Keys live for 4 s, the job takes longer: no request goes out with keys that have ended, none fails."""
+    imds(env, sources)
+    sources.lifetime = 4
+    ends, late = {}, []
+    usual = sources.metadata
+
+    def metadata(name):
+        document = json.loads(usual(name))
+        ends[document["AccessKeyId"]] = time.time() + sources.lifetime
+        return json.dumps(document)
+
+    def s3(handler):
+        time.sleep(0.1)
+        key = handler.headers["Authorization"].split("Credential=")[1].split("/")[0]
+        if time.time() > ends[key] + 0.2:
+            late.append(key)
+            return 400, "<Error><Code>ExpiredToken</Code></Error>"
+        return 200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
+
+    sources.metadata = metadata
+    sources.answers["/b"] = s3
+    commands = tmp_path / "commands"
+    commands.write_text("".join(f"ls s3://b/{i}/\n" for i in range(180)))
+    run([BIN / "tarn", "run", "--workers", "2", commands], env, 0, timeout=120)
+    assert len(ends) >= 3 and not late
+    used = [one[2]["Authorization"].split("Credential=")[1].split("/")[0] for one in sources.seen if one[1].startswith("/b?")]
+    assert len(used) == 180 and len(set(used)) == len(ends)

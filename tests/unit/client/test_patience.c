@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/fail.h"
 #include "client/cred.h"
+#include "client/cred_chain.h"
 
 static void nap(long ms)
 {
@@ -171,6 +172,56 @@ static void test_cancelled_wait(void **state)
     assert_int_equal(tn_cred_store_get(&s.store, &cancel, &cred, NULL), TARN_ECANCELLED);
     assert_null(cred);
     store_end(&s);
+}
+
+static const char *get_nothing(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+/* Three profiles that lead to one another. */
+static int choose(void *arg)
+{
+    static const char config_text[] =
+        "[profile a]\nrole_arn=A\nsource_profile=b\nexternal_id=e\n[profile b]\nrole_arn=B\n"
+        "source_profile=c\n[profile c]\nsso_session=s\nsso_account_id=1\nsso_role_name=r\n"
+        "[sso-session s]\nsso_region=eu-west-1\nsso_start_url=u\n";
+    struct tarn_config config;
+    struct tn_profile profile = { 0 };
+    struct tn_cred_source *source = NULL;
+    size_t line = 0;
+    (void)arg;
+    tarn_config_init(&config);
+    assert_int_equal(
+        tn_profile_read(tn_str_from(config_text), TN_STR("a"), TN_PROFILE_CONFIG, &profile, &line),
+        TARN_OK);
+    const struct tn_cred_inputs in = { .config = &config,
+                                       .get = get_nothing,
+                                       .config_text = tn_str_from(config_text),
+                                       .profile_name = TN_STR("a"),
+                                       .profile = &profile,
+                                       .region = TN_STR("cn-north-1") };
+    int rc = tn_cred_choose(&in, &source, NULL);
+    if (rc == TARN_OK) {
+        assert_int_equal(source->kind, TN_CRED_ROLE);
+        assert_string_equal(source->texts[TN_CRED_ENDPOINT],
+                            "https://sts.cn-north-1.amazonaws.com.cn");
+        assert_string_equal(source->base->texts[TN_CRED_ROLE_ARN], "B");
+        assert_int_equal(source->base->base->kind, TN_CRED_SSO);
+        assert_string_equal(source->base->base->texts[TN_CRED_ENDPOINT],
+                            "https://portal.sso.eu-west-1.amazonaws.com");
+        assert_null(source->base->base->base);
+    }
+    tn_cred_source_free(source);
+    return rc;
+}
+
+static void test_chain(void **state)
+{
+    (void)state;
+    assert_int_equal(choose(NULL), TARN_OK);
+    t_oom_sweep(choose, NULL);
 }
 
 /* ---- policies ---- */
@@ -532,21 +583,14 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_keys_for_ever),
-        cmocka_unit_test(test_keys_are_renewed_ahead),
-        cmocka_unit_test(test_keys_that_ended),
-        cmocka_unit_test(test_failed_renewal_keeps_the_old),
-        cmocka_unit_test(test_refused_keys),
-        cmocka_unit_test(test_cancelled_wait),
-        cmocka_unit_test(test_delays),
-        cmocka_unit_test(test_presets),
-        cmocka_unit_test(test_retry_run),
-        cmocka_unit_test(test_breaker),
-        cmocka_unit_test(test_breaker_in_retry),
-        cmocka_unit_test(test_client_hooks),
-        cmocka_unit_test(test_meter),
-        cmocka_unit_test(test_progress_sum),
-        cmocka_unit_test(test_async),
+        cmocka_unit_test(test_keys_for_ever),   cmocka_unit_test(test_keys_are_renewed_ahead),
+        cmocka_unit_test(test_keys_that_ended), cmocka_unit_test(test_failed_renewal_keeps_the_old),
+        cmocka_unit_test(test_refused_keys),    cmocka_unit_test(test_cancelled_wait),
+        cmocka_unit_test(test_chain),           cmocka_unit_test(test_delays),
+        cmocka_unit_test(test_presets),         cmocka_unit_test(test_retry_run),
+        cmocka_unit_test(test_breaker),         cmocka_unit_test(test_breaker_in_retry),
+        cmocka_unit_test(test_client_hooks),    cmocka_unit_test(test_meter),
+        cmocka_unit_test(test_progress_sum),    cmocka_unit_test(test_async),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
