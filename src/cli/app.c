@@ -46,6 +46,11 @@ int cli_app_connect(struct cli_app *app, struct tarn_error *err)
         if (rc < 0)
             return tn_fail(err, rc, "unknown checksum \"%s\"", app->opt.checksum);
     }
+    if (app->opt.sse_c_key_file) {
+        int rc = cli_customer_key_read(app->opt.sse_c_key_file, &app->customer_key, err);
+        if (rc < 0)
+            return rc;
+    }
     struct tarn_error why = { 0 };
     app->client = tarn_client_new(&config, &why);
     if (!app->client) {
@@ -61,6 +66,7 @@ void cli_app_disconnect(struct cli_app *app)
 {
     cli_interrupt_watch(NULL);
     tarn_client_free(app->client);
+    cli_customer_key_wipe(&app->customer_key);
     app->client = NULL;
 }
 
@@ -76,7 +82,17 @@ bool cli_app_is_over(struct cli_app *app)
 
 struct tarn_request cli_app_request(const struct cli_app *app)
 {
-    return (struct tarn_request){ .is_requester_pays = app->opt.request_payer };
+    const struct cli_app *root = app->parent ? app->parent : app;
+    return (struct tarn_request){ .is_requester_pays = app->opt.request_payer,
+                                  .headers = root->customer_key.headers,
+                                  .header_count = root->customer_key.count };
+}
+
+struct tarn_request cli_app_copy_request(const struct cli_app *app)
+{
+    struct tarn_request request = cli_app_request(app);
+    request.header_count *= 2; /* those for the source stand behind */
+    return request;
 }
 
 enum cli_exit cli_exit_of(const struct tarn_error *err)

@@ -9,6 +9,7 @@
 #include <tarn/tarn.h>
 
 #include "cli/address.h"
+#include "cli/customer_key.h"
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/progress.h"
@@ -25,6 +26,7 @@ struct cli_app {
     struct tarn_client *client; /* NULL until cli_app_connect */
     struct cli_progress progress;
     struct cli_app *parent; /* of a line of `run`: whose client and output these are; else NULL */
+    struct cli_customer_key customer_key;
     uint64_t started_ns;
     _Atomic uint64_t succeeded;
     _Atomic uint64_t failed;
@@ -53,6 +55,9 @@ bool cli_app_is_over(struct cli_app *app);
 
 /* The request part of all options. */
 struct tarn_request cli_app_request(const struct cli_app *app);
+
+/* The same for a copy within S3: with the customer's key for the source, too. */
+struct tarn_request cli_app_copy_request(const struct cli_app *app);
 
 /* Names the two ends of what is reported; a NULL bucket is a local path, a NULL name nothing. */
 struct cli_place {

@@ -55,7 +55,7 @@ static int check_line(const struct cli_line *line, struct tarn_error *err)
     if (o->endpoint || o->region || o->profile || o->credentials_file || o->ca_bundle ||
         o->checksum || o->no_sign_request || o->no_verify_ssl || o->path_style || o->virtual_host ||
         o->has_retries_max || o->memory || o->use_acceleration || o->use_dualstack || o->use_fips ||
-        o->proxy || o->max_bandwidth || o->request_rate)
+        o->proxy || o->sse_c_key_file || o->max_bandwidth || o->request_rate)
         return tn_fail(err, TARN_EINVAL, "options of the client go with run itself");
     return TARN_OK;
 }

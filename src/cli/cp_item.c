@@ -324,7 +324,7 @@ static int copy(struct work *w, struct tarn_error *err)
     const struct cp_item *item = w->item;
     struct cli_app *app = w->job->app;
     const struct cli_options *opt = &app->opt;
-    struct tarn_copy_options options = { .request = cli_app_request(app),
+    struct tarn_copy_options options = { .request = cli_app_copy_request(app),
                                          .attributes = w->job->attributes.value,
                                          .source_version_id = opt->version_id,
                                          .source_size = item->size,

@@ -74,6 +74,7 @@ struct cli_options {
     bool use_dualstack;
     bool use_fips;
     const char *proxy;
+    const char *sse_c_key_file;
     uint64_t max_bandwidth; /* bytes a second */
     uint64_t request_rate;  /* a second */
     bool list_v1;

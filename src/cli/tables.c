@@ -67,6 +67,8 @@ const struct cli_option cli_global_options[] = {
     FLAG("dualstack", 0, use_dualstack, "use the hosts of AWS that have IPv6"),
     FLAG("fips", 0, use_fips, "use the FIPS hosts of AWS"),
     VALUE("proxy", 0, CLI_TEXT, proxy, "URL", "go through this proxy; default: the environment's"),
+    VALUE("sse-c-key-file", 0, CLI_TEXT, sse_c_key_file, "FILE",
+          "encrypt and decrypt with this key (32 bytes, or base64), both ends of a copy"),
     VALUE("max-bandwidth", 0, CLI_BYTES, max_bandwidth, "SIZE",
           "bytes a second, up and down together, such as 10M; default no limit"),
     NUMBER("request-rate", request_rate, "N", 1, 1000000, "requests a second; default no limit"),

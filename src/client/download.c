@@ -347,13 +347,25 @@ static uint64_t learn_part_size(struct download *d)
     return size;
 }
 
+/* With KMS and customer keys an ETag is something else than an MD5. */
+static bool has_plain_etag(const struct tarn_object_info *head)
+{
+    if (head->sse && strncmp(head->sse, "aws:kms", 7) == 0)
+        return false;
+    for (size_t i = 0; i < head->header_count; i++) {
+        if (strcmp(head->headers[i].name, "x-amz-server-side-encryption-customer-algorithm") == 0)
+            return false;
+    }
+    return true;
+}
+
 /* What the bytes of the whole object are compared with, in order: its checksum, or its ETag. */
 static int set_verifier_up(struct download *d, struct tn_verifier *v)
 {
     struct tn_checksum_value told;
     struct tn_str etag = tn_str_from(d->head.etag);
     enum tn_checksum_kind kind = told_checksum(d, &told);
-    bool is_md5 = !d->head.sse || strncmp(d->head.sse, "aws:kms", 7) != 0;
+    bool is_md5 = has_plain_etag(&d->head);
     if (kind == TN_CHECKSUM_NONE && is_md5 && tn_etag_part_count(etag) > 0) {
         int rc = tn_verifier_init_parts(v, etag, d->head.size, learn_part_size(d));
         return rc == TARN_ENOTFOUND ? TARN_OK : rc;

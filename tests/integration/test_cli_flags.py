@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the options of transfers do, each by its effect: most of them are promises that others only parse."""
 
+import base64
+import hashlib
 import http.server
 import json
 import os
@@ -396,6 +398,24 @@ def test_flags_become_headers(tarn, env, recorder, tmp_path, args, name, value):
     tarn("cp", "--checksum-algorithm", "NONE", "--endpoint", recorder.url, *args, source, "s3://bucket/key")
     put = [request for request in recorder.seen if request[0] == "PUT"]
     assert len(put) == 1 and header(put[0], name) == value
+
+
+def test_customer_key(tarn, recorder, tmp_path):
+    (tmp_path / "raw").write_bytes(bytes(range(32)))
+    (tmp_path / "text").write_bytes(base64.b64encode(bytes(range(32))) + b"\n")
+    for name in ("raw", "text"):
+        tarn("cp", "--checksum", "NONE", "--endpoint", recorder.url, "--sse-c-key-file", tmp_path / name, tmp_path / "raw", "s3://bucket/key")
+        put = recorder.seen[-1]
+        assert header(put, "x-amz-server-side-encryption-customer-algorithm") == "AES256"
+        assert base64.b64decode(header(put, "x-amz-server-side-encryption-customer-key")) == bytes(range(32))
+        assert base64.b64decode(header(put, "x-amz-server-side-encryption-customer-key-md5")) == hashlib.md5(bytes(range(32))).digest()
+    assert not any(name.lower().startswith("x-amz-copy-source") for name in recorder.seen[-1][2])
+    tarn("cp", "--endpoint", recorder.url, "--sse-c-key-file", tmp_path / "raw", "s3://bucket/key", "s3://bucket/other", status=1)
+    copy = [request for request in recorder.seen if header(request, "x-amz-copy-source")][0]
+    assert header(copy, "x-amz-copy-source-server-side-encryption-customer-key-md5")
+    for content in (b"", b"short", bytes(33), b"=" * 44):
+        (tmp_path / "bad").write_bytes(content)
+        tarn("ls", "--sse-c-key-file", tmp_path / "bad", "s3://bucket", status=2)
 
 
 def test_request_payer_is_on_every_request(tarn, recorder):
