@@ -4,6 +4,7 @@
 
 #include "server/api/lifecycle.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -17,8 +18,10 @@
 enum {
     BATCH_COUNT = 64, /* changes under way at a time */
     PAGE_COUNT = 1000,
+    CANDIDATE_COUNT = PAGE_COUNT + 1, /* and a marker of the page before */
     PASSES_PER_DAY = 4,
     PASS_MS_MIN = 200,
+    BUCKETS_LEN_MAX = 64 * 1024 * 1024,
     PAGE_ARENA_MAX = 64 * 1024 * 1024,
 };
 
@@ -27,6 +30,17 @@ struct removal {
     struct store_txn txn;
     struct lifecycle *owner;
     uint64_t seq; /* of what was seen */
+};
+
+enum candidate_kind { CANDIDATE_OBJECT, CANDIDATE_VERSION, CANDIDATE_UPLOAD };
+
+/* What a listing found; looked at and removed when the listing is over, as the store may be busy
+ * with it till then. */
+struct candidate {
+    enum candidate_kind kind;
+    struct tn_str key;
+    struct store_head head;
+    char upload_id[STORE_UPLOAD_ID_LEN + 1];
 };
 
 struct lifecycle {
@@ -43,10 +57,13 @@ struct lifecycle {
     /* The pass's own. */
     struct removal batch[BATCH_COUNT];
     size_t batch_count;
+    struct candidate *candidates; /* CANDIDATE_COUNT */
+    size_t candidate_count;
     struct bucket_config *config;
     struct tn_str bucket;
     const struct tn_xml_node *rule;
     struct tn_arena page;
+    struct tn_buf buckets; /* names, a line each */
     struct tn_buf last;
     struct tn_buf last_id;
     struct store_head last_head; /* of the last version given */
@@ -114,20 +131,29 @@ static struct removal *next_removal(struct lifecycle *l)
     return removal;
 }
 
-static int remove_object(struct lifecycle *l, struct tn_str key, const struct store_head *head)
+static struct removal *remove_object(struct lifecycle *l, const struct candidate *c)
 {
-    struct tn_str kept;
-    int rc = tn_arena_str(&l->page, key, &kept);
-    if (rc < 0)
-        return rc;
     struct removal *removal = next_removal(l);
-    removal->seq = head->seq;
+    removal->seq = c->head.seq;
     removal->txn.op = STORE_DELETE;
     removal->txn.bucket = l->bucket;
-    removal->txn.key = kept;
+    removal->txn.key = c->key;
     removal->txn.judge = judge;
-    return TARN_OK;
+    return removal;
 }
+
+static int add_candidate(struct lifecycle *l, enum candidate_kind kind, struct tn_str key,
+                         const struct store_head *head)
+{
+    struct candidate *c = &l->candidates[l->candidate_count];
+    assert(l->candidate_count < CANDIDATE_COUNT);
+    *c = (struct candidate){ .kind = kind, .head = *head };
+    int rc = tn_arena_str(&l->page, key, &c->key);
+    l->candidate_count += rc == TARN_OK;
+    return rc;
+}
+
+static int end_page(struct lifecycle *l);
 
 /* --- Objects --- */
 
@@ -154,18 +180,23 @@ static int on_object(void *user, struct tn_str key, const struct store_head *hea
     int rc = tn_buf_append_str(&l->last, key);
     if (rc < 0)
         return rc;
-    if (lifecycle_expires(l->rule, head->mtime_ms, l->day_ms) > tn_wall_ms())
+    if (!head || lifecycle_expires(l->rule, head->mtime_ms, l->day_ms) > tn_wall_ms())
         return TARN_OK;
-    struct lifecycle_object object = { .key = key,
-                                       .size = api_head_size(head),
-                                       .mtime_ms = head->mtime_ms };
-    if (lifecycle_has_tags(l->rule))
-        rc = read_tags(l, key, &object.tags);
+    return add_candidate(l, CANDIDATE_OBJECT, key, head);
+}
+
+static int judge_object(struct lifecycle *l, const struct candidate *c)
+{
+    struct lifecycle_object object = { .key = c->key,
+                                       .tags = TN_STR_EMPTY,
+                                       .size = api_head_size(&c->head),
+                                       .mtime_ms = c->head.mtime_ms };
+    int rc = lifecycle_has_tags(l->rule) ? read_tags(l, c->key, &object.tags) : TARN_OK;
     if (rc == TARN_OK)
         rc = lifecycle_rule_fits(l->rule, &l->page, &object);
-    if (rc == TARN_ENOTFOUND)
-        return TARN_OK;
-    return rc < 0 ? rc : remove_object(l, key, head);
+    if (rc == TARN_OK)
+        (void)remove_object(l, c);
+    return rc == TARN_ENOTFOUND ? TARN_OK : rc;
 }
 
 static int expire_objects(struct lifecycle *l)
@@ -182,7 +213,8 @@ static int expire_objects(struct lifecycle *l)
         rc = tn_arena_str(&l->page, tn_buf_str(&l->last), &query.after);
         if (rc == TARN_OK)
             rc = s->ops->list(s, &query, on_object, l, &more, NULL);
-        flush(l);
+        if (rc == TARN_OK)
+            rc = end_page(l);
     }
     return rc;
 }
@@ -196,25 +228,17 @@ static struct store_version version_of(const struct store_head *head)
     return (struct store_version){ STORE_NULL_VERSION, 0 };
 }
 
-static int remove_version(struct lifecycle *l, struct tn_str key, const struct store_head *head)
-{
-    int rc = remove_object(l, key, head);
-    if (rc == TARN_OK)
-        l->batch[l->batch_count - 1].txn.version = version_of(head);
-    return rc;
-}
-
 /* What only the version itself tells: its tags, and whether it is locked. One that is gone by now
  * counts as locked. */
-static int look_at(struct lifecycle *l, struct tn_str key, const struct store_head *head,
-                   struct tn_str *tags, bool *is_locked)
+static int look_at(struct lifecycle *l, const struct candidate *c, struct tn_str *tags,
+                   bool *is_locked)
 {
     struct store *s = l->api->store;
     struct store_object *object = NULL;
-    struct store_version version = version_of(head);
+    struct store_version version = version_of(&c->head);
     struct api_meta meta;
     *is_locked = true;
-    if (s->ops->version_open(s, l->bucket, key, &version, &object, NULL) < 0)
+    if (s->ops->version_open(s, l->bucket, c->key, &version, &object, NULL) < 0)
         return TARN_OK;
     int rc = api_meta_decode(s->ops->object_meta(object), &l->page, &meta);
     if (rc == TARN_OK)
@@ -225,24 +249,24 @@ static int look_at(struct lifecycle *l, struct tn_str key, const struct store_he
     return rc;
 }
 
-static int judge_version(struct lifecycle *l, struct tn_str key, const struct store_head *head)
+static int judge_version(struct lifecycle *l, const struct candidate *c)
 {
-    struct lifecycle_object object = { .key = key,
+    struct lifecycle_object object = { .key = c->key,
                                        .tags = TN_STR_EMPTY,
-                                       .size = api_head_size(head),
-                                       .mtime_ms = head->mtime_ms,
-                                       .is_marker = head->flags & STORE_IS_MARKER };
+                                       .size = api_head_size(&c->head),
+                                       .mtime_ms = c->head.mtime_ms,
+                                       .is_marker = c->head.flags & STORE_IS_MARKER };
     bool is_locked = false;
     int rc = TARN_OK;
-    if (lifecycle_has_tags(l->rule) || (head->attrs & API_ATTR_LOCK))
-        rc = look_at(l, key, head, &object.tags, &is_locked);
+    if (lifecycle_has_tags(l->rule) || (c->head.attrs & API_ATTR_LOCK))
+        rc = look_at(l, c, &object.tags, &is_locked);
     if (rc == TARN_OK && is_locked)
         return TARN_OK;
     if (rc == TARN_OK)
         rc = lifecycle_rule_fits(l->rule, &l->page, &object);
-    if (rc == TARN_ENOTFOUND)
-        return TARN_OK;
-    return rc < 0 ? rc : remove_version(l, key, head);
+    if (rc == TARN_OK)
+        remove_object(l, c)->txn.version = version_of(&c->head);
+    return rc == TARN_ENOTFOUND ? TARN_OK : rc;
 }
 
 /* A marker that hides nothing any more. */
@@ -256,7 +280,7 @@ static int end_key(struct lifecycle *l, struct tn_str key)
     bool is_due = xml_is_true(node, "ExpiredObjectDeleteMarker") ||
                   (tn_xml_child(node, "Days") &&
                    lifecycle_expires(l->rule, l->marker.mtime_ms, l->day_ms) <= tn_wall_ms());
-    return is_due ? judge_version(l, key, &l->marker) : TARN_OK;
+    return is_due ? add_candidate(l, CANDIDATE_VERSION, key, &l->marker) : TARN_OK;
 }
 
 static int take_noncurrent(struct lifecycle *l, struct tn_str key, const struct store_head *head)
@@ -269,8 +293,9 @@ static int take_noncurrent(struct lifecycle *l, struct tn_str key, const struct 
     if (!node || l->noncurrent_count <= xml_u64(node, "NewerNoncurrentVersions", 0))
         return TARN_OK;
     uint64_t days = xml_u64(node, "NoncurrentDays", UINT64_MAX);
-    return lifecycle_after(since, days, l->day_ms) > tn_wall_ms() ? TARN_OK
-                                                                  : judge_version(l, key, head);
+    if (lifecycle_after(since, days, l->day_ms) > tn_wall_ms())
+        return TARN_OK;
+    return add_candidate(l, CANDIDATE_VERSION, key, head);
 }
 
 static int on_version(void *user, struct tn_str key, const struct store_head *head, bool is_latest)
@@ -320,7 +345,8 @@ static int expire_versions(struct lifecycle *l)
             rc = s->ops->version_list(s, &query, on_version, l, &more, NULL);
         if (rc == TARN_OK && !more)
             rc = end_key(l, tn_buf_str(&l->last));
-        flush(l);
+        if (rc == TARN_OK)
+            rc = end_page(l);
     }
     return rc;
 }
@@ -340,16 +366,39 @@ static int on_upload(void *user, struct tn_str key, const char *upload_id,
         rc = tn_buf_append_text(&l->last_id, upload_id);
     if (rc < 0 || lifecycle_after(head->mtime_ms, days, l->day_ms) > tn_wall_ms())
         return rc;
-    struct tn_str kept;
-    rc = tn_arena_str(&l->page, key, &kept);
+    rc = add_candidate(l, CANDIDATE_UPLOAD, key, head);
     if (rc < 0)
         return rc;
+    struct candidate *c = &l->candidates[l->candidate_count - 1];
+    (void)snprintf(c->upload_id, sizeof c->upload_id, "%s", upload_id);
+    return TARN_OK;
+}
+
+static void abort_upload(struct lifecycle *l, const struct candidate *c)
+{
     struct removal *removal = next_removal(l);
     removal->txn.op = STORE_UPLOAD_ABORT;
     removal->txn.bucket = l->bucket;
-    removal->txn.key = kept;
-    (void)snprintf(removal->txn.upload_id, sizeof removal->txn.upload_id, "%s", upload_id);
-    return TARN_OK;
+    removal->txn.key = c->key;
+    memcpy(removal->txn.upload_id, c->upload_id, sizeof c->upload_id);
+}
+
+/* What the page found, once its listing is over. */
+static int end_page(struct lifecycle *l)
+{
+    int rc = TARN_OK;
+    for (size_t i = 0; rc == TARN_OK && i < l->candidate_count; i++) {
+        const struct candidate *c = &l->candidates[i];
+        if (c->kind == CANDIDATE_OBJECT)
+            rc = judge_object(l, c);
+        else if (c->kind == CANDIDATE_VERSION)
+            rc = judge_version(l, c);
+        else
+            abort_upload(l, c);
+    }
+    l->candidate_count = 0;
+    flush(l);
+    return rc;
 }
 
 static int abort_uploads(struct lifecycle *l)
@@ -369,7 +418,8 @@ static int abort_uploads(struct lifecycle *l)
             rc = tn_arena_str(&l->page, tn_buf_str(&l->last_id), &query.upload_after);
         if (rc == TARN_OK)
             rc = s->ops->upload_list(s, &query, on_upload, NULL, l, &more, NULL);
-        flush(l);
+        if (rc == TARN_OK)
+            rc = end_page(l);
     }
     return rc;
 }
@@ -393,13 +443,10 @@ static void run_rules(struct lifecycle *l)
     }
 }
 
-static int on_bucket(void *user, const struct store_bucket *bucket)
+static void run_bucket(struct lifecycle *l, struct tn_str name)
 {
-    struct lifecycle *l = user;
-    if (must_stop(l))
-        return TARN_ECANCELLED;
-    if (bucket_configs_get(l->api->configs, bucket->name, &l->config) < 0)
-        return TARN_OK; /* gone by now, or looked at again in the next pass */
+    if (bucket_configs_get(l->api->configs, name, &l->config) < 0)
+        return; /* gone by now, or looked at again in the next pass */
     l->bucket = bucket_config_name(l->config);
     l->removed_count = 0;
     run_rules(l);
@@ -408,7 +455,29 @@ static int on_bucket(void *user, const struct store_bucket *bucket)
                (unsigned long long)l->removed_count);
     bucket_config_unref(l->config);
     l->config = NULL;
-    return TARN_OK;
+}
+
+/* Those with rules, for when the listing is over. */
+static int on_bucket(void *user, const struct store_bucket *bucket)
+{
+    struct lifecycle *l = user;
+    struct tn_str sections[BUCKET_SECTION_COUNT];
+    int rc = bucket_sections_decode(bucket->meta, sections);
+    if (rc < 0 || sections[BUCKET_LIFECYCLE].len == 0)
+        return TARN_OK;
+    rc = tn_buf_append_str(&l->buckets, bucket->name);
+    return rc == TARN_OK ? tn_buf_append_char(&l->buckets, '\n') : rc;
+}
+
+static void run_buckets(struct lifecycle *l)
+{
+    l->buckets.len = 0;
+    int rc = l->api->store->ops->bucket_list(l->api->store, on_bucket, l);
+    if (rc < 0)
+        tn_log(TN_LOG_WARN, "event=lifecycle_failed status=%s", tarn_status_name(rc));
+    struct tn_str rest = tn_buf_str(&l->buckets);
+    while (rest.len && !must_stop(l))
+        run_bucket(l, tn_str_split(&rest, '\n'));
 }
 
 static void wait_for_next(struct lifecycle *l)
@@ -434,11 +503,8 @@ static void wait_for_next(struct lifecycle *l)
 static void *run(void *arg)
 {
     struct lifecycle *l = arg;
-    struct store *s = l->api->store;
     while (!must_stop(l)) {
-        int rc = s->ops->bucket_list(s, on_bucket, l);
-        if (rc < 0 && rc != TARN_ECANCELLED)
-            tn_log(TN_LOG_WARN, "event=lifecycle_failed status=%s", tarn_status_name(rc));
+        run_buckets(l);
         wait_for_next(l);
     }
     return NULL;
@@ -447,8 +513,10 @@ static void *run(void *arg)
 static void release(struct lifecycle *l)
 {
     tn_arena_release(&l->page);
+    tn_buf_release(&l->buckets);
     tn_buf_release(&l->last);
     tn_buf_release(&l->last_id);
+    tn_free(l->candidates);
     (void)pthread_cond_destroy(&l->shared.changed);
     (void)pthread_mutex_destroy(&l->shared.lock);
     tn_free(l);
@@ -460,9 +528,15 @@ int lifecycle_start(struct api *api, uint64_t day_s, struct lifecycle **out)
     struct lifecycle *l = tn_calloc(1, sizeof *l);
     if (!l)
         return TARN_ENOMEM;
+    l->candidates = tn_calloc(CANDIDATE_COUNT, sizeof *l->candidates);
+    if (!l->candidates) {
+        tn_free(l);
+        return TARN_ENOMEM;
+    }
     l->api = api;
     l->day_ms = day_s ? (int64_t)day_s * 1000 : LIFECYCLE_DAY_MS;
     tn_arena_init(&l->page, PAGE_ARENA_MAX);
+    l->buckets = TN_BUF_INIT(BUCKETS_LEN_MAX);
     l->last = TN_BUF_INIT(TN_KEY_LEN_MAX);
     l->last_id = TN_BUF_INIT(STORE_UPLOAD_ID_LEN);
     (void)pthread_mutex_init(&l->shared.lock, NULL);
