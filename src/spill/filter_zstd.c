@@ -73,13 +73,31 @@ struct zstd_reader {
     struct spill_reader base;
     ZSTD_DCtx *z;
     ZSTD_inBuffer in;
+    bool has_magic;
     bool is_source_over;
     bool is_over;
     char bytes[CHUNK_LEN];
 };
 
+/* libzstd may also take frames of its early versions, and frames to be skipped, which are not ours.
+ */
+static int read_magic(struct zstd_reader *r, struct tarn_error *err)
+{
+    static const unsigned char magic[] = { 0x28, 0xB5, 0x2F, 0xFD };
+    int64_t n = spill_read_full(r->base.source, r->bytes, sizeof magic, err);
+    if (n < 0)
+        return (int)n;
+    if (n != sizeof magic || memcmp(r->bytes, magic, sizeof magic) != 0)
+        return tn_fail(err, TARN_ECORRUPT, "could not read a buffer: it is no zstd frame");
+    r->in = (ZSTD_inBuffer){ r->bytes, sizeof magic, 0 };
+    r->has_magic = true;
+    return TARN_OK;
+}
+
 static int refill(struct zstd_reader *r, struct tarn_error *err)
 {
+    if (!r->has_magic)
+        return read_magic(r, err);
     if (r->in.pos < r->in.size || r->is_source_over)
         return TARN_OK;
     int64_t n = r->base.source->read(r->base.source, r->bytes, sizeof r->bytes, err);
