@@ -20,7 +20,6 @@
 #include "server/api/bucket_forms.h"
 #include "server/api/lifecycle.h"
 #include "server/api/router.h"
-#include "server/api/version.h"
 
 /* --- Room for checking signatures: as many as threads that check at the same time --- */
 
@@ -401,7 +400,7 @@ static enum tn_s3_code find_op(struct api_req *r)
     enum tn_s3_code code = api_route_find(&route, &r->op);
     if (code == TN_S3_OK)
         r->http->op = r->op->name;
-    return code ? code : version_read(r);
+    return code;
 }
 
 /* Monitors ask without credentials; a signed request means a bucket of that name. */

@@ -86,7 +86,6 @@ struct api_req {
     struct tn_str bucket;         /* decoded; empty at service level */
     struct bucket_config *config; /* of the bucket; NULL until api_bucket_check() */
     struct tn_str key;            /* decoded; empty at bucket level */
-    struct store_version version; /* of the key; version.h */
     bool is_head;
     bool is_answered;
     bool is_cors_answered; /* nothing to add */

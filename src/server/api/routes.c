@@ -35,15 +35,11 @@
 #define SUB_RETENTION (UINT64_C(1) << 25)
 #define SUB_TAGGING (UINT64_C(1) << 26)
 #define SUB_WEBSITE (UINT64_C(1) << 27)
-#define SUB_VERSION_ID (UINT64_C(1) << 28)
-#define SUB_VERSIONS (UINT64_C(1) << 29)
-#define SUB_VERSION_ID (UINT64_C(1) << 40)
 
 static const struct {
     const char *name;
     uint64_t bit;
 } known_subs[] = {
-    { "versionId", SUB_VERSION_ID },
     { "location", SUB_LOCATION },
     { "versioning", SUB_VERSIONING },
     { "uploads", SUB_UPLOADS },
@@ -72,8 +68,6 @@ static const struct {
     { "retention", SUB_RETENTION },
     { "tagging", SUB_TAGGING },
     { "website", SUB_WEBSITE },
-    { "versionId", SUB_VERSION_ID },
-    { "versions", SUB_VERSIONS },
 };
 
 /* Sub-resources that S3 defines and no row understands yet: never ignored, or a request to tag an
@@ -94,6 +88,7 @@ static const char *const foreign_subs[] = {
     "select-type",
     "session",
     "torrent",
+    "versionId",
     "versions",
 };
 
@@ -223,13 +218,6 @@ const struct api_op api_ops[] = {
       .is_on_worker = true,
       .check = upload_list_check,
       .run = upload_list_run },
-    { .name = "ListObjectVersions",
-      .method = "GET",
-      .level = API_BUCKET,
-      .needs = SUB_VERSIONS,
-      .is_on_worker = true,
-      .check = versions_check,
-      .run = versions_run },
     { .name = "ListObjectsV2",
       .method = "GET",
       .level = API_BUCKET,
@@ -269,8 +257,6 @@ const struct api_op api_ops[] = {
       .method = "GET",
       .level = API_OBJECT,
       .needs = SUB_ACL,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .check = api_bucket_check,
       .run = object_acl_get_run },
@@ -278,8 +264,6 @@ const struct api_op api_ops[] = {
       .method = "PUT",
       .level = API_OBJECT,
       .needs = SUB_ACL,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .body = API_BODY_XML,
       .check = setting_put_check,
       .run = object_acl_put_run },
@@ -287,8 +271,6 @@ const struct api_op api_ops[] = {
       .method = "GET",
       .level = API_OBJECT,
       .needs = SUB_TAGGING,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .check = api_bucket_check,
       .run = object_tagging_get_run },
@@ -296,8 +278,6 @@ const struct api_op api_ops[] = {
       .method = "PUT",
       .level = API_OBJECT,
       .needs = SUB_TAGGING,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .body = API_BODY_XML,
       .check = setting_put_check,
       .run = object_tagging_put_run },
@@ -305,8 +285,6 @@ const struct api_op api_ops[] = {
       .method = "GET",
       .level = API_OBJECT,
       .needs = SUB_RETENTION,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .check = api_bucket_check,
       .run = retention_get_run },
@@ -314,8 +292,6 @@ const struct api_op api_ops[] = {
       .method = "PUT",
       .level = API_OBJECT,
       .needs = SUB_RETENTION,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .body = API_BODY_XML,
       .check = setting_put_check,
       .run = retention_put_run },
@@ -323,8 +299,6 @@ const struct api_op api_ops[] = {
       .method = "GET",
       .level = API_OBJECT,
       .needs = SUB_LEGAL_HOLD,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .check = api_bucket_check,
       .run = legal_hold_get_run },
@@ -332,8 +306,6 @@ const struct api_op api_ops[] = {
       .method = "PUT",
       .level = API_OBJECT,
       .needs = SUB_LEGAL_HOLD,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .body = API_BODY_XML,
       .check = setting_put_check,
       .run = legal_hold_put_run },
@@ -341,16 +313,12 @@ const struct api_op api_ops[] = {
       .method = "DELETE",
       .level = API_OBJECT,
       .needs = SUB_TAGGING,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .run = object_tagging_delete_run },
     { .name = "GetObjectAttributes",
       .method = "GET",
       .level = API_OBJECT,
       .needs = SUB_ATTRIBUTES,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .check = attributes_check,
       .run = attributes_run },
@@ -358,8 +326,6 @@ const struct api_op api_ops[] = {
       .method = "POST",
       .level = API_OBJECT,
       .needs = SUB_RESTORE,
-      .allows = SUB_VERSION_ID,
-      .allows = SUB_VERSION_ID,
       .body = API_BODY_XML,
       .check = setting_put_check,
       .run = restore_run },
@@ -373,13 +339,13 @@ const struct api_op api_ops[] = {
     { .name = "GetObject",
       .method = "GET",
       .level = API_OBJECT,
-      .allows = SUB_PART_NUMBER | SUB_VERSION_ID,
+      .allows = SUB_PART_NUMBER,
       .check = object_get_check,
       .run = object_get_run },
     { .name = "HeadObject",
       .method = "HEAD",
       .level = API_OBJECT,
-      .allows = SUB_PART_NUMBER | SUB_VERSION_ID,
+      .allows = SUB_PART_NUMBER,
       .check = object_get_check,
       .run = object_get_run },
     { .name = "UploadPartCopy",
@@ -436,7 +402,6 @@ const struct api_op api_ops[] = {
     { .name = "DeleteObject",
       .method = "DELETE",
       .level = API_OBJECT,
-      .allows = SUB_VERSION_ID,
       .check = object_delete_check,
       .run = object_delete_run },
 };
