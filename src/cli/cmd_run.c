@@ -32,8 +32,9 @@ struct line {
 /* Commands that read standard input, write data to standard output, or last. */
 static bool is_refused(const char *name)
 {
-    static const char *const refused[] = { "run",  "pipe", "cat",    "help", "completion",
-                                           "mock", "lock", "buffer", "admin" };
+    static const char *const refused[] = { "run",        "pipe",   "cat",    "help",
+                                           "completion", "mock",   "lock",   "buffer",
+                                           "admin",      "doctor", "version" };
     for (size_t i = 0; i < TN_COUNT(refused); i++) {
         if (strcmp(refused[i], name) == 0)
             return true;

@@ -228,3 +228,16 @@ def test_completion_scripts_name_everything(env, shell):
     script = tarn(env, "completion", shell).stdout.decode()
     for word in ("select-class", "presign", "no-clobber", "endpoint", "completion names"):
         assert word in script
+
+
+@pytest.mark.parametrize("line", ["doctor", "version", "completion bash", "help", "admin user list", "run x"])
+def test_not_a_line_of_run(env, line):
+    done = tarn(env, "run", input=f"{line}\n".encode(), status=1)
+    assert b"cannot be a line of run" in done.stderr
+
+
+def test_lines_of_run(env, s3, bucket):
+    put(s3, bucket, "k")
+    script = f"tag s3://{bucket}/k a=b\ndu s3://{bucket}\nfind s3://{bucket}\nattr s3://{bucket}/k\n"
+    tarn(env, "run", input=script.encode())
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [{"Key": "a", "Value": "b"}]
