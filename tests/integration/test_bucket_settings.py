@@ -30,7 +30,6 @@ ABSENT = [
     ("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration"),
     ("get_bucket_cors", "NoSuchCORSConfiguration"),
     ("get_bucket_policy", "NoSuchBucketPolicy"),
-    ("get_bucket_policy_status", "NoSuchBucketPolicy"),
     ("get_bucket_encryption", "ServerSideEncryptionConfigurationNotFoundError"),
     ("get_public_access_block", "NoSuchPublicAccessBlockConfiguration"),
     ("get_bucket_ownership_controls", "OwnershipControlsNotFoundError"),

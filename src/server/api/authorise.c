@@ -190,6 +190,7 @@ static enum tn_s3_code refuse_missing(const struct api_question *q)
 {
     struct api_question list = *q;
     list.action = "s3:ListBucket";
+    list.prefix = q->key;
     list.key = TN_STR_EMPTY;
     return ask(&list) ? TN_S3_NO_SUCH_KEY : TN_S3_ACCESS_DENIED;
 }
@@ -249,6 +250,7 @@ static struct api_question question(struct api_req *r, const struct bucket_confi
                                   .action = action,
                                   .key = r->key,
                                   .version = tn_query_value(&r->query, "versionId"),
+                                  .prefix = TN_STR_EMPTY,
                                   .tags = TN_STR_EMPTY,
                                   .acl = TN_STR_EMPTY,
                                   .owner = TN_STR_EMPTY };

@@ -55,12 +55,13 @@ struct api_question {
     const char *action;
     struct tn_str key;
     struct tn_str version;
-    bool has_object;     /* tags and ACL are known, perhaps that there is no object */
-    bool is_missing;     /* there is no such object */
-    bool asks_for_tags;  /* a condition wanted those of the object, and they were not known */
-    struct tn_str tags;  /* of the object: a=b&c=d, encoded */
-    struct tn_str acl;   /* of the object, acl.h */
-    struct tn_str owner; /* of the object: canonical id; empty: the bucket's */
+    struct tn_str prefix; /* s3:prefix for a request that has no such parameter */
+    bool has_object;      /* tags and ACL are known, perhaps that there is no object */
+    bool is_missing;      /* there is no such object */
+    bool asks_for_tags;   /* a condition wanted those of the object, and they were not known */
+    struct tn_str tags;   /* of the object: a=b&c=d, encoded */
+    struct tn_str acl;    /* of the object, acl.h */
+    struct tn_str owner;  /* of the object: canonical id; empty: the bucket's */
 };
 
 /* As policy_request.values, with a struct api_question. */

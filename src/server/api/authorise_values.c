@@ -149,6 +149,8 @@ static size_t referer(struct api_question *q, struct tn_str rest, struct tn_str 
 static size_t parameter(struct api_question *q, struct tn_str rest, struct tn_str *out, size_t cap)
 {
     (void)cap;
+    if (q->prefix.len && tn_str_eq(rest, TN_STR("prefix")))
+        return one(q->prefix, out);
     for (size_t i = 0; i < q->r->query.count; i++) {
         if (!tn_str_eq_nocase(q->r->query.params[i].name, rest))
             continue;

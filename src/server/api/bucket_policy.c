@@ -2,6 +2,7 @@
 /* A bucket's policy: get, put, and whether it opens the bucket to everybody. */
 
 #include "proto/xml.h"
+#include "server/api/acl.h"
 #include "server/api/ops.h"
 #include "server/api/settings.h"
 #include "server/auth/policy.h"
@@ -59,12 +60,13 @@ enum tn_s3_code policy_status_run(struct api_req *r)
     enum tn_s3_code code = api_bucket_check(r);
     if (code)
         return code;
-    if (bucket_config_get(r->config, BUCKET_POLICY).len == 0)
-        return TN_S3_NO_SUCH_BUCKET_POLICY;
+    /* A bucket without a policy has a status, too: its ACL may open it. */
     const struct policy *policy = bucket_config_form(r->config, BUCKET_POLICY);
+    bool is_public =
+        policy_is_public(policy) || acl_is_public(bucket_config_get(r->config, BUCKET_ACL));
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
     tn_xml_root(&w, "PolicyStatus", TN_XML_S3_NAMESPACE);
-    tn_xml_bool(&w, "IsPublic", policy && policy_is_public(policy));
+    tn_xml_bool(&w, "IsPublic", is_public);
     tn_xml_close(&w, "PolicyStatus");
     return api_reply_xml(r, &w);
 }

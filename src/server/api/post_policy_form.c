@@ -74,6 +74,11 @@ static enum tn_s3_code check_policy(struct post_form *f)
         return TN_S3_OK;
     if (f->count == POST_FIELD_COUNT_MAX)
         return TN_S3_MALFORMED_POST_REQUEST;
+    /* Conditions are about the key that it will be. */
+    for (size_t i = 0; i < f->count; i++) {
+        if (tn_str_eq_nocase(f->fields[i].name, TN_STR("key")))
+            f->fields[i].value = r->key;
+    }
     f->fields[f->count] = (struct tn_header){ TN_STR("bucket"), r->bucket };
     int rc = post_policy_check(&f->arena, policy, f->fields, f->count + 1, tn_wall_ms(), &f->policy,
                                &err);

@@ -354,6 +354,9 @@ static int check_shape(const struct reader *y, json_t *const found[E_COUNT])
         rc = need_one(y, found, E_RESOURCE, E_NOT_RESOURCE);
     if (rc < 0)
         return rc;
+    if (y->kind == POLICY_BUCKET && found[E_NOT_PRINCIPAL] &&
+        tn_str_eq(text_of(found[E_EFFECT]), TN_STR("Allow")))
+        return fail(y, "Allow with NotPrincipal is not allowed.");
     if (y->kind == POLICY_IDENTITY && has_principal)
         return fail(y, "Policy document should not specify a principal.");
     if (y->kind == POLICY_TRUST && has_resource)
@@ -379,10 +382,9 @@ static bool is_any(struct tn_str pattern)
 }
 
 /* In buckets S3's actions only; elsewhere any service's. */
-static int check_actions(const struct reader *y, const struct statement *s, unsigned *levels)
+static int check_actions(const struct reader *y, const struct statement *s)
 {
     const struct tn_str s3 = TN_STR("s3:");
-    *levels = 0;
     for (size_t i = 0; i < s->actions.count; i++) {
         struct tn_str action = s->actions.items[i];
         unsigned own = y->kind == POLICY_BUCKET ? policy_action_levels(action) : 0;
@@ -391,16 +393,14 @@ static int check_actions(const struct reader *y, const struct statement *s, unsi
         bool is_s3 = is_any(action) || tn_str_eq_nocase(tn_str_sub(action, 0, 3), s3);
         if (y->kind == POLICY_BUCKET && (!is_s3 || own == ACTION_UNKNOWN))
             return fail(y, "Policy has invalid action");
-        *levels |= own;
     }
     return TARN_OK;
 }
 
-static int check_resources(const struct reader *y, const struct statement *s, unsigned *levels)
+static int check_resources(const struct reader *y, const struct statement *s)
 {
     const struct tn_str arn = TN_STR("arn:");
     const struct tn_str s3 = TN_STR("arn:aws:s3:::");
-    *levels = 0;
     for (size_t i = 0; i < s->resources.count; i++) {
         struct tn_str r = s->resources.items[i];
         if (y->kind != POLICY_BUCKET) {
@@ -408,49 +408,36 @@ static int check_resources(const struct reader *y, const struct statement *s, un
                 return fail(y, "Resource must be in ARN format or \"*\".");
             continue;
         }
-        if (is_any(r)) {
-            *levels |= ACTION_BUCKET | ACTION_OBJECT;
+        if (is_any(r))
             continue;
-        }
         if (!tn_str_starts(r, s3) || r.len == s3.len)
             return fail(y, "Policy has invalid resource");
         r = tn_str_sub(r, s3.len, SIZE_MAX);
         size_t slash = tn_str_find_char(r, '/');
         struct tn_str name = tn_str_sub(r, 0, slash);
         bool has_variable = policy_pattern_has(name, PATTERN_OPEN);
-        bool is_open = has_variable || policy_pattern_has(name, PATTERN_ANY) ||
-                       policy_pattern_has(name, PATTERN_ONE);
         if (y->bucket.len && !has_variable && !s->is_not_resource &&
             !policy_pattern_match(name, y->bucket, false, NULL))
             return fail(y, "Policy has invalid resource");
-        *levels |= slash != SIZE_MAX ? ACTION_OBJECT : ACTION_BUCKET;
-        if (is_open && slash == SIZE_MAX)
-            *levels |= ACTION_OBJECT;
     }
     return TARN_OK;
 }
 
 static int read_actions(const struct reader *y, json_t *const found[E_COUNT], struct statement *s)
 {
-    unsigned of_actions = 0;
-    unsigned of_resources = 0;
     s->is_not_action = found[E_NOT_ACTION] != NULL;
     s->is_not_resource = found[E_NOT_RESOURCE] != NULL;
     int rc = read_list(y, s->is_not_action ? found[E_NOT_ACTION] : found[E_ACTION], false,
                        "Policy has invalid action", &s->actions);
     if (rc == TARN_OK)
-        rc = check_actions(y, s, &of_actions);
+        rc = check_actions(y, s);
     if (rc < 0 || y->kind == POLICY_TRUST)
         return rc;
     rc = read_list(y, s->is_not_resource ? found[E_NOT_RESOURCE] : found[E_RESOURCE],
                    y->has_variables, "Policy has invalid resource", &s->resources);
     if (rc == TARN_OK)
-        rc = check_resources(y, s, &of_resources);
-    if (rc < 0 || y->kind != POLICY_BUCKET || s->is_not_action || s->is_not_resource)
-        return rc;
-    return of_actions & of_resources
-               ? TARN_OK
-               : fail(y, "Action does not apply to any resource(s) in statement");
+        rc = check_resources(y, s);
+    return rc;
 }
 
 static int read_statement(const struct reader *y, json_t *json, struct statement *out)

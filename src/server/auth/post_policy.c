@@ -117,7 +117,9 @@ static int check_object(struct judge *j, json_t *object)
 static bool is_free(struct tn_str name)
 {
     const struct tn_str ignored = TN_STR("x-ignore-");
-    if (tn_str_eq_nocase(tn_str_sub(name, 0, ignored.len), ignored))
+    const struct tn_str checksum = TN_STR("x-amz-checksum-");
+    if (tn_str_eq_nocase(tn_str_sub(name, 0, ignored.len), ignored) ||
+        tn_str_eq_nocase(tn_str_sub(name, 0, checksum.len), checksum))
         return true;
     for (size_t i = 0; i < TN_COUNT(free_fields); i++) {
         if (tn_str_eq_nocase(name, tn_str_from(free_fields[i])))
