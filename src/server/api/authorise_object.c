@@ -3,6 +3,7 @@
 
 #include "server/api/authorise.h"
 #include "server/api/owner.h"
+#include "server/api/version.h"
 
 static enum tn_s3_code take(struct api_question *q, const struct store_object *object)
 {
@@ -27,7 +28,13 @@ enum tn_s3_code api_question_look(struct api_question *q)
     struct store_object *object = NULL;
     struct tarn_error err = { 0 };
     q->has_object = true;
-    int rc = s->ops->object_open(s, bucket_config_name(q->config), q->key, true, &object, &err);
+    struct store_version version = { .kind = STORE_CURRENT };
+    if (q->version.len && version_parse(q->r, q->version, &version) != TN_S3_OK)
+        return TN_S3_INVALID_ARGUMENT;
+    struct tn_str bucket = bucket_config_name(q->config);
+    int rc = version.kind == STORE_CURRENT
+                 ? s->ops->object_open(s, bucket, q->key, true, &object, &err)
+                 : s->ops->version_open(s, bucket, q->key, &version, &object, &err);
     q->is_missing = rc == TARN_ENOTFOUND || rc == TARN_ENOBUCKET;
     if (q->is_missing)
         return TN_S3_OK;

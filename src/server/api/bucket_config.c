@@ -303,6 +303,13 @@ static struct bucket_change *dequeue(struct bucket_configs *configs, struct buck
     return next;
 }
 
+static enum store_versioning versioning_of(struct tn_str text)
+{
+    if (text.len == 0)
+        return STORE_UNVERSIONED;
+    return tn_str_eq(text, TN_STR("Enabled")) ? STORE_VERSIONS_ENABLED : STORE_VERSIONS_SUSPENDED;
+}
+
 static int prepare(struct bucket_change *change)
 {
     struct bucket_config *now = NULL;
@@ -321,6 +328,7 @@ static int prepare(struct bucket_change *change)
         rc = change->edit(change, now, sections);
     if (rc == TARN_OK)
         rc = bucket_sections_encode(sections, &change->meta);
+    change->versioning = versioning_of(sections[BUCKET_VERSIONING]);
     bucket_config_unref(now);
     return rc;
 }
@@ -338,6 +346,7 @@ static int start(struct bucket_change *change)
     change->txn = (struct store_txn){ .op = change->op,
                                       .bucket = change->name,
                                       .meta = tn_buf_str(&change->meta),
+                                      .versioning = change->versioning,
                                       .done = on_committed,
                                       .user = change };
     s->ops->commit(s, &change->txn);

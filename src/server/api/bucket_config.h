@@ -95,6 +95,7 @@ struct bucket_change {
     struct bucket_configs *configs;
     struct store_txn txn;
     struct tn_buf meta;
+    enum store_versioning versioning; /* as the section says */
     struct bucket_change *next; /* among those under way */
 };
 

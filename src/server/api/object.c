@@ -8,6 +8,7 @@
 #include "server/api/object_features.h"
 #include "server/api/object_lock.h"
 #include "server/api/sse.h"
+#include "server/api/version.h"
 
 static const char user_prefix[] = "x-amz-meta-";
 enum { USER_PREFIX_LEN = sizeof user_prefix - 1 };
@@ -180,8 +181,12 @@ enum tn_s3_code object_source_read(struct api_req *r, struct object_source *out)
                        "key: sourcebucket/sourcekey");
     if (rc < 0)
         return api_from_status(r, rc, NULL);
-    if (source.version_id.len)
-        return api_err(r, TN_S3_NOT_IMPLEMENTED, "Versions of a copy source are not implemented.");
+    out->version = (struct store_version){ .kind = STORE_CURRENT };
+    if (source.version_id.len) {
+        enum tn_s3_code code = version_parse(r, source.version_id, &out->version);
+        if (code)
+            return code;
+    }
     out->bucket = source.bucket;
     out->key = source.key;
     api_cond_read(r, "x-amz-copy-source-", &out->cond);
@@ -190,13 +195,10 @@ enum tn_s3_code object_source_read(struct api_req *r, struct object_source *out)
 
 enum tn_s3_code object_source_open(struct api_req *r, const struct object_source *source)
 {
-    struct store *s = r->api->store;
-    struct tarn_error err = { 0 };
-    if (r->object)
-        s->ops->object_close(TN_TAKE(r->object));
-    int rc = s->ops->object_open(s, source->bucket, source->key, true, &r->object, &err);
-    if (rc < 0)
-        return api_from_status(r, rc, &err);
+    const struct store *s = r->api->store;
+    enum tn_s3_code code = version_open(r, source->bucket, source->key, &source->version);
+    if (code) /* a delete marker cannot be copied */
+        return code == TN_S3_METHOD_NOT_ALLOWED ? TN_S3_INVALID_REQUEST : code;
 
     char etag[API_ETAG_LEN];
     const struct store_head *head = s->ops->object_head(r->object);
@@ -204,8 +206,8 @@ enum tn_s3_code object_source_open(struct api_req *r, const struct object_source
     if (tn_precond_copy_source(&source->cond, (struct tn_str){ etag, len },
                                head->mtime_ms / 1000) != TN_PRECOND_PASS)
         return TN_S3_PRECONDITION_FAILED;
-    rc = api_meta_decode(s->ops->object_meta(r->object), &r->http->arena, &r->meta);
-    enum tn_s3_code code = api_from_status(r, rc, NULL);
+    int rc = api_meta_decode(s->ops->object_meta(r->object), &r->http->arena, &r->meta);
+    code = api_from_status(r, rc, NULL);
     if (code == TN_S3_OK)
         code = archive_check_read(r, head);
     return code ? code : sse_open(r, "x-amz-copy-source-");

@@ -17,6 +17,7 @@ TN_MUST_USE enum tn_s3_code object_meta_store(struct api_req *r);
 
 /* Where a copy comes from, and on what conditions. */
 struct object_source {
+    struct store_version version;
     struct tn_str bucket;
     struct tn_str key;
     struct tn_precond cond;

@@ -4,17 +4,15 @@
 #include "server/api/object_change.h"
 
 #include "server/api/object.h"
+#include "server/api/version.h"
 
 enum tn_s3_code object_change_open(struct api_req *r)
 {
-    struct store *s = r->api->store;
-    struct tarn_error err = { 0 };
-    if (r->object)
-        s->ops->object_close(TN_TAKE(r->object));
-    int rc = s->ops->object_open(s, r->bucket, r->key, true, &r->object, &err);
-    if (rc < 0)
-        return api_from_status(r, rc, &err);
-    rc = api_meta_decode(s->ops->object_meta(r->object), &r->http->arena, &r->meta);
+    const struct store *s = r->api->store;
+    enum tn_s3_code code = version_open(r, r->bucket, r->key, &r->version);
+    if (code)
+        return code;
+    int rc = api_meta_decode(s->ops->object_meta(r->object), &r->http->arena, &r->meta);
     return api_from_status(r, rc, NULL);
 }
 
@@ -27,7 +25,10 @@ static enum tn_s3_code on_changed(struct api_req *r)
         return TN_S3_OK;
     }
     enum tn_s3_code code = api_commit_code(r);
-    return code ? code : api_reply_empty(r, r->edit_status);
+    if (code)
+        return code;
+    version_add_header(r, "x-amz-version-id", &r->txn.head);
+    return api_reply_empty(r, r->edit_status);
 }
 
 static enum tn_s3_code try_change(struct api_req *r)
@@ -40,6 +41,7 @@ static enum tn_s3_code try_change(struct api_req *r)
     r->txn = (struct store_txn){ .op = STORE_PUT, .bucket = r->bucket, .key = r->key };
     r->txn.head = *r->api->store->ops->object_head(r->object);
     r->txn.source = r->object;
+    r->txn.keeps_version = true;
     code = object_meta_store(r);
     return code ? code : api_commit(r, on_changed);
 }

@@ -6,6 +6,7 @@
 #include "server/api/object_features.h"
 #include "server/api/ops.h"
 #include "server/api/sse.h"
+#include "server/api/version.h"
 
 struct copy_state {
     struct object_source source;
@@ -66,8 +67,9 @@ enum tn_s3_code object_copy_check(struct api_req *r)
 static enum tn_s3_code check_source(struct api_req *r, const struct copy_state *state,
                                     const struct store_head *head)
 {
-    bool is_same =
-        tn_str_eq(state->source.bucket, r->bucket) && tn_str_eq(state->source.key, r->key);
+    bool is_same = tn_str_eq(state->source.bucket, r->bucket) &&
+                   tn_str_eq(state->source.key, r->key) &&
+                   state->source.version.kind == STORE_CURRENT;
     bool is_changed =
         state->is_replaced ||
         (state->has_class && state->storage_class != api_attrs_class(head->attrs)) ||
@@ -167,6 +169,9 @@ static enum tn_s3_code on_copied(struct api_req *r)
     if (code)
         return code;
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
+    version_add_new(r, &r->txn.head);
+    version_add_header(r, "x-amz-copy-source-version-id",
+                       r->api->store->ops->object_head(r->object));
     sse_add_headers(r, &r->meta);
     tn_xml_root(&w, "CopyObjectResult", TN_XML_S3_NAMESPACE);
     api_xml_time(&w, "LastModified", r->txn.head.mtime_ms);

@@ -7,10 +7,13 @@
 #include "proto/name.h"
 #include "proto/xml.h"
 #include "server/api/authorise.h"
+#include "server/api/object_lock.h"
 #include "server/api/ops.h"
-#include "server/api/request.h"
+#include "server/api/version.h"
 
 /* --- One --- */
+
+static enum tn_s3_code delete_unlocked(struct api_req *r);
 
 static enum tn_s3_code read_conditions(struct api_req *r)
 {
@@ -37,15 +40,90 @@ enum tn_s3_code object_delete_check(struct api_req *r)
     return code ? code : api_bucket_check(r);
 }
 
+/* A marker was put, or one was removed. */
+static bool is_about_marker(const struct store_txn *txn)
+{
+    bool is_new = txn->version.kind == STORE_CURRENT;
+    return (is_new || txn->existed) && txn->head.flags & STORE_IS_MARKER;
+}
+
 static enum tn_s3_code on_deleted(struct api_req *r)
 {
+    if (r->cond.seq && r->cond.refused == TN_S3_OPERATION_ABORTED &&
+        ++r->retry_count < API_RETRY_COUNT_MAX) {
+        api_run_on_worker(r, delete_unlocked);
+        return TN_S3_OK;
+    }
     enum tn_s3_code code = api_commit_code(r);
-    return code ? code : api_reply_empty(r, 204);
+    if (code)
+        return code;
+    if (is_about_marker(&r->txn))
+        api_add_text(r, "x-amz-delete-marker", "true");
+    if (r->version.kind != STORE_CURRENT)
+        api_add(r, "x-amz-version-id", tn_query_value(&r->query, "versionId"));
+    else if (r->txn.head.flags & STORE_IS_MARKER)
+        version_add_header(r, "x-amz-version-id", &r->txn.head);
+    return api_reply_empty(r, 204);
+}
+
+/* Does a lock keep this version? `seq` is its state that was looked at, 0 for none. May wait. */
+static enum tn_s3_code check_lock(struct api_req *r, const struct store_txn *txn,
+                                  struct tn_str version, uint64_t *seq)
+{
+    struct store *s = r->api->store;
+    struct store_object *o = NULL;
+    struct api_meta meta;
+    struct tarn_error err = { 0 };
+    *seq = 0;
+    int rc = s->ops->version_open(s, txn->bucket, txn->key, &txn->version, &o, &err);
+    if (rc == TARN_ENOTFOUND)
+        return TN_S3_OK;
+    if (rc < 0)
+        return api_from_status(r, rc, &err);
+    const struct store_head *head = s->ops->object_head(o);
+    enum tn_s3_code code = TN_S3_OK;
+    *seq = head->seq;
+    if (!(head->flags & STORE_IS_MARKER) && head->attrs & API_ATTR_LOCK) {
+        bool may_bypass =
+            lock_wants_bypass(r) &&
+            api_may(r, "s3:BypassGovernanceRetention", txn->bucket, txn->key, version) == TN_S3_OK;
+        rc = api_meta_decode(s->ops->object_meta(o), &r->http->arena, &meta);
+        code = rc < 0 ? api_from_status(r, rc, NULL)
+                      : lock_check_delete(r, &meta, may_bypass, tn_wall_ms());
+    }
+    s->ops->object_close(o);
+    return code;
+}
+
+/* Only what is removed for good is asked about: a marker takes nothing away. */
+static bool must_check_lock(const struct api_req *r, const struct store_version *version)
+{
+    return version->kind != STORE_CURRENT && r->config &&
+           bucket_config_get(r->config, BUCKET_OBJECT_LOCK).len;
+}
+
+static void fill_delete(struct api_req *r)
+{
+    r->txn = (struct store_txn){
+        .op = STORE_DELETE, .bucket = r->bucket, .key = r->key, .version = r->version
+    };
+}
+
+static enum tn_s3_code delete_unlocked(struct api_req *r)
+{
+    fill_delete(r);
+    enum tn_s3_code code =
+        check_lock(r, &r->txn, tn_query_value(&r->query, "versionId"), &r->cond.seq);
+    return code ? code : api_commit(r, on_deleted);
 }
 
 enum tn_s3_code object_delete_run(struct api_req *r)
 {
-    r->txn = (struct store_txn){ .op = STORE_DELETE, .bucket = r->bucket, .key = r->key };
+    if (must_check_lock(r, &r->version)) {
+        api_run_on_worker(r, delete_unlocked);
+        return TN_S3_OK;
+    }
+    fill_delete(r);
     return api_commit(r, on_deleted);
 }
 
@@ -56,6 +134,8 @@ struct delete_entry {
     struct api_cond cond;
     struct api_req *r;
     struct tn_str key;
+    struct tn_str version_text; /* as sent */
+    struct store_version version;
     enum tn_s3_code code; /* why it was not even tried */
 };
 
@@ -91,13 +171,15 @@ static enum tn_s3_code read_entry_conditions(struct delete_entry *e, const struc
     return TN_S3_OK;
 }
 
-static enum tn_s3_code read_entry(struct delete_entry *e, const struct tn_xml_node *node)
+static enum tn_s3_code read_entry(struct api_req *r, struct delete_entry *e,
+                                  const struct tn_xml_node *node)
 {
     e->key = tn_xml_child_text_raw(node, "Key");
     if (e->key.len == 0)
         return TN_S3_MALFORMED_XML;
-    if (tn_xml_child_text(node, "VersionId").len)
-        e->code = TN_S3_NOT_IMPLEMENTED;
+    e->version_text = tn_xml_child_text(node, "VersionId");
+    if (e->version_text.len && version_parse(r, e->version_text, &e->version))
+        e->code = TN_S3_NO_SUCH_VERSION;
     int rc = tn_key_check(e->key);
     if (rc < 0)
         e->code = rc == TARN_ETOOBIG ? TN_S3_KEY_TOO_LONG : TN_S3_INVALID_ARGUMENT;
@@ -130,7 +212,7 @@ static enum tn_s3_code read_entries(struct api_req *r, struct delete_state *stat
     if (tn_arena_defer(&r->http->arena, tn_free, state->entries) < 0)
         return TN_S3_SERVICE_UNAVAILABLE;
     for (; node; node = tn_xml_next(node)) {
-        enum tn_s3_code code = read_entry(&state->entries[state->count++], node);
+        enum tn_s3_code code = read_entry(r, &state->entries[state->count++], node);
         if (code)
             return code;
     }
@@ -147,6 +229,14 @@ static void write_entry(struct tn_xml_writer *w, const struct delete_entry *e, b
     const char *name = code ? "Error" : "Deleted";
     tn_xml_open(w, name);
     tn_xml_str(w, "Key", e->key);
+    if (e->version_text.len)
+        tn_xml_str(w, "VersionId", e->version_text);
+    if (!code && is_about_marker(&e->txn)) {
+        char text[API_VERSION_ID_LEN];
+        version_id(&e->txn.head, text);
+        tn_xml_bool(w, "DeleteMarker", true);
+        tn_xml_text(w, "DeleteMarkerVersionId", text);
+    }
     if (code) {
         tn_xml_text(w, "Code", tn_s3_error(code)->code);
         tn_xml_text(w, "Message", tn_s3_error(code)->message);
@@ -185,17 +275,25 @@ static int on_entry_judge(struct store_txn *txn, const struct store_head *curren
     return e->cond.refused ? TARN_EPRECOND : TARN_OK;
 }
 
-static void start_entry(struct api_req *r, struct delete_entry *e)
+static void fill_entry(struct api_req *r, struct delete_entry *e)
 {
     e->r = r;
-    e->txn = (struct store_txn){ .op = STORE_DELETE, .bucket = r->bucket, .key = e->key };
+    e->txn = (struct store_txn){
+        .op = STORE_DELETE, .bucket = r->bucket, .key = e->key, .version = e->version
+    };
+    if (!e->code && must_check_lock(r, &e->version))
+        e->code = check_lock(r, &e->txn, e->version_text, &e->cond.seq);
+}
+
+static void start_entry(struct api_req *r, struct delete_entry *e)
+{
     e->txn.user = e;
     e->txn.done = on_entry_committed;
     e->txn.judge = api_cond_is_empty(&e->cond) ? NULL : on_entry_judge;
     r->api->store->ops->commit(r->api->store, &e->txn);
 }
 
-enum tn_s3_code objects_delete_run(struct api_req *r)
+static enum tn_s3_code delete_many(struct api_req *r)
 {
     struct delete_state *state = tn_arena_zalloc(&r->http->arena, sizeof *state);
     if (!state)
@@ -207,13 +305,26 @@ enum tn_s3_code objects_delete_run(struct api_req *r)
     atomic_init(&state->left, state->count + 1);
     for (size_t i = 0; i < state->count; i++) {
         struct delete_entry *e = &state->entries[i];
+        const char *action = e->version_text.len ? "s3:DeleteObjectVersion" : "s3:DeleteObject";
         if (!e->code)
-            e->code = api_may(r, "s3:DeleteObject", r->bucket, e->key, TN_STR_EMPTY);
+            e->code = api_may(r, action, r->bucket, e->key, e->version_text);
+        fill_entry(r, e);
         if (e->code)
             atomic_fetch_sub(&state->left, 1);
         else
             start_entry(r, e);
     }
     entry_done(r);
+    return TN_S3_OK;
+}
+
+enum tn_s3_code objects_delete_run(struct api_req *r)
+{
+    enum tn_s3_code code = api_bucket_check(r);
+    if (code)
+        return code;
+    if (bucket_config_get(r->config, BUCKET_OBJECT_LOCK).len == 0)
+        return delete_many(r);
+    api_run_on_worker(r, delete_many); /* each version is looked at */
     return TN_S3_OK;
 }

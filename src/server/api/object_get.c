@@ -9,6 +9,7 @@
 #include "server/api/object_features.h"
 #include "server/api/ops.h"
 #include "server/api/sse.h"
+#include "server/api/version.h"
 
 static const struct {
     const char *param;
@@ -189,6 +190,7 @@ static enum tn_s3_code reply_object(struct api_req *r, const struct get_state *s
     add_content_headers(r);
     add_user_headers(r);
     add_s3_headers(r, state, head);
+    version_add_header(r, "x-amz-version-id", head);
     features_add_headers(r);
     archive_add_headers(r);
     lifecycle_add_headers(r, head);
@@ -211,6 +213,7 @@ static enum tn_s3_code reply_not_modified(struct api_req *r, const struct store_
 {
     static const enum api_meta_field fields[] = { API_META_CACHE_CONTROL, API_META_EXPIRES };
     add_validators(r, head);
+    version_add_header(r, "x-amz-version-id", head);
     for (size_t i = 0; i < TN_COUNT(fields); i++) {
         if (r->meta.fields[fields[i]].len)
             api_add(r, api_meta_headers[fields[i]], r->meta.fields[fields[i]]);
@@ -255,10 +258,8 @@ static enum tn_s3_code answer_object(struct api_req *r)
 
 static enum tn_s3_code open_and_answer(struct api_req *r)
 {
-    struct store *s = r->api->store;
-    struct tarn_error err = { 0 };
-    int rc = s->ops->object_open(s, r->bucket, r->key, true, &r->object, &err);
-    return rc < 0 ? api_from_status(r, rc, &err) : answer_object(r);
+    enum tn_s3_code code = version_open(r, r->bucket, r->key, &r->version);
+    return code ? code : answer_object(r);
 }
 
 enum tn_s3_code object_get_run(struct api_req *r)
@@ -267,9 +268,10 @@ enum tn_s3_code object_get_run(struct api_req *r)
     struct store *s = r->api->store;
     struct tarn_error err = { 0 };
     int rc = TARN_EAGAIN;
-    if (!state->part_number) /* asking for a part's place may wait */
+    /* Asking for a part's place may wait, or for a version. */
+    if (!state->part_number && r->version.kind == STORE_CURRENT)
         rc = s->ops->object_open(s, r->bucket, r->key, false, &r->object, &err);
-    if (rc == TARN_EAGAIN) {
+    if (rc == TARN_EAGAIN || (rc == TARN_ENOTFOUND && version_is_kept(r->config))) {
         api_run_on_worker(r, open_and_answer);
         return TN_S3_OK;
     }

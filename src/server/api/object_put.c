@@ -6,6 +6,7 @@
 #include "server/api/ops.h"
 #include "server/api/post_policy_form.h"
 #include "server/api/sse.h"
+#include "server/api/version.h"
 
 struct put_state {
     enum api_class storage_class;
@@ -31,6 +32,7 @@ static enum tn_s3_code on_put(struct api_req *r)
     api_add_etag(r, &r->txn.head);
     api_add_checksum(r, &r->meta.checksum);
     sse_add_headers(r, &r->meta);
+    version_add_new(r, &r->txn.head);
     lifecycle_add_headers(r, &r->txn.head);
     return r->form ? post_form_reply(r) : api_reply_empty(r, 200);
 }

@@ -54,6 +54,10 @@ enum tn_s3_code attributes_run(struct api_req *r);
 /* archive.c */
 enum tn_s3_code restore_run(struct api_req *r);
 
+/* version.c */
+enum tn_s3_code versions_check(struct api_req *r);
+enum tn_s3_code versions_run(struct api_req *r);
+
 /* list.c */
 enum tn_s3_code list_v1_check(struct api_req *r);
 enum tn_s3_code list_v2_check(struct api_req *r);

@@ -20,6 +20,7 @@
 #include "server/api/bucket_forms.h"
 #include "server/api/lifecycle.h"
 #include "server/api/router.h"
+#include "server/api/version.h"
 
 /* --- Room for checking signatures: as many as threads that check at the same time --- */
 
@@ -189,7 +190,7 @@ enum tn_s3_code api_cond_write(struct api_req *r)
 
 bool api_cond_is_empty(const struct api_cond *cond)
 {
-    return tn_precond_is_empty(&cond->http) && !cond->has_size && !cond->has_mtime;
+    return tn_precond_is_empty(&cond->http) && !cond->has_size && !cond->has_mtime && !cond->seq;
 }
 
 enum tn_s3_code api_judge(const struct api_cond *cond, const struct store_head *current)
@@ -206,7 +207,9 @@ enum tn_s3_code api_judge(const struct api_cond *cond, const struct store_head *
     default:
         return TN_S3_PRECONDITION_FAILED;
     }
-    if (cond->has_size && (!current || current->size != cond->size))
+    if (cond->seq && (!current || current->seq != cond->seq))
+        return TN_S3_OPERATION_ABORTED;
+    if (cond->has_size && (!current || api_head_size(current) != cond->size))
         return TN_S3_PRECONDITION_FAILED;
     if (cond->has_mtime && (!current || current->mtime_ms / 1000 != cond->mtime))
         return TN_S3_PRECONDITION_FAILED;
@@ -400,7 +403,7 @@ static enum tn_s3_code find_op(struct api_req *r)
     enum tn_s3_code code = api_route_find(&route, &r->op);
     if (code == TN_S3_OK)
         r->http->op = r->op->name;
-    return code;
+    return code ? code : version_read(r);
 }
 
 /* Monitors ask without credentials; a signed request means a bucket of that name. */

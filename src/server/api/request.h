@@ -70,6 +70,7 @@ struct api_cond {
     bool has_mtime;
     uint64_t size;
     int64_t mtime;           /* unix seconds */
+    uint64_t seq;            /* the state that was looked at before; 0: any. Else OperationAborted */
     enum tn_s3_code refused; /* what the judge found */
 };
 
@@ -86,6 +87,7 @@ struct api_req {
     struct tn_str bucket;         /* decoded; empty at service level */
     struct bucket_config *config; /* of the bucket; NULL until api_bucket_check() */
     struct tn_str key;            /* decoded; empty at bucket level */
+    struct store_version version; /* of the key; version.h */
     bool is_head;
     bool is_answered;
     bool is_cors_answered; /* nothing to add */

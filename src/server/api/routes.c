@@ -35,6 +35,8 @@
 #define SUB_RETENTION (UINT64_C(1) << 25)
 #define SUB_TAGGING (UINT64_C(1) << 26)
 #define SUB_WEBSITE (UINT64_C(1) << 27)
+#define SUB_VERSION_ID (UINT64_C(1) << 28)
+#define SUB_VERSIONS (UINT64_C(1) << 29)
 
 static const struct {
     const char *name;
@@ -68,6 +70,8 @@ static const struct {
     { "retention", SUB_RETENTION },
     { "tagging", SUB_TAGGING },
     { "website", SUB_WEBSITE },
+    { "versionId", SUB_VERSION_ID },
+    { "versions", SUB_VERSIONS },
 };
 
 /* Sub-resources that S3 defines and no row understands yet: never ignored, or a request to tag an
@@ -88,8 +92,6 @@ static const char *const foreign_subs[] = {
     "select-type",
     "session",
     "torrent",
-    "versionId",
-    "versions",
 };
 
 /* A document of a bucket, settings.c. */
@@ -218,6 +220,13 @@ const struct api_op api_ops[] = {
       .is_on_worker = true,
       .check = upload_list_check,
       .run = upload_list_run },
+    { .name = "ListObjectVersions",
+      .method = "GET",
+      .level = API_BUCKET,
+      .needs = SUB_VERSIONS,
+      .is_on_worker = true,
+      .check = versions_check,
+      .run = versions_run },
     { .name = "ListObjectsV2",
       .method = "GET",
       .level = API_BUCKET,
@@ -257,6 +266,7 @@ const struct api_op api_ops[] = {
       .method = "GET",
       .level = API_OBJECT,
       .needs = SUB_ACL,
+      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .check = api_bucket_check,
       .run = object_acl_get_run },
@@ -264,6 +274,7 @@ const struct api_op api_ops[] = {
       .method = "PUT",
       .level = API_OBJECT,
       .needs = SUB_ACL,
+      .allows = SUB_VERSION_ID,
       .body = API_BODY_XML,
       .check = setting_put_check,
       .run = object_acl_put_run },
@@ -271,6 +282,7 @@ const struct api_op api_ops[] = {
       .method = "GET",
       .level = API_OBJECT,
       .needs = SUB_TAGGING,
+      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .check = api_bucket_check,
       .run = object_tagging_get_run },
@@ -278,6 +290,7 @@ const struct api_op api_ops[] = {
       .method = "PUT",
       .level = API_OBJECT,
       .needs = SUB_TAGGING,
+      .allows = SUB_VERSION_ID,
       .body = API_BODY_XML,
       .check = setting_put_check,
       .run = object_tagging_put_run },
@@ -285,6 +298,7 @@ const struct api_op api_ops[] = {
       .method = "GET",
       .level = API_OBJECT,
       .needs = SUB_RETENTION,
+      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .check = api_bucket_check,
       .run = retention_get_run },
@@ -292,6 +306,7 @@ const struct api_op api_ops[] = {
       .method = "PUT",
       .level = API_OBJECT,
       .needs = SUB_RETENTION,
+      .allows = SUB_VERSION_ID,
       .body = API_BODY_XML,
       .check = setting_put_check,
       .run = retention_put_run },
@@ -299,6 +314,7 @@ const struct api_op api_ops[] = {
       .method = "GET",
       .level = API_OBJECT,
       .needs = SUB_LEGAL_HOLD,
+      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .check = api_bucket_check,
       .run = legal_hold_get_run },
@@ -306,6 +322,7 @@ const struct api_op api_ops[] = {
       .method = "PUT",
       .level = API_OBJECT,
       .needs = SUB_LEGAL_HOLD,
+      .allows = SUB_VERSION_ID,
       .body = API_BODY_XML,
       .check = setting_put_check,
       .run = legal_hold_put_run },
@@ -313,12 +330,14 @@ const struct api_op api_ops[] = {
       .method = "DELETE",
       .level = API_OBJECT,
       .needs = SUB_TAGGING,
+      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .run = object_tagging_delete_run },
     { .name = "GetObjectAttributes",
       .method = "GET",
       .level = API_OBJECT,
       .needs = SUB_ATTRIBUTES,
+      .allows = SUB_VERSION_ID,
       .is_on_worker = true,
       .check = attributes_check,
       .run = attributes_run },
@@ -326,6 +345,7 @@ const struct api_op api_ops[] = {
       .method = "POST",
       .level = API_OBJECT,
       .needs = SUB_RESTORE,
+      .allows = SUB_VERSION_ID,
       .body = API_BODY_XML,
       .check = setting_put_check,
       .run = restore_run },
@@ -339,13 +359,13 @@ const struct api_op api_ops[] = {
     { .name = "GetObject",
       .method = "GET",
       .level = API_OBJECT,
-      .allows = SUB_PART_NUMBER,
+      .allows = SUB_PART_NUMBER | SUB_VERSION_ID,
       .check = object_get_check,
       .run = object_get_run },
     { .name = "HeadObject",
       .method = "HEAD",
       .level = API_OBJECT,
-      .allows = SUB_PART_NUMBER,
+      .allows = SUB_PART_NUMBER | SUB_VERSION_ID,
       .check = object_get_check,
       .run = object_get_run },
     { .name = "UploadPartCopy",
@@ -402,6 +422,7 @@ const struct api_op api_ops[] = {
     { .name = "DeleteObject",
       .method = "DELETE",
       .level = API_OBJECT,
+      .allows = SUB_VERSION_ID,
       .check = object_delete_check,
       .run = object_delete_run },
 };

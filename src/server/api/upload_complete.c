@@ -7,6 +7,7 @@
 #include "server/api/object.h"
 #include "server/api/ops.h"
 #include "server/api/sse.h"
+#include "server/api/version.h"
 #include "server/api/upload.h"
 
 /* A part as the request names it. */
@@ -307,6 +308,7 @@ static enum tn_s3_code on_completed(struct api_req *r)
         return code;
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
     sse_add_headers(r, &r->meta);
+    version_add_new(r, &r->txn.head);
     lifecycle_add_headers(r, &r->txn.head);
     tn_xml_root(&w, "CompleteMultipartUploadResult", TN_XML_S3_NAMESPACE);
     write_location(r, &w);
