@@ -574,7 +574,10 @@ static void forget(struct log_store *s, struct change **changes, size_t count)
         for (size_t j = 0; j < c->row_count; j++) {
             struct index_key key;
             version_row_key(&c->rows[j], c->key, &key);
-            heads_clean(s->heads, index_key_str(&key), c->record.seq);
+            if (c->rows[j].space == SPACE_VERSION && c->rows[j].version == ASIDE_VERSION)
+                heads_drop(s->heads, index_key_str(&key), c->record.seq);
+            else
+                heads_clean(s->heads, index_key_str(&key), c->record.seq);
         }
         if (!c->rows && c->key.len && !c->is_quiet)
             heads_clean(s->heads, c->key, c->record.seq);

@@ -75,9 +75,7 @@ static int find_current(struct log_store *s, struct tn_str key, struct store_hea
 
 /* --- Versions --- */
 
-/* The row that remembers the highest number of a key's versions that were put aside and may not be
- * in the index yet. It is in the heads only: no version has this number. */
-static const struct version_row aside_row = { SPACE_VERSION, 0 };
+static const struct version_row aside_row = { SPACE_VERSION, ASIDE_VERSION };
 
 static int view_get(void *user, struct tn_str row, struct store_head *out)
 {

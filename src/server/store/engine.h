@@ -180,6 +180,10 @@ uint64_t body_blob(const struct store_body *b); /* 0 when it is in memory */
 struct tn_str body_bytes(const struct store_body *b);
 void body_keep(struct store_body *b); /* its record is durable: the file stays */
 
+/* The number of no version: its row remembers the highest number of a key's versions that were put
+ * aside and may not be in the index yet. It is in the heads only. */
+enum { ASIDE_VERSION = 0 };
+
 /* change.c */
 TN_MUST_USE int change_new(struct log_store *s, struct store_txn *txn, struct change **out);
 void change_free(struct change *c); /* accepts NULL */

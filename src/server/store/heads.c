@@ -295,7 +295,7 @@ void heads_publish(struct heads *h, struct tn_str key, uint64_t seq)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
-void heads_clean(struct heads *h, struct tn_str key, uint64_t seq)
+static void clean(struct heads *h, struct tn_str key, uint64_t seq, bool is_kept)
 {
     uint64_t hash = hash_key(key);
     struct shard *s = shard_of(h, hash);
@@ -305,7 +305,7 @@ void heads_clean(struct heads *h, struct tn_str key, uint64_t seq)
     if (e && e->seq == seq && (e->flags & ENTRY_IS_DIRTY)) {
         e->flags &= ~(unsigned)ENTRY_IS_DIRTY;
         if (is_evictable(e)) {
-            if (e->flags & ENTRY_IS_ABSENT || !h->cache_max) {
+            if (e->flags & ENTRY_IS_ABSENT || !h->cache_max || !is_kept) {
                 remove_at(s, link);
             } else {
                 s->clean_len += entry_len(e);
@@ -314,4 +314,14 @@ void heads_clean(struct heads *h, struct tn_str key, uint64_t seq)
         }
     }
     (void)pthread_mutex_unlock(&s->lock);
+}
+
+void heads_clean(struct heads *h, struct tn_str key, uint64_t seq)
+{
+    clean(h, key, seq, true);
+}
+
+void heads_drop(struct heads *h, struct tn_str key, uint64_t seq)
+{
+    clean(h, key, seq, false);
 }

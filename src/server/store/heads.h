@@ -47,4 +47,7 @@ void heads_publish(struct heads *h, struct tn_str key, uint64_t seq);
 /* The index has record `seq` of `key`: the entry is clean if it is still of that record. */
 void heads_clean(struct heads *h, struct tn_str key, uint64_t seq);
 
+/* The same, and the entry is forgotten: it says nothing once the index has all. */
+void heads_drop(struct heads *h, struct tn_str key, uint64_t seq);
+
 #endif
