@@ -309,16 +309,21 @@ enum tn_s3_code acl_read_body(struct api_req *r, struct tn_str owner, struct tn_
 
 /* --- The answer --- */
 
+static bool is_group(const struct grant *g)
+{
+    return tn_str_eq(g->kind, TN_STR("uri"));
+}
+
 static void write_grantee(const struct api_req *r, struct tn_xml_writer *w, const struct grant *g)
 {
-    bool is_group = tn_str_eq(g->kind, TN_STR("uri"));
+    bool is_all = is_group(g);
     const struct auth_account *account = auth_account_of_id(r->api->auth, g->value);
     if (w->rc == TARN_OK)
         w->rc = tn_buf_appendf(w->out,
                                "<Grantee xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\" "
                                "xsi:type=\"%s\">",
-                               is_group ? "Group" : "CanonicalUser");
-    tn_xml_str(w, is_group ? "URI" : "ID", g->value);
+                               is_all ? "Group" : "CanonicalUser");
+    tn_xml_str(w, is_all ? "URI" : "ID", g->value);
     if (account && account->name.len)
         tn_xml_str(w, "DisplayName", account->name);
     tn_xml_close(w, "Grantee");
@@ -332,6 +337,19 @@ static void write_grant(const struct api_req *r, struct tn_xml_writer *w, const 
     tn_xml_close(w, "Grant");
 }
 
+/* Groups first: some clients sort by display names, and groups have none. */
+static void write_grants(const struct api_req *r, struct tn_xml_writer *w, struct tn_str acl)
+{
+    for (int wanted = 1; wanted >= 0; wanted--) {
+        struct tn_str rest = acl;
+        struct grant g;
+        while (next_grant(&rest, &g)) {
+            if (is_group(&g) == (wanted == 1))
+                write_grant(r, w, &g);
+        }
+    }
+}
+
 enum tn_s3_code acl_reply(struct api_req *r, struct tn_str owner, struct tn_str acl)
 {
     struct grant g = { TN_STR("FULL_CONTROL"), TN_STR("id"), owner };
@@ -342,8 +360,7 @@ enum tn_s3_code acl_reply(struct api_req *r, struct tn_str owner, struct tn_str 
     if (acl.len == 0 || owner_rule_of(r->config) == OWNER_ENFORCED)
         write_grant(r, &w, &g);
     else
-        while (next_grant(&acl, &g))
-            write_grant(r, &w, &g);
+        write_grants(r, &w, acl);
     tn_xml_close(&w, "AccessControlList");
     tn_xml_close(&w, "AccessControlPolicy");
     return api_reply_xml(r, &w);

@@ -7,6 +7,7 @@
 #include "proto/xml.h"
 #include "server/api/listing.h"
 #include "server/api/ops.h"
+#include "server/api/owner.h"
 #include "server/api/request.h"
 
 enum { TOKEN_VERSION = 1 };
@@ -171,7 +172,7 @@ static int on_entry(void *user, struct tn_str key, const struct store_head *head
     }
     tn_xml_u64(&w, "Size", api_head_size(head));
     if (state->has_owner)
-        api_xml_owner(&w, "Owner");
+        owner_write(r, &w, "Owner", owner_of_bucket(r, r->config));
     tn_xml_text(&w, "StorageClass", api_class_names[api_attrs_class(head->attrs)]);
     tn_xml_close(&w, "Contents");
     return w.rc;

@@ -127,14 +127,6 @@ void api_xml_time(struct tn_xml_writer *w, const char *name, int64_t unix_ms)
     tn_xml_text(w, name, text);
 }
 
-void api_xml_owner(struct tn_xml_writer *w, const char *name)
-{
-    tn_xml_open(w, name);
-    tn_xml_text(w, "ID", API_OWNER_ID);
-    tn_xml_text(w, "DisplayName", API_OWNER_NAME);
-    tn_xml_close(w, name);
-}
-
 void api_xml_checksum(struct tn_xml_writer *w, const struct tn_checksum_value *value)
 {
     if (value->kind == TN_CHECKSUM_NONE)

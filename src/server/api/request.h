@@ -208,7 +208,6 @@ void api_add_etag(struct api_req *r, const struct store_head *head);
 void api_add_checksum(struct api_req *r, const struct tn_checksum_value *value);
 void api_xml_etag(struct tn_xml_writer *w, const struct store_head *head);
 void api_xml_time(struct tn_xml_writer *w, const char *name, int64_t unix_ms);
-void api_xml_owner(struct tn_xml_writer *w, const char *name);
 void api_xml_checksum(struct tn_xml_writer *w, const struct tn_checksum_value *value);
 
 /* --- Changing the store --- */

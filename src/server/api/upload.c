@@ -7,6 +7,7 @@
 #include "server/api/listing.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
+#include "server/api/owner.h"
 #include "server/api/sse.h"
 
 /* --- Shared --- */
@@ -189,8 +190,8 @@ static int on_upload(void *user, struct tn_str key, const char *upload_id,
     tn_xml_open(&w, "Upload");
     (void)listing_key(&state->out, &w, "Key", key);
     tn_xml_text(&w, "UploadId", upload_id);
-    api_xml_owner(&w, "Initiator");
-    api_xml_owner(&w, "Owner");
+    owner_write(r, &w, "Initiator", owner_of_bucket(r, r->config));
+    owner_write(r, &w, "Owner", owner_of_bucket(r, r->config));
     tn_xml_text(&w, "StorageClass", api_class_names[api_attrs_class(head->attrs)]);
     api_xml_time(&w, "Initiated", head->mtime_ms);
     enum tn_checksum_kind kind = api_attrs_checksum(head->attrs);

@@ -176,7 +176,7 @@ static int on_version(void *user, struct tn_str key, const struct store_head *he
         tn_xml_u64(&w, "Size", api_head_size(head));
         tn_xml_text(&w, "StorageClass", api_class_names[api_attrs_class(head->attrs)]);
     }
-    api_xml_owner(&w, "Owner");
+    owner_write(r, &w, "Owner", owner_of_bucket(r, r->config));
     tn_xml_close(&w, name);
     return w.rc;
 }
