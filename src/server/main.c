@@ -209,7 +209,7 @@ static void on_fatal(void *context, const char *reason)
 static uint64_t memory_share(const struct tarnd *t, unsigned eighths)
 {
     if (!t->config.memory_limit)
-        return 0; /* the parts' own defaults, 56 MiB together */
+        return 0; /* the parts' own defaults, 44 MiB together */
     return (t->config.memory_limit - MEMORY_FIXED) / 8 * eighths;
 }
 

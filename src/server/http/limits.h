@@ -28,7 +28,7 @@ enum {
     HTTP_FILE_LEN_MIN = 128 * 1024,
 
     /* All windows of the server: with 1,000 connections it still stays under 64 MiB. */
-    HTTP_WINDOW_BUDGET = 24 * 1024 * 1024,
+    HTTP_WINDOW_BUDGET = 12 * 1024 * 1024,
 
     /* However many loops share the budget, each can serve this many windows at once. */
     HTTP_LOOP_WINDOW_COUNT_MIN = 8,
