@@ -49,6 +49,10 @@ static void XMLCALL on_start(void *arg, const XML_Char *raw_name, const XML_Char
     if (r->rc < 0)
         return;
     struct tn_str name = local_name(raw_name);
+    if (!name.len) {
+        stop(r, TARN_EINVAL, "a prefix without a name");
+        return;
+    }
     if (r->depth == TN_XML_DEPTH_MAX || name.len > TN_XML_NAME_LEN_MAX ||
         r->node_count == TN_XML_NODE_COUNT_MAX) {
         stop(r, TARN_ETOOBIG, "too deep, too many elements or too long a name");

@@ -52,6 +52,8 @@ static const struct {
     { "attribute twice", "<a x='1' x='2'/>" },
     { "unquoted attribute", "<a x=1/>" },
     { "bad name", "<1a/>" },
+    { "colon for a name", "<:/>" },
+    { "prefix without a name", "<a><s:/></a>" },
     { "doctype", "<!DOCTYPE a><a/>" },
     { "external entity", "<!DOCTYPE a [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><a>&x;</a>" },
     { "laughs", "<!DOCTYPE a [<!ENTITY x 'ha'><!ENTITY y '&x;&x;&x;&x;'><!ENTITY z "
