@@ -3,6 +3,7 @@
 
 #include "crash/model.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,57 @@ void piece_fill(const struct piece *p, uint64_t offset, unsigned char *out, size
     }
 }
 
+struct version_state *model_versions(struct producer_state *p, uint32_t slot)
+{
+    return slot < SLOT_TEMPORARY ? NULL : p->versions[slot - SLOT_TEMPORARY];
+}
+
+static void drop_version(struct version_state *v, size_t at)
+{
+    memmove(&v[at], &v[at + 1], (VERSION_COUNT - at - 1) * sizeof *v);
+    v[VERSION_COUNT - 1] = (struct version_state){ 0 };
+}
+
+/* The null version has one place in each key. */
+static void add_version(struct version_state *v, struct version_state added)
+{
+    for (size_t i = 0; i < VERSION_COUNT && added.is_null; i++) {
+        if (v[i].op && v[i].is_null)
+            drop_version(v, i);
+    }
+    assert(!v[VERSION_COUNT - 1].op);
+    memmove(&v[1], v, (VERSION_COUNT - 1) * sizeof *v);
+    v[0] = added;
+}
+
+static void change_versions(struct producer_state *p, struct version_state *v, const struct op *op)
+{
+    size_t at = 0;
+    bool is_kept = p->versioning == STORE_VERSIONS_ENABLED;
+    while (op->target && at < VERSION_COUNT - 1 && v[at].op != op->target)
+        at++;
+    if (op->kind == OP_VERSION_DELETE)
+        drop_version(v, at);
+    else if (op->kind == OP_VERSION_META)
+        v[at].op = op->id;
+    else if (op->kind != OP_DELETE)
+        add_version(v, (struct version_state){ op->id, !is_kept, false });
+    else if (p->versioning != STORE_UNVERSIONED)
+        add_version(v, (struct version_state){ op->id, !is_kept, true });
+    else if (v[0].op)
+        drop_version(v, 0);
+    p->objects[op->slot] = v[0].is_marker ? 0 : v[0].op;
+}
+
+static void change_object(struct producer_state *p, const struct op *op)
+{
+    struct version_state *v = model_versions(p, op->slot);
+    if (v)
+        change_versions(p, v, op);
+    else
+        p->objects[op->slot] = op->kind == OP_DELETE ? 0 : op->id;
+}
+
 void model_apply(struct model *m, const struct op *op)
 {
     struct producer_state *p = &m->producers[op->producer];
@@ -48,16 +100,18 @@ void model_apply(struct model *m, const struct op *op)
     case OP_BUCKET_CREATE:
     case OP_BUCKET_CONFIG:
         p->bucket = op->id;
+        p->versioning = op->versioning;
         break;
     case OP_BUCKET_DELETE:
         p->bucket = 0;
+        p->versioning = STORE_UNVERSIONED;
         break;
     case OP_PUT:
     case OP_COPY:
-        p->objects[op->slot] = op->id;
-        break;
     case OP_DELETE:
-        p->objects[op->slot] = 0;
+    case OP_VERSION_DELETE:
+    case OP_VERSION_META:
+        change_object(p, op);
         break;
     case OP_UPLOAD_CREATE:
         *u = (struct upload_state){ .op = op->id };
@@ -100,6 +154,18 @@ static bool is_same(const struct model *a, const struct model *b, uint32_t produ
            (producer != 0 || a->main_bucket == b->main_bucket);
 }
 
+static bool has_versions(const struct version_state *want, const struct version_state *got)
+{
+    for (size_t i = 0; i < VERSION_COUNT; i++) {
+        size_t at = 0;
+        while (at < VERSION_COUNT && got[at].op != want[i].op)
+            at++;
+        if (want[i].op && at == VERSION_COUNT)
+            return false;
+    }
+    return true;
+}
+
 /* Half: the change under way is there in one name and not in the other. */
 static enum verdict classify(const struct producer_state *want, const struct producer_state *got,
                              const struct op *op)
@@ -119,15 +185,26 @@ static enum verdict classify(const struct producer_state *want, const struct pro
         if (want->uploads[i].op && !got->uploads[i].op)
             return VERDICT_LOST;
     }
+    for (size_t i = 0; i < SLOT_TEMPORARY_COUNT; i++) {
+        if (!has_versions(want->versions[i], got->versions[i]))
+            return VERDICT_LOST;
+    }
     return want->bucket && !got->bucket ? VERDICT_LOST : VERDICT_CHANGED;
 }
 
 static void print_state(char *out, size_t cap, const struct model *m, uint32_t producer)
 {
     const struct producer_state *p = &m->producers[producer];
-    size_t at = (size_t)snprintf(out, cap, "main %u bucket %u objects", m->main_bucket, p->bucket);
+    size_t at = (size_t)snprintf(out, cap, "main %u bucket %u/%u objects", m->main_bucket,
+                                 p->bucket, p->versioning);
     for (size_t i = 0; i < SLOT_COUNT && at < cap; i++)
         at += (size_t)snprintf(out + at, cap - at, " %u", p->objects[i]);
+    for (size_t i = 0; i < SLOT_TEMPORARY_COUNT * VERSION_COUNT && at < cap; i++) {
+        const struct version_state *v = &p->versions[i / VERSION_COUNT][i % VERSION_COUNT];
+        at +=
+            (size_t)snprintf(out + at, cap - at, "%s%u%s%s", i % VERSION_COUNT ? "," : " versions ",
+                             v->op, v->is_null ? "n" : "", v->is_marker ? "d" : "");
+    }
     for (size_t i = 0; i < UPLOAD_COUNT && at < cap; i++) {
         const struct upload_state *u = &p->uploads[i];
         at += (size_t)snprintf(out + at, cap - at, " upload %u:%u,%u,%u,%u", u->op, u->parts[0],
@@ -148,8 +225,8 @@ enum verdict model_judge(const struct model *m, const struct op_table *ops,
             model_apply(&with, op);
         if (op->id && is_same(&with, seen, i))
             continue;
-        char want[300];
-        char got[300];
+        char want[400];
+        char got[400];
         print_state(want, sizeof want, m, i);
         print_state(got, sizeof got, seen, i);
         (void)snprintf(
@@ -161,7 +238,8 @@ enum verdict model_judge(const struct model *m, const struct op_table *ops,
 }
 
 struct blob_set {
-    uint32_t seeds[PRODUCER_MAX * (SLOT_COUNT + UPLOAD_COUNT) * PIECE_MAX];
+    uint32_t seeds[PRODUCER_MAX *
+                   (SLOT_COUNT + SLOT_TEMPORARY_COUNT * VERSION_COUNT + UPLOAD_COUNT) * PIECE_MAX];
     size_t count;
 };
 
@@ -184,6 +262,11 @@ size_t model_count_blobs(const struct model *m, const struct op_table *ops, uint
         for (size_t i = 0; i < SLOT_COUNT; i++) {
             if (s->objects[i])
                 add_blobs(&set, &ops->ops[s->objects[i]], inline_max);
+        }
+        for (size_t i = 0; i < SLOT_TEMPORARY_COUNT * VERSION_COUNT; i++) {
+            const struct version_state *v = &s->versions[i / VERSION_COUNT][i % VERSION_COUNT];
+            if (v->op && !v->is_marker)
+                add_blobs(&set, &ops->ops[v->op], inline_max);
         }
         for (size_t i = 0; i < UPLOAD_COUNT; i++) {
             for (size_t k = 0; k < PART_COUNT; k++) {

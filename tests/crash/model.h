@@ -12,8 +12,11 @@
 enum {
     PRODUCER_MAX = 4,
     SLOT_COUNT = 8,     /* objects of a producer */
-    SLOT_TEMPORARY = 6, /* from this one on, they are in a bucket that comes and goes */
-    UPLOAD_COUNT = 2,   /* uploads of a producer at a time, for its first keys */
+    SLOT_TEMPORARY = 6, /* from this one on, they are in a bucket that comes and goes and may keep
+                         * versions */
+    SLOT_TEMPORARY_COUNT = SLOT_COUNT - SLOT_TEMPORARY,
+    VERSION_COUNT = 6, /* of a key in such a bucket */
+    UPLOAD_COUNT = 2,  /* uploads of a producer at a time, for its first keys */
     PART_COUNT = 4,
     OP_MAX = 4096, /* in one chain of runs */
     PIECE_MAX = PART_COUNT,
@@ -32,6 +35,8 @@ enum op_kind {
     OP_PART,
     OP_COMPLETE,
     OP_ABORT,
+    OP_VERSION_DELETE,
+    OP_VERSION_META, /* other metadata for a version that stays where it is */
 };
 
 /* Bytes that a seed makes. */
@@ -48,6 +53,8 @@ struct op {
     uint32_t slot;
     uint32_t upload;
     uint32_t part;
+    uint32_t versioning; /* of a bucket: enum store_versioning */
+    uint32_t target;     /* the change that made the version meant */
     uint32_t piece_count;
     struct piece pieces[PIECE_MAX];
     char upload_id[STORE_UPLOAD_ID_LEN + 1];
@@ -58,10 +65,18 @@ struct upload_state {
     uint32_t parts[PART_COUNT];
 };
 
+struct version_state {
+    uint32_t op; /* that made it; 0: there is none */
+    uint16_t is_null;
+    uint16_t is_marker;
+};
+
 /* Numbers of the changes that made what is there; 0 is absence. */
 struct producer_state {
     uint32_t bucket;
+    uint32_t versioning; /* of that bucket */
     uint32_t objects[SLOT_COUNT];
+    struct version_state versions[SLOT_TEMPORARY_COUNT][VERSION_COUNT]; /* newest first */
     struct upload_state uploads[UPLOAD_COUNT];
 };
 
@@ -98,6 +113,9 @@ enum verdict model_judge(const struct model *m, const struct op_table *ops,
 
 /* Blobs that the state refers to, when bodies of more than `inline_max` bytes are in blobs. */
 size_t model_count_blobs(const struct model *m, const struct op_table *ops, uint64_t inline_max);
+
+/* The versions of a slot; NULL for one whose bucket keeps none. */
+struct version_state *model_versions(struct producer_state *p, uint32_t slot);
 
 void piece_fill(const struct piece *p, uint64_t offset, unsigned char *out, size_t len);
 

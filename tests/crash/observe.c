@@ -86,6 +86,23 @@ static enum observed check_bytes(struct store *s, struct store_object *o, const 
     return OBSERVE_OK;
 }
 
+/* What is open is the change's, whole. */
+static enum observed check_object(struct store *s, const struct op_table *ops,
+                                  struct store_object *o, uint32_t producer, uint32_t slot,
+                                  uint32_t *found, char *why, size_t cap)
+{
+    const struct store_head *head = s->ops->object_head(o);
+    enum observed seen = check_head(ops, head, s->ops->object_meta(o), why, cap);
+    const struct op *op = seen == OBSERVE_OK ? &ops->ops[head->attrs] : NULL;
+    if (op && (op->producer != producer || op->slot != slot))
+        seen = SAY(OBSERVE_WRONG, "slot %u holds change %u, which is another's", slot, op->id);
+    if (seen == OBSERVE_OK)
+        seen = check_bytes(s, o, op, why, cap);
+    if (seen == OBSERVE_OK)
+        *found = op->id;
+    return seen;
+}
+
 enum observed observe_object(struct store *s, const struct op_table *ops, uint32_t producer,
                              uint32_t slot, uint32_t *found, char *why, size_t cap)
 {
@@ -101,15 +118,68 @@ enum observed observe_object(struct store *s, const struct op_table *ops, uint32
         return OBSERVE_OK;
     if (rc < 0)
         return SAY(OBSERVE_FAILED, "%s/%s: open: %s", bucket, key, err.message);
-    const struct store_head *head = s->ops->object_head(o);
-    enum observed seen = check_head(ops, head, s->ops->object_meta(o), why, cap);
-    const struct op *op = seen == OBSERVE_OK ? &ops->ops[head->attrs] : NULL;
-    if (op && (op->producer != producer || op->slot != slot))
-        seen = SAY(OBSERVE_WRONG, "%s/%s holds change %u, which is another's", bucket, key, op->id);
-    if (seen == OBSERVE_OK)
-        seen = check_bytes(s, o, op, why, cap);
-    if (seen == OBSERVE_OK)
-        *found = op->id;
+    enum observed seen = check_object(s, ops, o, producer, slot, found, why, cap);
+    s->ops->object_close(o);
+    return seen;
+}
+
+/* --- Versions --- */
+
+struct store_version observed_version(const struct store_head *head)
+{
+    if (head->flags & STORE_IS_VERSIONED)
+        return (struct store_version){ STORE_VERSION_ID, head->version };
+    return (struct store_version){ STORE_NULL_VERSION, 0 };
+}
+
+/* All are of one key; the first, and no other, is the latest. */
+static int keep_version(void *user, struct tn_str key, const struct store_head *head,
+                        bool is_latest)
+{
+    struct observed_versions *v = user;
+    (void)key;
+    if (!head || v->count == VERSION_COUNT || is_latest != (v->count == 0))
+        return TARN_ECORRUPT;
+    v->items[v->count++] = *head;
+    return TARN_OK;
+}
+
+int observe_versions(struct store *s, const char *bucket, const char *key,
+                     struct observed_versions *out, char *why, size_t cap)
+{
+    bool is_truncated;
+    struct tarn_error err = { 0 };
+    struct store_list query = { .bucket = tn_str_from(bucket),
+                                .prefix = tn_str_from(key),
+                                .max = 1000 };
+    out->count = 0;
+    int rc = s->ops->version_list(s, &query, keep_version, out, &is_truncated, &err);
+    if (rc < 0)
+        (void)snprintf(why, cap, "versions of %s: %s", key,
+                       err.message[0] ? err.message : "too many, or none is the latest");
+    return rc;
+}
+
+static enum observed observe_version(struct store *s, const struct op_table *ops, uint32_t producer,
+                                     uint32_t slot, const struct store_head *head,
+                                     struct version_state *out, char *why, size_t cap)
+{
+    char bucket[32];
+    char key[32];
+    struct store_object *o;
+    struct tarn_error err = { 0 };
+    struct store_version version = observed_version(head);
+    name_bucket(bucket, sizeof bucket, producer, slot);
+    name_key(key, sizeof key, producer, slot);
+    if (s->ops->version_open(s, tn_str_from(bucket), tn_str_from(key), &version, &o, &err) < 0)
+        return SAY(OBSERVE_FAILED, "%s/%s: a version of change %u: %s", bucket, key, head->attrs,
+                   err.message);
+    enum observed seen = check_object(s, ops, o, producer, slot, &out->op, why, cap);
+    const struct store_head *opened = s->ops->object_head(o);
+    if (seen == OBSERVE_OK && (opened->attrs != head->attrs || opened->flags != head->flags))
+        seen = SAY(OBSERVE_WRONG, "change %u is listed as %u", opened->attrs, head->attrs);
+    out->is_null = !(head->flags & STORE_IS_VERSIONED);
+    out->is_marker = head->flags & STORE_IS_MARKER ? 1 : 0;
     s->ops->object_close(o);
     return seen;
 }
@@ -183,10 +253,12 @@ static int note_bucket(void *user, const struct store_bucket *b)
         return TARN_ECORRUPT;
     if (strcmp(name, "main") == 0)
         t->seen->main_bucket = id;
-    else if (sscanf(name, "temporary%u", &producer) == 1 && producer < PRODUCER_MAX)
-        t->seen->producers[producer].bucket = id;
-    else
+    else if (sscanf(name, "temporary%u", &producer) != 1 || producer >= PRODUCER_MAX)
         return TARN_ECORRUPT;
+    else
+        t->seen->producers[producer].bucket = id;
+    if (t->seen->main_bucket != id)
+        t->seen->producers[producer].versioning = (uint32_t)b->versioning;
     return TARN_OK;
 }
 
@@ -224,6 +296,27 @@ static enum observed check_list(struct tour *t, const char *bucket, size_t want)
     return OBSERVE_OK;
 }
 
+static enum observed see_versions(struct tour *t, uint32_t producer, uint32_t slot)
+{
+    char *why = t->why;
+    size_t cap = t->cap;
+    char bucket[32];
+    char key[32];
+    struct observed_versions all;
+    struct producer_state *state = &t->seen->producers[producer];
+    struct version_state *v = model_versions(state, slot);
+    name_bucket(bucket, sizeof bucket, producer, slot);
+    name_key(key, sizeof key, producer, slot);
+    int rc = observe_versions(t->store, bucket, key, &all, why, cap);
+    enum observed seen = rc == TARN_ECORRUPT ? OBSERVE_WRONG : rc < 0 ? OBSERVE_FAILED : OBSERVE_OK;
+    for (size_t i = 0; i < all.count && seen == OBSERVE_OK; i++)
+        seen = observe_version(t->store, t->ops, producer, slot, &all.items[i], &v[i], why, cap);
+    if (seen == OBSERVE_OK && state->objects[slot] != (v[0].is_marker ? 0 : v[0].op))
+        seen = SAY(OBSERVE_WRONG, "%s/%s is change %u, its latest version %u", bucket, key,
+                   state->objects[slot], v[0].op);
+    return seen;
+}
+
 static enum observed see_objects(struct tour *t)
 {
     size_t in_main = 0;
@@ -233,6 +326,8 @@ static enum observed see_objects(struct tour *t)
         for (uint32_t i = 0; i < SLOT_COUNT; i++) {
             enum observed seen =
                 observe_object(t->store, t->ops, p, i, &state->objects[i], t->why, t->cap);
+            if (seen == OBSERVE_OK && state->bucket && i >= SLOT_TEMPORARY)
+                seen = see_versions(t, p, i);
             if (seen != OBSERVE_OK)
                 return seen;
             if (state->objects[i] && i < SLOT_TEMPORARY)

@@ -28,6 +28,16 @@ int observe_parts(struct store *s, const char *key, const char *upload_id,
 void observed_parts_release(struct observed_parts *p);
 
 /* Everything: buckets, objects, whether the listings agree with them, uploads and their parts. */
+/* Heads of a key's versions, newest first. */
+struct observed_versions {
+    struct store_head items[VERSION_COUNT];
+    size_t count;
+};
+
+int observe_versions(struct store *s, const char *bucket, const char *key,
+                     struct observed_versions *out, char *why, size_t cap);
+struct store_version observed_version(const struct store_head *head);
+
 enum observed observe_all(struct store *s, const struct op_table *ops, struct model *seen,
                           char *why, size_t cap);
 

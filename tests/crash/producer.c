@@ -122,6 +122,11 @@ static struct op new_op(struct producer *p, enum op_kind kind, uint32_t slot)
     return op;
 }
 
+static struct producer_state *mine(struct producer *p)
+{
+    return &p->m.producers[p->number];
+}
+
 /* Begins the change and takes the answer into the producer's own model. */
 static int run_op(struct producer *p, struct store_txn *txn, struct op *op)
 {
@@ -146,11 +151,6 @@ static int run_op(struct producer *p, struct store_txn *txn, struct op *op)
     return rc;
 }
 
-static struct producer_state *mine(struct producer *p)
-{
-    return &p->m.producers[p->number];
-}
-
 static void put(struct producer *p, uint32_t slot)
 {
     struct op op = new_op(p, OP_PUT, slot);
@@ -159,6 +159,58 @@ static void put(struct producer *p, uint32_t slot)
     op.pieces[0] = (struct piece){ op.id, some_len(p) };
     if (body_make(p->store, &op.pieces[0], &txn.body) == TARN_OK)
         (void)run_op(p, &txn, &op);
+}
+
+/* One version that the slot has, by the store's own list of them. */
+static const struct version_state *some_version(struct producer *p, uint32_t slot,
+                                                struct store_version *out)
+{
+    struct observed_versions all;
+    const struct version_state *v = model_versions(mine(p), slot);
+    char bucket[32];
+    char key[32];
+    name_bucket(bucket, sizeof bucket, p->number, slot);
+    name_key(key, sizeof key, p->number, slot);
+    if (observe_versions(p->store, bucket, key, &all, p->why, sizeof p->why) < 0 || !all.count)
+        return NULL;
+    size_t i = (size_t)sim_rand_below(&p->rand, all.count);
+    *out = observed_version(&all.items[i]);
+    return &v[i];
+}
+
+static void delete_version(struct producer *p, uint32_t slot)
+{
+    struct store_txn txn = { .op = STORE_DELETE };
+    const struct version_state *v = some_version(p, slot, &txn.version);
+    if (!v)
+        return;
+    struct op op = new_op(p, OP_VERSION_DELETE, slot);
+    op.target = v->op;
+    (void)run_op(p, &txn, &op);
+}
+
+/* Metadata of an old version, as tags and holds change it. */
+static void change_version(struct producer *p, uint32_t slot)
+{
+    char bucket[32];
+    char key[32];
+    struct store_version version;
+    struct store_txn txn = { .op = STORE_PUT, .keeps_version = true };
+    const struct version_state *v = some_version(p, slot, &version);
+    name_bucket(bucket, sizeof bucket, p->number, slot);
+    name_key(key, sizeof key, p->number, slot);
+    if (!v || v->is_marker ||
+        p->store->ops->version_open(p->store, tn_str_from(bucket), tn_str_from(key), &version,
+                                    &txn.source, NULL) < 0)
+        return;
+    struct op op = new_op(p, OP_VERSION_META, slot);
+    const struct op *source = &p->ops->ops[v->op];
+    op.target = v->op;
+    op.piece_count = source->piece_count;
+    memcpy(op.pieces, source->pieces, sizeof op.pieces);
+    txn.head.part_count = p->store->ops->object_head(txn.source)->part_count;
+    (void)run_op(p, &txn, &op);
+    p->store->ops->object_close(txn.source);
 }
 
 static void delete_object(struct producer *p, uint32_t slot)
@@ -200,6 +252,10 @@ static void change_bucket(struct producer *p, enum op_kind kind, uint32_t slot)
     };
     struct op op = new_op(p, kind, slot);
     struct store_txn txn = { .op = ops[kind] };
+    bool is_first = kind == OP_BUCKET_CREATE;
+    if (is_first || kind == OP_BUCKET_CONFIG)
+        op.versioning = (uint32_t)sim_rand_below(&p->rand, 2) + !is_first;
+    txn.versioning = (enum store_versioning)op.versioning;
     (void)run_op(p, &txn, &op);
 }
 
@@ -286,14 +342,18 @@ static void change_temporary(struct producer *p)
 {
     uint32_t slot =
         SLOT_TEMPORARY + (uint32_t)sim_rand_below(&p->rand, SLOT_COUNT - SLOT_TEMPORARY);
-    uint64_t choice = sim_rand_below(&p->rand, 6);
+    uint64_t choice = sim_rand_below(&p->rand, 10);
     if (!mine(p)->bucket)
         change_bucket(p, OP_BUCKET_CREATE, slot);
     else if (choice == 0)
         change_bucket(p, OP_BUCKET_CONFIG, slot);
     else if (choice == 1)
         change_bucket(p, OP_BUCKET_DELETE, slot); /* refused while it holds objects */
-    else if (choice < 4)
+    else if (choice < 4 || model_versions(mine(p), slot)[VERSION_COUNT - 1].op)
+        delete_version(p, slot);
+    else if (choice < 5)
+        change_version(p, slot);
+    else if (choice < 7)
         delete_object(p, slot);
     else
         put(p, slot);
