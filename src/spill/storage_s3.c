@@ -68,6 +68,7 @@ struct s3_segment {
     uint32_t part_cap;
     uint64_t len;
     bool is_sealed;
+    bool may_differ; /* a write of the object failed, perhaps without an answer */
     char etag[TARN_ETAG_LEN_MAX];
     char *window; /* read last */
     uint64_t window_start;
@@ -279,7 +280,7 @@ static int s3_write(void *arg, void *segment, const void *bytes, size_t len, str
 /* ---- the end of writing ---- */
 
 /* A condition may be refused because a try of ours without an answer had worked. */
-static int is_ours(struct s3_segment *seg, struct tarn_object_info *info)
+static bool is_ours(struct s3_segment *seg, struct tarn_object_info *info)
 {
     const struct s3_storage *s = seg->storage;
     struct tarn_get_options options = { .request = s->request };
@@ -343,8 +344,10 @@ static int s3_seal(void *arg, void *segment, struct tarn_error *err)
         (void)snprintf(seg->etag, sizeof seg->etag, "%s", info.etag);
         seg->is_sealed = true;
         free_memory(seg);
-    } else if (err) {
-        *err = why;
+    } else {
+        seg->may_differ = true;
+        if (err)
+            *err = why;
     }
     tarn_object_info_release(&info);
     return rc;
@@ -416,20 +419,43 @@ static void free_segment(struct s3_segment *seg)
     tn_free(seg);
 }
 
+/* An object of that name may be somebody else's. */
+static void delete_ours(struct s3_segment *seg)
+{
+    const struct s3_storage *s = seg->storage;
+    struct tarn_object_info info = { 0 };
+    struct tarn_delete_options options = { .request = s->request,
+                                           .if_match = seg->is_sealed ? seg->etag : NULL };
+    if (seg->may_differ)
+        options.if_match = is_ours(seg, &info) ? info.etag : NULL;
+    if (options.if_match)
+        (void)tarn_object_delete(s->o.client, s->bucket, seg->key, &options, NULL, NULL);
+    tarn_object_info_release(&info);
+}
+
 static void s3_remove(void *arg, void *segment)
 {
     struct s3_segment *seg = segment;
     const struct s3_storage *s = seg->storage;
-    struct tarn_delete_options options = { .request = s->request };
     (void)arg;
     (void)join_all(seg, NULL);
     if (seg->upload_id[0] && !seg->is_sealed)
         (void)tarn_multipart_abort(s->o.client, s->bucket, seg->key, seg->upload_id, &s->request,
                                    NULL);
-    /* A seal without an answer may have made the object: the name is ours alone. */
-    if (seg->is_sealed || seg->len > 0)
-        (void)tarn_object_delete(s->o.client, s->bucket, seg->key, &options, NULL, NULL);
+    delete_ours(seg);
     free_segment(seg);
+}
+
+/* The copy may have worked without an answer; the object's ETag is another one then, so that a
+ * repetition is refused. */
+static bool is_kept(struct s3_segment *seg)
+{
+    struct tarn_object_info info = { 0 };
+    bool is_marked = !is_ours(seg, &info);
+    for (size_t i = 0; i < info.metadata_count; i++)
+        is_marked |= strcasecmp(info.metadata[i].name, SPILL_META_EXPIRES) == 0;
+    tarn_object_info_release(&info);
+    return !is_marked;
 }
 
 int spill_s3_keep(const struct tarn_buffer_storage *storage, void *segment,
@@ -437,15 +463,21 @@ int spill_s3_keep(const struct tarn_buffer_storage *storage, void *segment,
 {
     struct s3_segment *seg = segment;
     const struct s3_storage *s = storage->arg;
+    struct tarn_error why = { 0 };
     fill_metadata(seg, false);
     struct tarn_copy_options options = { .request = s->request,
                                          .attributes = attributes_of(seg),
+                                         .source_conditions = { .if_match = seg->etag },
                                          .metadata_directive = TARN_DIRECTIVE_REPLACE,
                                          .source_size = seg->len };
     int rc = tarn_object_copy(s->o.client, s->bucket, seg->key, s->bucket, seg->key, &options, NULL,
-                              err);
-    if (rc < 0)
+                              &why);
+    if (rc < 0 && !is_kept(seg)) {
+        seg->may_differ = true;
+        if (err)
+            *err = why;
         return rc;
+    }
     (void)snprintf(key, TARN_KEY_LEN_MAX + 1, "%s", seg->key);
     free_segment(seg);
     return TARN_OK;

@@ -49,20 +49,35 @@ static int64_t wall(void *arg)
 {
     struct test_clock *c = arg;
     struct timespec now;
+    void (*before_write)(void *) = atomic_exchange(&c->before_write, NULL);
+    if (before_write)
+        before_write(c->before_write_arg);
     (void)clock_gettime(CLOCK_REALTIME, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + atomic_load(&c->wall_offset_ms);
 }
 
 static void nap(void *arg, uint64_t ms)
 {
-    (void)arg;
+    struct test_clock *c = arg;
     struct timespec delay = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
-    (void)nanosleep(&delay, NULL);
+    if (c->jumps)
+        test_clock_step(c, (int64_t)ms);
+    else
+        (void)nanosleep(&delay, NULL);
+}
+
+void test_clock_step(struct test_clock *c, int64_t ms)
+{
+    atomic_fetch_add(&c->steady_offset_ms, ms);
+    atomic_fetch_add(&c->wall_offset_ms, ms);
 }
 
 void test_clock_init(struct test_clock *c)
 {
     atomic_store(&c->steady_offset_ms, 0);
     atomic_store(&c->wall_offset_ms, 0);
+    atomic_store(&c->before_write, NULL);
+    c->jumps = false;
+    c->before_write_arg = NULL;
     c->clock = (struct tarn_lock_clock){ steady, wall, nap, c };
 }

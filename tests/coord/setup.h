@@ -30,13 +30,18 @@ struct setup {
 /* Ends the program on failure: nothing can be proved then. */
 struct tarn_client *setup_client(const char *endpoint, int retries_max);
 
-/* A clock whose times are offset. */
+/* A clock whose times are offset, and by which steps can be put into an order: a lock asks for the
+ * wall clock between looking and writing. */
 struct test_clock {
     _Atomic int64_t steady_offset_ms;
     _Atomic int64_t wall_offset_ms;
+    bool jumps;                              /* sleeping sets it forth instead */
+    void (*_Atomic before_write)(void *arg); /* called once, then NULL */
+    void *before_write_arg;
     struct tarn_lock_clock clock;
 };
 void test_clock_init(struct test_clock *c);
+void test_clock_step(struct test_clock *c, int64_t ms); /* both of its times */
 
 uint64_t steady_now_ms(void);
 

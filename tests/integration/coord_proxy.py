@@ -13,7 +13,11 @@ Faults come at random (a share of the requests), or where a request asks for one
   delay           request and answer are held back
   hold            the request is passed on, the connection ends a second later
 
-A kind that begins with @ waits for a request that makes an object.
+  busy            503 instead of passing it on
+  rival           somebody else makes an object of that name first: `rival`, a function of the target
+
+A kind that begins with @ waits for a request that makes an object, with % for a copy of a part, with - for a
+DELETE. With `copies_ranges_only`, copies of whole objects are refused, as S3 refuses those of more than 5 GiB.
 """
 
 import asyncio
@@ -23,17 +27,23 @@ import random
 import threading
 
 KINDS = ("drop-request", "drop-answer", "cut-answer", "error-500", "duplicate", "late", "delay")
+TOO_LARGE = b"<Error><Code>InvalidRequest</Code><Message>The source is larger than the maximum</Message></Error>"
+REFUSAL = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(TOO_LARGE), TOO_LARGE)
+BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+NO_LENGTH = b"HTTP/1.1 411 Length Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Proxy:
     """Runs in a thread of its own; `share` of the requests meet with a fault."""
 
-    def __init__(self, port, share=0.0, seed=1, kinds=KINDS, late_s=0.3):
+    def __init__(self, port, share=0.0, seed=1, kinds=KINDS, late_s=0.3, rival=None, copies_ranges_only=False):
         self.target = port
         self.share = share
         self.kinds = kinds
         self.late_s = late_s
+        self.rival = rival
+        self.copies_ranges_only = copies_ranges_only
         self.random = random.Random(seed)
         self.used = set()
         self.faults = {}
@@ -67,16 +77,21 @@ class Proxy:
         self.loop.run_until_complete(asyncio.sleep(0))
 
     @staticmethod
-    def is_wanted(kind, method, target):
-        if not kind.startswith("@"):
-            return True
-        return method == b"PUT" and b"partNumber" not in target or method == b"POST" and b"uploadId=" in target
+    def is_wanted(kind, method, target, fields):
+        is_part = b"partNumber" in target
+        if kind.startswith("%"):
+            return is_part and b"x-amz-copy-source" in fields
+        if kind.startswith("-"):
+            return method == b"DELETE"
+        if kind.startswith("@"):
+            return method == b"PUT" and not is_part or method == b"POST" and b"uploadId=" in target
+        return True
 
     def choose(self, method, target, fields):
         asked = fields.get(b"x-tarn-fault", b"").decode().split()
-        if len(asked) == 2 and asked[1] not in self.used and self.is_wanted(asked[0], method, target):
+        if len(asked) == 2 and asked[1] not in self.used and self.is_wanted(asked[0], method, target, fields):
             self.used.add(asked[1])
-            return asked[0].removeprefix("@")
+            return asked[0].lstrip("@%-")
         if asked or self.random.random() >= self.share:
             return None
         return self.random.choice(self.kinds)
@@ -101,8 +116,18 @@ class Proxy:
         if fields.get(b"expect"):
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             lines = [line for line in lines if not line.lower().startswith(b"expect:")]
+        if b"transfer-encoding" in fields:  # as S3
+            writer.write(NO_LENGTH)
+            return False
         body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
-        fault = self.choose(method, lines[0].split(b" ")[1], fields)
+        target = lines[0].split(b" ")[1]
+        fault = self.choose(method, target, fields)
+        if fault == "rival":
+            self.rival(target.decode())
+        is_whole = b"x-amz-copy-source" in fields and b"x-amz-copy-source-range" not in fields
+        if self.copies_ranges_only and is_whole:
+            writer.write(REFUSAL)
+            return True
         request = b"\r\n".join(lines) + b"\r\n\r\n" + body
         self.requests.append(lines[0].decode(errors="replace"))
         return await self.apply(fault, method, request, writer)
@@ -111,6 +136,9 @@ class Proxy:
         self.faults[fault] = self.faults.get(fault, 0) + 1
         if fault == "drop-request":
             return False
+        if fault == "busy":
+            writer.write(BUSY)
+            return True
         if fault == "late":
             self.loop.create_task(self.later(method, request))
             return False

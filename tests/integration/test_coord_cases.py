@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every weakness of the reference's locks and copies, one by one: tarn-coord plays it through, with a proxy
-that loses answers in between. What has a flawed counterpart must be seen to fail with it."""
+"""Every weakness of the references' locks, copies and buffers, one by one: tarn-coord plays it through, with a
+proxy that loses answers in between. Each row is played twice: by the flawed algorithm, which must be seen to
+lose, and by ours, which must not."""
 
 import json
 import subprocess
@@ -9,8 +10,11 @@ import pytest
 from conftest import BIN, SANITIZER
 from coord_proxy import Careless, Proxy
 
-CASES = ("W2 W3 W4 W5 W6 W7 W8 W9 W10 W11 W12 W13 W15 W16 attach C1 C2 C3 C6 C7 C8 C9 S1 S2").split()
-FLAWED = "W2 W3 W4 W5 W6 W8 W12 W16 C1 C2 C6".split()
+LOCKS = [f"W{n}" for n in range(1, 17) if n != 14]
+COPIES = [f"C{n}" for n in range(1, 10) if n != 5]
+BUFFERS = [f"H{n}" for n in range(1, 19)]
+CARELESS = ["W14", "C5"]  # of servers that take no notice of conditions
+OURS_ALONE = ["attach", "S1"]
 HOLDS, VIOLATED = 0, 3
 
 
@@ -34,21 +38,29 @@ def proves(done, status=HOLDS):
     return json.loads(done.stdout) if done.stdout else None
 
 
-@pytest.mark.parametrize("name", CASES)
+def play(place, name, *options, status=HOLDS):
+    server, env = place
+    s3 = server.boto()
+
+    def rival(target):
+        bucket, _, key = target.lstrip("/").partition("/")
+        s3.put_object(Bucket=bucket, Key=key, Body=b"a rival's")
+
+    with Proxy(server.port, rival=rival, copies_ranges_only=name == "C3") as proxy:
+        proves(tarn_coord(env, proxy.url, "--name", name, *options, "case"), status)
+
+
+@pytest.mark.parametrize("name", LOCKS + COPIES + BUFFERS + ["S2"] + OURS_ALONE)
 def test_case(place, name):
-    server, env = place
-    with Proxy(server.port) as proxy:
-        proves(tarn_coord(env, proxy.url, "--name", name, "case"))
+    play(place, name)
 
 
-@pytest.mark.parametrize("name", FLAWED)
+@pytest.mark.parametrize("name", LOCKS + COPIES + BUFFERS + ["S2"])
 def test_case_fails_for_the_flawed(place, name):
-    server, env = place
-    with Proxy(server.port) as proxy:
-        proves(tarn_coord(env, proxy.url, "--name", name, "--flawed", "case"), VIOLATED)
+    play(place, name, "--flawed", status=VIOLATED)
 
 
-@pytest.mark.parametrize("name", ["W14", "C5"])
+@pytest.mark.parametrize("name", CARELESS)
 def test_server_without_conditions(tmp_path, name, place):
     _, env = place
     with Careless() as careless:

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Weaknesses of the references, each played through once: with --flawed by their own algorithm,
+ * which loses, else by ours. Steps are put in order by clocks that are set, by the proxy and by
+ * latches; nothing waits for time to pass where only luck would make it enough. */
+
+#ifndef TESTS_COORD_CASES_H
+#define TESTS_COORD_CASES_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include "coord/flawed.h"
+#include "coord/setup.h"
+
+enum { VIOLATED = 3, TTL_MS = 1000, MIB = 1 << 20 };
+
+#define CHECK(fact)                                                                                \
+    do {                                                                                           \
+        if (!(fact)) {                                                                             \
+            fprintf(stderr, "%s:%d: does not hold: %s (%s)\n", __FILE__, __LINE__, #fact,          \
+                    c->err.message);                                                               \
+            return VIOLATED;                                                                       \
+        }                                                                                          \
+    } while (0)
+
+/* Two machines: one by way of the proxy, one straight. Their endpoints differ, so that the process
+ * takes their locks for different ones. */
+struct scene {
+    const struct setup *s;
+    struct tarn_client *a;
+    struct tarn_client *b;
+    struct test_clock clock_a; /* of locks that say so */
+    struct test_clock clock_b; /* its sleeping takes no time */
+    struct tarn_header fault;  /* asks the proxy for trouble with the next request of `a` */
+    struct tarn_lock_options o;
+    struct tarn_lock *la;
+    struct tarn_lock *lb;
+    struct tarn_lock_info info;
+    struct tarn_error err;
+};
+
+/* A row: 0, or VIOLATED. */
+struct scene_case {
+    const char *name;
+    int (*run)(struct scene *c);
+};
+extern const struct scene_case lock_cases[], copy_cases[], store_cases[], buffer_cases[],
+    spool_cases[]; /* each ends with a name NULL */
+
+struct tarn_request scene_request(struct scene *c); /* with the fault */
+bool scene_has_key(struct scene *c, const char *key);
+
+/* Whether `key` holds exactly `text`. */
+bool scene_key_is(struct scene *c, const char *key, const char *text);
+
+/* Unfinished uploads in the bucket, or a negative status. */
+int scene_count_uploads(struct scene *c);
+
+#endif
