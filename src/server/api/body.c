@@ -3,6 +3,8 @@
 
 #include "server/api/body.h"
 
+#include <assert.h>
+
 #include "base/codec.h"
 #include "server/api/post_policy_form.h"
 #include "server/api/request.h"
@@ -201,6 +203,7 @@ enum tn_s3_code api_body_accept(struct api_req *r)
     b->xml = TN_BUF_INIT(API_XML_LEN_MAX);
     b->is_on_loop = b->declared_len <= API_SMALL_BODY_LEN_MAX &&
                     r->http->body_len <= 2 * API_SMALL_BODY_LEN_MAX;
+    b->is_deferred = b->is_on_loop && b->kind == API_BODY_OBJECT && !r->sse && !r->form;
     uint64_t max = b->kind == API_BODY_XML ? API_XML_LEN_MAX : API_PUT_LEN_MAX;
     if (b->decoder)
         max += BODY_OVERHEAD(max);
@@ -257,9 +260,9 @@ enum tn_s3_code api_body_take_payload(struct api_req *r, const char *bytes, size
     if (len > max - b->len)
         return b->kind == API_BODY_XML ? TN_S3_MAX_MESSAGE_LENGTH_EXCEEDED : TN_S3_ENTITY_TOO_LARGE;
     b->len += len;
-    if (b->is_on_loop)
+    if (b->is_on_loop && !b->is_deferred)
         digest_update(&b->digest, bytes, len);
-    else
+    else if (!b->is_on_loop)
         digest_update_together(&r->api->digests, &b->digest, bytes, len);
     tn_checksum_update(&b->checksum, bytes, len);
     int rc = keep_bytes(r, bytes, len, &err);
@@ -267,6 +270,18 @@ enum tn_s3_code api_body_take_payload(struct api_req *r, const char *bytes, size
 }
 
 /* --- The end --- */
+
+bool api_body_defer(struct api_req *r)
+{
+    struct api_body *b = &r->body;
+    if (!b->is_deferred || b->len == 0)
+        return false;
+    b->due.digest = &b->digest;
+    b->due.bytes = r->api->store->ops->body_bytes(b->store);
+    assert(b->due.bytes.len == b->len);
+    digest_defer(&b->due);
+    return true;
+}
 
 static enum tn_s3_code finish_decoder(struct api_req *r)
 {
@@ -347,6 +362,8 @@ enum tn_s3_code api_body_finish(struct api_req *r)
 {
     static const api_step_fn steps[] = { finish_decoder, compare_sha256, compare_md5,
                                          compare_checksum, seal };
+    if (r->body.is_deferred && r->body.len)
+        digest_settle(&r->body.due);
     if (r->body.declared_len != UINT64_MAX && r->body.len < r->body.declared_len)
         return TN_S3_INCOMPLETE_BODY;
     for (size_t i = 0; i < TN_COUNT(steps); i++) {

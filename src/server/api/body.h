@@ -27,6 +27,7 @@ struct api_body {
     bool has_trailer_checksum; /* its value comes behind the body */
     bool is_taken;             /* accepted */
     bool is_on_loop;           /* where it is taken: must not wait */
+    bool is_deferred;          /* digested when it is complete, beside others */
     uint64_t declared_len;     /* of the payload; UINT64_MAX: not known */
     uint64_t len;              /* so far */
     enum tn_checksum_kind checksum_kind;
@@ -34,6 +35,7 @@ struct api_body {
     struct tn_checksum_value checksum_expected;
     struct tn_aws_chunked *decoder; /* NULL when the body is plain */
     struct digest digest;           /* SHA-256 when the signature covers the payload's hash */
+    struct digest_due due;          /* with is_deferred */
     struct tn_checksum checksum;
     struct store_body *store;
     struct tn_buf xml;
@@ -56,11 +58,15 @@ TN_MUST_USE enum tn_s3_code api_body_take(struct api_req *r, char *bytes, size_t
 /* The payload itself, what forms and chunks are made of taken away. */
 TN_MUST_USE enum tn_s3_code api_body_take_payload(struct api_req *r, const char *bytes, size_t len);
 
-/* Once more what r->headers say of checksums, before the first byte of the payload: for forms, whose
- * fields come with the body. */
+/* Once more what r->headers say of checksums, before the first byte of the payload: for forms,
+ * whose fields come with the body. */
 TN_MUST_USE enum tn_s3_code api_body_read_checksums(struct api_req *r);
 
-/* Behind the last: compares all digests. */
+/* Behind the last: true when its digests are to be taken at the end of this turn of the loop, so
+ * that api_body_finish() must run then, not now. */
+bool api_body_defer(struct api_req *r);
+
+/* Compares all digests. */
 TN_MUST_USE enum tn_s3_code api_body_finish(struct api_req *r);
 
 void api_body_release(struct api_req *r);

@@ -53,6 +53,47 @@ void digest_update(struct digest *d, const void *bytes, size_t len)
         tn_lane_update(&d->sha256, bytes, len);
 }
 
+static void run_lanes(struct tn_lane_job *jobs, size_t *count)
+{
+    tn_lanes_update(jobs, *count);
+    *count = 0;
+}
+
+/* --- At the end of a turn --- */
+
+static _Thread_local struct digest_due *deferred; /* newest first */
+
+void digest_defer(struct digest_due *due)
+{
+    due->is_settled = false;
+    due->next = deferred;
+    deferred = due;
+}
+
+void digest_settle(struct digest_due *due)
+{
+    struct tn_lane_job md5[TN_LANE_COUNT];
+    struct tn_lane_job sha256[TN_LANE_COUNT];
+    size_t md5_count = 0;
+    size_t sha256_count = 0;
+    for (; !due->is_settled; deferred = deferred->next) {
+        struct digest *d = deferred->digest;
+        const unsigned char *bytes = (const unsigned char *)deferred->bytes.data;
+        size_t len = deferred->bytes.len;
+        deferred->is_settled = true;
+        if (d->has_md5)
+            md5[md5_count++] = (struct tn_lane_job){ &d->md5, bytes, len };
+        if (d->has_sha256)
+            sha256[sha256_count++] = (struct tn_lane_job){ &d->sha256, bytes, len };
+        if (md5_count == TN_LANE_COUNT)
+            run_lanes(md5, &md5_count);
+        if (sha256_count == TN_LANE_COUNT)
+            run_lanes(sha256, &sha256_count);
+    }
+    run_lanes(md5, &md5_count);
+    run_lanes(sha256, &sha256_count);
+}
+
 /* --- Together --- */
 
 /* One step for all; the lock is not held. Who runs stays as it is meanwhile. */

@@ -4,7 +4,10 @@
  * joins at the next step, whose window is through leaves, and a leader that leaves hands over to
  * another.
  *
- * A few streams on as many cores are better off apart: they go their own ways. */
+ * A few streams on as many cores are better off apart: they go their own ways.
+ *
+ * Small bodies are taken by loops, which wait for nobody: those that end in one turn of a loop are
+ * digested side by side at its end. */
 
 #ifndef SERVER_API_DIGEST_H
 #define SERVER_API_DIGEST_H
@@ -13,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "base/lanes.h"
+#include "base/str.h"
 
 /* What one body is digested into. */
 struct digest {
@@ -45,6 +49,20 @@ void digest_add_sha256(struct digest *d);
 
 /* At once, on this thread: for what is small, and for threads that must not wait. */
 void digest_update(struct digest *d, const void *bytes, size_t len);
+
+/* Bytes that are in memory until they are digested: with all that come in one turn of a loop. */
+struct digest_due {
+    struct digest_due *next;
+    struct digest *digest;
+    struct tn_str bytes;
+    bool is_settled;
+};
+
+/* Leaves it for the end of the turn; digest_settle() must follow on the same thread. */
+void digest_defer(struct digest_due *due);
+
+/* Digests what this thread has deferred, if `due` is among it still. */
+void digest_settle(struct digest_due *due);
 
 /* A large body begins, and ends: tells how much company can be expected. */
 void digest_pool_enter(struct digest_pool *p);

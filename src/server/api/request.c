@@ -570,10 +570,18 @@ static enum tn_s3_code finish_body(struct api_req *r)
     return r->op->run(r);
 }
 
+static void finish_on_loop(struct http_req *http)
+{
+    api_run(http->user, finish_body);
+}
+
 static void on_end(void *context, struct http_req *http)
 {
     (void)context;
-    api_run(http->user, finish_body);
+    if (api_body_defer(http->user))
+        http_run_on_loop(http, finish_on_loop);
+    else
+        finish_on_loop(http);
 }
 
 static enum tn_s3_code code_of_broken(const struct api_req *r, int status)

@@ -60,6 +60,8 @@ void net_loop_release(struct net_loop *loop)
     net_poll_release(&loop->poll);
 }
 
+static _Thread_local const struct net_loop *running; /* on this thread */
+
 void net_loop_wake(struct net_loop *loop)
 {
     const uint64_t one = 1;
@@ -75,8 +77,9 @@ void net_loop_post(struct net_loop *loop, struct net_msg *msg)
         msg->next = newest;
     } while (!atomic_compare_exchange_weak_explicit(&loop->inbox, &newest, msg,
                                                     memory_order_release, memory_order_relaxed));
-    /* Whoever found the queue empty has woken the loop, or is about to. */
-    if (!newest)
+    /* Whoever found the queue empty has woken the loop, or is about to; the loop itself looks into
+     * it before it waits. */
+    if (!newest && running != loop)
         net_loop_wake(loop);
     (void)atomic_fetch_sub_explicit(&loop->poster_count, 1, memory_order_release);
 }
@@ -176,6 +179,7 @@ void net_loop_run(struct net_loop *loop)
     struct net_event events[LOOP_EVENT_MAX];
     bool has_more = true; /* one turn before the first wait: a stop may have come already */
     loop->thread = pthread_self();
+    running = loop;
     while (!loop->is_ended) {
         size_t count =
             net_poll_wait(&loop->poll, has_more ? 0 : wait_ms(loop), events, LOOP_EVENT_MAX);
@@ -185,7 +189,9 @@ void net_loop_run(struct net_loop *loop)
         run_messages(loop);
         run_timers(loop);
         has_more = loop->on_turn(loop);
+        has_more |= atomic_load_explicit(&loop->inbox, memory_order_relaxed) != NULL;
     }
+    running = NULL;
 }
 
 void net_loop_end(struct net_loop *loop)

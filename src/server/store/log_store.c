@@ -359,6 +359,7 @@ static const struct store_ops log_store_ops = {
     .body_append = body_append,
     .body_seal = body_seal,
     .body_len = body_len,
+    .body_bytes = body_bytes,
     .body_free = body_free,
     .object_open = object_open,
     .version_open = object_open_version,

@@ -189,6 +189,9 @@ struct store_ops {
     int (*body_seal)(struct store_body *b,
                      struct tarn_error *err); /* data is durable after this, if large */
     uint64_t (*body_len)(const struct store_body *b);
+    /* What was appended, while it is in memory; empty when it is not. Valid until the next call for
+     * `b`. */
+    struct tn_str (*body_bytes)(const struct store_body *b);
     void (*body_free)(struct store_body *b);
 
     /* Opens the current object. TARN_ENOTFOUND, TARN_ENOBUCKET, TARN_ECORRUPT; with `may_wait`

@@ -39,6 +39,8 @@ static const struct {
     { "huge", "limits:\n  loops: 99999999999999999999\n", "f:2: bad value of \"loops\"" },
     { "a time", "limits:\n  head_timeout_ms: 5s\n", "f:2: bad value of \"head_timeout_ms\"" },
     { "a size", "limits:\n  inline_size: 1P\n", "f:2: bad value of \"inline_size\"" },
+    { "too small for a loop", "limits:\n  inline_size: 63K\n",
+      "f:2: bad value of \"inline_size\", expected a size from 64K to 16M" },
     { "too little memory", "limits:\n  memory_limit: 31M\n", "f:2: bad value of \"memory_limit\"" },
     { "limits as a text", "limits: none\n", "f:1: bad value, expected a mapping" },
     { "a list at the top", "- a\n", "f:1: bad value, expected a mapping" },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Digests in company: many threads, windows of any length, each stream gets its own digest. */
+/* Digests in company: many threads, windows of any length, or one thread at the end of its turn;
+ * each stream gets its own digest. */
 
 #include "server/api/digest.h"
 
@@ -101,11 +102,40 @@ static void test_nothing_to_do(void **state)
     digest_pool_release(&pool);
 }
 
+/* Settled in the order of deferral, as a loop runs its messages, and in any other. */
+static void test_end_of_turn(void **state)
+{
+    static const size_t counts[] = { 1, 2, TN_LANE_COUNT, TN_LANE_COUNT + 1, STREAM_COUNT };
+    static struct stream streams[STREAM_COUNT];
+    struct digest_due due[STREAM_COUNT];
+    (void)state;
+    for (size_t c = 0; c < 2 * TN_COUNT(counts); c++) {
+        size_t count = counts[c / 2];
+        for (size_t i = 0; i < count; i++) {
+            struct stream *s = &streams[i];
+            *s = (struct stream){ .number = i, .len = i % 7 * 777 };
+            if (i % 4 != 1)
+                digest_add_md5(&s->digest);
+            if (i % 4 != 2)
+                digest_add_sha256(&s->digest);
+            due[i] = (struct digest_due){ .digest = &s->digest,
+                                          .bytes = { (const char *)bytes + i, s->len } };
+            digest_defer(&due[i]);
+        }
+        for (size_t i = 0; i < count; i++) {
+            size_t at = c % 2 ? count - 1 - i : i;
+            digest_settle(&due[at]);
+            check(&streams[at]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_companies),
         cmocka_unit_test(test_nothing_to_do),
+        cmocka_unit_test(test_end_of_turn),
     };
     for (size_t i = 0; i < sizeof bytes; i++)
         bytes[i] = (unsigned char)(i * 2654435761u >> 13);

@@ -679,6 +679,11 @@ static uint64_t mem_body_len(const struct store_body *b)
     return b->bytes.len;
 }
 
+static struct tn_str mem_body_bytes(const struct store_body *b)
+{
+    return tn_buf_str(&b->bytes);
+}
+
 /* --- Reads --- */
 
 static int open_version(struct mem_store *m, struct tn_str bucket, struct tn_str key,
@@ -1034,6 +1039,7 @@ static const struct store_ops mem_ops = {
     .body_append = mem_body_append,
     .body_seal = mem_body_seal,
     .body_len = mem_body_len,
+    .body_bytes = mem_body_bytes,
     .body_free = mem_body_free,
     .object_open = mem_object_open,
     .version_open = mem_version_open,
