@@ -14,7 +14,12 @@ struct listing {
     uint64_t count;      /* of lines, over all addresses */
     uint64_t objects;    /* of them */
     uint64_t total_size;
+    struct tn_buf line;     /* of the entry that is shown */
+    int64_t shown_s;        /* the second that `when` tells */
+    char when[TN_TIME_LEN]; /* many neighbours were written in one second */
 };
+
+enum { SIZE_COLUMN_LEN = 10 };
 
 static int show_json(struct listing *l, const struct tarn_list_entry *entry)
 {
@@ -34,46 +39,71 @@ static int show_json(struct listing *l, const struct tarn_list_entry *entry)
     return rc < 0 ? rc : cli_out_line(&l->app->out, tn_buf_str(&json.b));
 }
 
-static int append_name(struct listing *l, const struct tarn_list_entry *entry, struct tn_buf *line)
+static int append_name(struct listing *l, const struct tarn_list_entry *entry)
 {
     if (l->app->opt.show_fullpath)
-        return cli_place_append(line, (struct cli_place){ l->bucket, entry->key });
-    return cli_text_append(
-        line, tn_str_sub((struct tn_str){ entry->key, entry->key_len }, l->hidden_len, SIZE_MAX));
+        return cli_place_append(&l->line, (struct cli_place){ l->bucket, entry->key });
+    return cli_text_append(&l->line, tn_str_sub((struct tn_str){ entry->key, entry->key_len },
+                                                l->hidden_len, SIZE_MAX));
 }
 
-static int append_columns(struct listing *l, const struct tarn_list_entry *entry,
-                          struct tn_buf *line)
+/* Right-aligned, as "%10llu". */
+static int append_size(struct tn_buf *line, uint64_t size)
 {
-    char when[TN_TIME_LEN], size[CLI_SIZE_LEN];
+    char text[24];
+    char *p = text + sizeof text;
+    do {
+        *--p = (char)('0' + size % 10);
+        size /= 10;
+    } while (size > 0);
+    while (p > text + sizeof text - SIZE_COLUMN_LEN)
+        *--p = ' ';
+    return tn_buf_append(line, p, (size_t)(text + sizeof text - p));
+}
+
+static int append_time(struct listing *l, int64_t unix_ms)
+{
+    int64_t second = unix_ms < 0 ? -1 : unix_ms / 1000;
+    if (second != l->shown_s || !l->when[0])
+        cli_time_text(unix_ms, l->when);
+    l->shown_s = second;
+    return tn_buf_append_text(&l->line, l->when);
+}
+
+static int append_columns(struct listing *l, const struct tarn_list_entry *entry)
+{
+    char size[CLI_SIZE_LEN];
     if (entry->is_prefix)
-        return tn_buf_appendf(line, "%19s  %10s  ", "", "PRE");
-    cli_time_text(entry->last_modified_ms, when);
-    if (l->app->opt.human)
+        return tn_buf_appendf(&l->line, "%19s  %10s  ", "", "PRE");
+    int rc = append_time(l, entry->last_modified_ms);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(&l->line, TN_STR("  "));
+    if (rc == TARN_OK && l->app->opt.human) {
         cli_size_text(entry->size, size);
-    else
-        (void)snprintf(size, sizeof size, "%llu", (unsigned long long)entry->size);
-    return tn_buf_appendf(line, "%s  %10s  ", when, size);
+        rc = tn_buf_appendf(&l->line, "%10s", size);
+    } else if (rc == TARN_OK) {
+        rc = append_size(&l->line, entry->size);
+    }
+    return rc < 0 ? rc : tn_buf_append_str(&l->line, TN_STR("  "));
+}
+
+static int append_extra(struct listing *l, const char *text)
+{
+    int rc = tn_buf_append_str(&l->line, TN_STR("  "));
+    return rc < 0 ? rc : cli_text_append(&l->line, tn_str_from(text));
 }
 
 static int show_text(struct listing *l, const struct tarn_list_entry *entry)
 {
-    TN_AUTO_BUF line = TN_BUF_INIT(CLI_LINE_LEN_MAX);
-    int rc = append_columns(l, entry, &line);
+    tn_buf_truncate(&l->line, 0);
+    int rc = append_columns(l, entry);
     if (rc == TARN_OK)
-        rc = append_name(l, entry, &line);
-    if (rc == TARN_OK && l->app->opt.show_etag && !entry->is_prefix) {
-        rc = tn_buf_append_text(&line, "  ");
-        if (rc == TARN_OK)
-            rc = cli_text_append(&line, tn_str_from(entry->etag ? entry->etag : "-"));
-    }
-    if (rc == TARN_OK && l->app->opt.show_storage_class && !entry->is_prefix) {
-        rc = tn_buf_append_text(&line, "  ");
-        if (rc == TARN_OK)
-            rc = cli_text_append(
-                &line, tn_str_from(entry->storage_class ? entry->storage_class : "STANDARD"));
-    }
-    return rc < 0 ? rc : cli_out_line(&l->app->out, tn_buf_str(&line));
+        rc = append_name(l, entry);
+    if (rc == TARN_OK && l->app->opt.show_etag && !entry->is_prefix)
+        rc = append_extra(l, entry->etag ? entry->etag : "-");
+    if (rc == TARN_OK && l->app->opt.show_storage_class && !entry->is_prefix)
+        rc = append_extra(l, entry->storage_class ? entry->storage_class : "STANDARD");
+    return rc < 0 ? rc : cli_out_line(&l->app->out, tn_buf_str(&l->line));
 }
 
 static int show(struct listing *l, const struct tarn_list_entry *entry, struct tarn_error *err)
@@ -211,7 +241,7 @@ static int parse(struct cli_app *app, int i, struct cli_address *address, struct
 
 int cli_run_ls(struct cli_app *app)
 {
-    struct listing l = { .app = app };
+    struct listing l = { .app = app, .line = TN_BUF_INIT(CLI_LINE_LEN_MAX) };
     struct tarn_error err = { 0 };
     struct cli_address address = { 0 };
     int count = app->operand_count ? app->operand_count : 1;
@@ -233,5 +263,6 @@ int cli_run_ls(struct cli_app *app)
     if (!cli_app_is_over(app) && atomic_load(&app->succeeded) > 0)
         summarize(&l, address.bucket[0] == '\0', atomic_load(&app->failed) == 0);
     atomic_store(&app->bytes, 0);
+    tn_buf_release(&l.line);
     return (int)cli_app_exit(app);
 }

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "cli/text.h"
 
-enum { PENDING_LEN = 32768, PENDING_LEN_MAX = CLI_LINE_LEN_MAX + PENDING_LEN };
+enum { PENDING_LEN = 128 * 1024, PENDING_LEN_MAX = CLI_LINE_LEN_MAX + PENDING_LEN };
 static const uint64_t PENDING_NS_MAX = 250000000;
 static const char CLEAR_LINE[] = "\r\033[K";
 

@@ -64,20 +64,43 @@ static bool is_control(struct tn_str s, size_t at)
            (c == 0xc2 && at + 1 < s.len && (unsigned char)s.data[at + 1] < 0xa0);
 }
 
+/* Bytes from `at` on that are shown as they are and need no look at their neighbours. */
+static size_t plain_len(struct tn_str s, size_t at)
+{
+    size_t end = at;
+    while (end < s.len && s.data[end] >= 0x20 && s.data[end] < 0x7f)
+        end++;
+    return end - at;
+}
+
+/* Appends what is shown of the text at `*at`, and moves that on. */
+static int append_shown(struct tn_buf *b, struct tn_str text, size_t *at)
+{
+    size_t plain = plain_len(text, *at);
+    if (plain > 0) {
+        const char *bytes = text.data + *at;
+        *at += plain;
+        return tn_buf_append(b, bytes, plain);
+    }
+    size_t len = utf8_len(text, *at);
+    if (len > 0 && !is_control(text, *at)) {
+        const char *bytes = text.data + *at;
+        *at += len;
+        return tn_buf_append(b, bytes, len);
+    }
+    /* The second byte of a C1 control is shown as a stray byte in the next round. */
+    return tn_buf_appendf(b, "\\x%02x", (unsigned char)text.data[(*at)++]);
+}
+
 int cli_text_append(struct tn_buf *b, struct tn_str text)
 {
     size_t start = b->len;
     for (size_t i = 0; i < text.len;) {
-        size_t len = utf8_len(text, i);
-        int rc = len == 0 || is_control(text, i)
-                     ? tn_buf_appendf(b, "\\x%02x", (unsigned char)text.data[i])
-                     : tn_buf_append(b, text.data + i, len);
+        int rc = append_shown(b, text, &i);
         if (rc < 0) {
             tn_buf_truncate(b, start);
             return rc;
         }
-        /* The second byte of a C1 control is shown as a stray byte in the next round. */
-        i += len == 0 || is_control(text, i) ? 1 : len;
     }
     return TARN_OK;
 }
