@@ -325,6 +325,22 @@ static int apply_move(struct log_store *s, const struct record *r, const struct 
     return rc < 0 ? rc : move_live(s, &old, place, err);
 }
 
+static int apply_rename(struct log_store *s, const struct record *r, const struct place *place,
+                        struct tn_str manifest, struct tarn_error *err)
+{
+    struct index_key old;
+    struct tn_str old_key;
+    struct tn_str meta;
+    int rc = record_rename_unpack(r->meta, &old_key, &meta);
+    if (rc < 0)
+        return tn_fail(err, rc, "could not apply a record: no old key");
+    index_key_make(&old, r->bucket, SPACE_OBJECT, old_key);
+    rc = put_row(s, r, place, manifest, err);
+    if (rc == TARN_OK)
+        rc = release_row(s, index_key_str(&old), r->seq, err);
+    return rc < 0 ? rc : index_delete(s->index, index_key_str(&old), err);
+}
+
 static int apply_complete(struct log_store *s, const struct record *r, const struct place *place,
                           struct tn_str manifest, struct tarn_error *err)
 {
@@ -374,6 +390,8 @@ int apply_record(struct log_store *s, const struct record *r, const struct place
                          : put_row(s, r, place, manifest, err);
     case RECORD_COMPLETE:
         return apply_complete(s, r, place, manifest, err);
+    case RECORD_RENAME:
+        return apply_rename(s, r, place, manifest, err);
     case RECORD_VERSION_DELETE:
         return remove_version(s, r, index_key_str(&key), err);
     case RECORD_DELETE:
@@ -581,8 +599,8 @@ static void forget(struct log_store *s, struct change **changes, size_t count)
         }
         if (!c->rows && c->key.len && !c->is_quiet)
             heads_clean(s->heads, c->key, c->record.seq);
-        if (c->record.type == RECORD_COMPLETE)
-            heads_clean(s->heads, c->upload_key, c->record.seq);
+        if (c->record.type == RECORD_COMPLETE || c->record.type == RECORD_RENAME)
+            heads_clean(s->heads, c->other_key, c->record.seq);
         change_free(c);
     }
 }

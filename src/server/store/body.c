@@ -19,6 +19,7 @@ struct store_body {
     uint64_t len;
     uint64_t budgeted; /* bytes taken from the store's memory budget */
     bool has_blob;
+    bool is_apart;
     bool is_sealed;
     bool is_kept;
 };
@@ -59,6 +60,7 @@ int body_new(struct store *base, uint64_t len, struct store_body **out, struct t
     if (!b)
         return tn_fail(err, TARN_ENOMEM, "could not take a body: out of memory");
     b->store = s;
+    b->is_apart = len == STORE_BODY_APART;
     tn_buf_init(&b->bytes, s->config.inline_max);
     int rc = TARN_OK;
     bool is_inline = len <= s->config.inline_max && take_memory(b, len);
@@ -99,7 +101,8 @@ int body_append(struct store_body *b, const void *bytes, size_t len, struct tarn
     assert(!b->is_sealed);
     int rc = TARN_OK;
     uint64_t whole = b->len + len;
-    if (!b->has_blob && (whole > b->store->config.inline_max || !take_memory(b, whole)))
+    if (!b->has_blob &&
+        (b->is_apart || whole > b->store->config.inline_max || !take_memory(b, whole)))
         rc = begin_blob(b, err);
     if (rc == TARN_OK && b->has_blob)
         rc = blob_append(&b->blob, bytes, len, err);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/hash.h"
 #include "base/rand.h"
 #include "server/store/engine.h"
 
@@ -19,6 +20,7 @@ static const enum record_type types[] = {
     [STORE_PART_PUT] = RECORD_PART,
     [STORE_UPLOAD_COMPLETE] = RECORD_COMPLETE,
     [STORE_UPLOAD_ABORT] = RECORD_UPLOAD_ABORT,
+    [STORE_RENAME] = RECORD_RENAME,
 };
 
 bool upload_id_decode(const char *text, unsigned char out[UPLOAD_ID_RAW_LEN])
@@ -90,6 +92,72 @@ static int use_source(struct log_store *s, struct draft *d, struct store_object 
     return rc;
 }
 
+/* --- Bytes behind others --- */
+
+static int append_part(struct draft *d, struct tn_hash *md5, struct manifest_part *part)
+{
+    if (d->r.part_count == STORE_PART_NUMBER_MAX)
+        return TARN_ETOOBIG;
+    part->number = ++d->r.part_count;
+    d->r.size += part->size;
+    tn_hash_update(md5, part->md5, STORE_MD5_LEN);
+    return manifest_append(&d->own_body, part);
+}
+
+static int append_source(struct log_store *s, struct draft *d, struct tn_hash *md5,
+                         struct store_object *source)
+{
+    const struct store_head *head = object_head(source);
+    struct manifest_part part = { .size = head->size, .place = place_unpack(head->place) };
+    if (part.place.kind == PLACE_BLOB) {
+        part.id = part.place.blob;
+        memcpy(part.md5, head->md5, STORE_MD5_LEN);
+        return append_part(d, md5, &part);
+    }
+    TN_AUTO_BUF bytes = TN_BUF_INIT(MANIFEST_LEN_MAX);
+    struct manifest m;
+    int rc = object_read_manifest(s, &part.place, head->seq, &bytes, NULL);
+    if (rc < 0)
+        return rc;
+    manifest_begin(&m, tn_buf_str(&bytes));
+    while ((rc = manifest_next(&m, &part)) == TARN_OK) {
+        rc = append_part(d, md5, &part);
+        if (rc < 0)
+            return rc;
+    }
+    return rc == TARN_EEOF ? TARN_OK : rc;
+}
+
+/* The pieces of the source, and the body as one more: no byte of the source is read. The entity tag
+ * is that of an object of so many parts. */
+static int use_append(struct log_store *s, struct draft *d, const struct store_txn *txn)
+{
+    struct tn_hash md5;
+    if (!object_is_apart(txn->source) || !body_blob(txn->body))
+        return TARN_EINVAL;
+    struct manifest_part part = {
+        .size = body_len(txn->body),
+        .id = body_blob(txn->body),
+        .place = { .kind = PLACE_BLOB, .blob = body_blob(txn->body) },
+    };
+    memcpy(part.md5, txn->head.md5, STORE_MD5_LEN);
+    int rc = tn_hash_init(&md5, TN_HASH_MD5);
+    if (rc < 0)
+        return rc;
+    d->r.part_count = 0;
+    d->r.size = 0;
+    rc = append_source(s, d, &md5, txn->source);
+    if (rc == TARN_OK)
+        rc = append_part(d, &md5, &part);
+    tn_hash_final(&md5, d->r.md5);
+    tn_hash_release(&md5);
+    uint64_t size = d->r.size;
+    use_bytes(d, tn_buf_str(&d->own_body));
+    d->r.kind = PLACE_MANIFEST;
+    d->r.size = size;
+    return rc;
+}
+
 static int use_parts(struct draft *d, const struct store_txn *txn)
 {
     uint64_t size = 0;
@@ -118,6 +186,8 @@ static int use_body(struct log_store *s, struct draft *d, const struct store_txn
 {
     if (txn->op == STORE_UPLOAD_COMPLETE)
         return use_parts(d, txn);
+    if (txn->source && txn->body)
+        return use_append(s, d, txn);
     if (txn->source)
         return use_source(s, d, txn->source);
     if (txn->body && body_blob(txn->body))
@@ -125,6 +195,22 @@ static int use_body(struct log_store *s, struct draft *d, const struct store_txn
     else
         use_bytes(d, txn->body ? body_bytes(txn->body) : txn->bytes);
     return d->body.len > s->config.inline_max && d->r.kind == PLACE_INLINE ? TARN_ETOOBIG : TARN_OK;
+}
+
+static struct tn_str old_name(const struct store_txn *txn)
+{
+    const struct tn_str row = object_key(txn->source);
+    return tn_str_sub(row, INDEX_KEY_MAX - RECORD_KEY_MAX, row.len); /* behind bucket and space */
+}
+
+/* Of the same bucket, and another. */
+static bool is_other_name(const struct store_txn *txn, uint32_t bucket)
+{
+    struct index_key key;
+    struct tn_str row = object_key(txn->source);
+    index_key_make(&key, bucket, SPACE_OBJECT, txn->key);
+    return row.len >= 4 && memcmp(row.data, key.bytes, 4) == 0 &&
+           !tn_str_eq(row, index_key_str(&key));
 }
 
 /* The record's key and metadata, where they are not the transaction's as they are. */
@@ -153,6 +239,10 @@ static int use_names(struct draft *d, struct store_txn *txn)
     case STORE_UPLOAD_COMPLETE:
         rc = tn_buf_append_str(&d->meta, id);
         rc = rc < 0 ? rc : tn_buf_append_str(&d->meta, txn->meta);
+        d->r.meta = tn_buf_str(&d->meta);
+        break;
+    case STORE_RENAME:
+        rc = record_rename_pack(old_name(txn), txn->meta, &d->meta);
         d->r.meta = tn_buf_str(&d->meta);
         break;
     default:
@@ -185,6 +275,8 @@ static int make_draft(struct log_store *s, struct store_txn *txn, struct draft *
     d->r.bucket = buckets_number(s->buckets, txn->bucket);
     if (d->r.bucket == 0 && !is_bucket_op)
         return TARN_ENOBUCKET;
+    if (txn->op == STORE_RENAME && !is_other_name(txn, d->r.bucket))
+        return TARN_EINVAL;
     if (txn->head.mtime_ms == 0)
         txn->head.mtime_ms = tn_wall_ms();
     d->r.mtime_ms = txn->head.mtime_ms;
@@ -196,25 +288,33 @@ static int make_draft(struct log_store *s, struct store_txn *txn, struct draft *
     return rc < 0 ? rc : use_body(s, d, txn);
 }
 
+/* The second row that the change is about. */
+static int make_other_key(const struct draft *d, const struct store_txn *txn, struct index_key *out)
+{
+    out->len = 0;
+    if (txn->op == STORE_RENAME)
+        index_key_make(out, d->r.bucket, SPACE_OBJECT, old_name(txn));
+    if (!has_upload(txn->op))
+        return TARN_OK;
+    TN_AUTO_BUF text = TN_BUF_INIT(RECORD_KEY_MAX);
+    if (tn_buf_append_str(&text, txn->key) < 0 || tn_buf_append_char(&text, '\0') < 0 ||
+        tn_buf_append(&text, d->upload_id, UPLOAD_ID_RAW_LEN) < 0)
+        return TARN_ENOMEM;
+    index_key_make(out, d->r.bucket, SPACE_UPLOAD, tn_buf_str(&text));
+    return TARN_OK;
+}
+
 /* Lays the change out in one piece: the struct, the index keys, the front. */
 static struct change *lay_out(struct draft *d, const struct store_txn *txn)
 {
     struct index_key key;
-    struct index_key upload = { .len = 0 };
+    struct index_key other;
     index_key_of_record(&key, &d->r);
-    if (has_upload(txn->op)) {
-        struct tn_buf text = TN_BUF_INIT(RECORD_KEY_MAX);
-        if (tn_buf_append_str(&text, txn->key) < 0 || tn_buf_append_char(&text, '\0') < 0 ||
-            tn_buf_append(&text, d->upload_id, UPLOAD_ID_RAW_LEN) < 0) {
-            tn_buf_release(&text);
-            return NULL;
-        }
-        index_key_make(&upload, d->r.bucket, SPACE_UPLOAD, tn_buf_str(&text));
-        tn_buf_release(&text);
-    }
+    if (make_other_key(d, txn, &other) < 0)
+        return NULL;
     d->r.body_len = d->body.len;
     size_t front_len = record_front_len(d->r.key.len, d->r.meta.len, d->body.len);
-    struct change *c = tn_realloc(NULL, sizeof *c + key.len + upload.len + front_len);
+    struct change *c = tn_realloc(NULL, sizeof *c + key.len + other.len + front_len);
     if (!c)
         return NULL;
     *c = (struct change){ .record = d->r, .front_len = front_len, .body = d->body };
@@ -222,9 +322,9 @@ static struct change *lay_out(struct draft *d, const struct store_txn *txn)
     memcpy(at, key.bytes, key.len);
     c->key = (struct tn_str){ at, key.len };
     at += key.len;
-    memcpy(at, upload.bytes, upload.len);
-    c->upload_key = (struct tn_str){ at, upload.len };
-    c->front = (unsigned char *)at + upload.len;
+    memcpy(at, other.bytes, other.len);
+    c->other_key = (struct tn_str){ at, other.len };
+    c->front = (unsigned char *)at + other.len;
     record_write_front(&d->r, d->body.data, c->front);
     c->record.key.data = (const char *)c->front + RECORD_HEADER_LEN;
     c->record.meta.data = c->record.key.data + c->record.key.len;
@@ -248,7 +348,7 @@ int change_new(struct log_store *s, struct store_txn *txn, struct change **out)
 {
     struct draft d = { .own_body = TN_BUF_INIT(MANIFEST_LEN_MAX),
                        .key = TN_BUF_INIT(RECORD_KEY_MAX),
-                       .meta = TN_BUF_INIT(STORE_META_LEN_MAX + UPLOAD_ID_RAW_LEN) };
+                       .meta = TN_BUF_INIT(STORE_META_LEN_MAX + RECORD_KEY_MAX) };
     int rc = make_draft(s, txn, &d);
     if (rc == TARN_OK)
         rc = own_small_body(&d);
@@ -273,6 +373,10 @@ int change_move(const struct record *r, enum record_type type, struct tn_str bod
         d.r.origin = r->seq;
     if (type == RECORD_PUT && r->type == RECORD_COMPLETE)
         d.r.meta = tn_str_sub(r->meta, UPLOAD_ID_RAW_LEN, r->meta.len);
+    struct tn_str old_key;
+    if (type == RECORD_PUT && r->type == RECORD_RENAME &&
+        record_rename_unpack(r->meta, &old_key, &d.r.meta) < 0)
+        return TARN_ECORRUPT;
     d.r.type = type;
     if (r->kind == PLACE_BLOB && body.len == sizeof d.blob_id)
         d.r.blob = get_u64((const unsigned char *)body.data);

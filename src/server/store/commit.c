@@ -302,7 +302,8 @@ static int judge_move(struct log_store *s, struct change *c)
 
 static bool is_object_op(enum store_op op)
 {
-    return op == STORE_PUT || op == STORE_DELETE || op == STORE_UPLOAD_COMPLETE;
+    return op == STORE_PUT || op == STORE_DELETE || op == STORE_UPLOAD_COMPLETE ||
+           op == STORE_RENAME;
 }
 
 /* Where the null version is all there is. */
@@ -315,19 +316,86 @@ static int judge_plain(struct change *c)
     return TARN_OK;
 }
 
+/* --- Usage --- */
+
+static void count_row(struct log_store *s, struct tn_str row, struct usage_change *change)
+{
+    struct store_head before;
+    if (find_current(s, row, &before) == TARN_OK)
+        usage_add(change, &before, -1);
+}
+
+/* What the change does to the rows that count: those of objects, current or not. */
+static void measure(struct log_store *s, const struct change *c, struct usage_change *change)
+{
+    const struct version_plan *p = &s->commit.plan;
+    struct store_head head = { .size = c->record.size, .flags = c->record.flags & STORE_IS_MARKER };
+    for (size_t i = 0; s->commit.has_plan && i < p->count; i++) {
+        const struct version_step *step = &p->steps[i];
+        struct index_key row;
+        if (step->row.space != SPACE_OBJECT && step->row.space != SPACE_VERSION)
+            continue;
+        version_row_key(&step->row, c->key, &row);
+        count_row(s, index_key_str(&row), change);
+        if (!step->is_delete)
+            usage_add(change, step->is_new ? &head : &step->head, 1);
+    }
+    if (s->commit.has_plan)
+        return;
+    count_row(s, c->key, change);
+    if (c->record.type == RECORD_RENAME)
+        count_row(s, c->other_key, change);
+    if (c->record.type != RECORD_DELETE)
+        usage_add(change, &head, 1);
+}
+
+/* Buckets without a quota are not counted. The first judgement of one that has it counts what the
+ * index has, once that is all there is. */
+static int judge_usage(struct log_store *s, struct change *c)
+{
+    struct store_txn *txn = c->txn;
+    bool has_quota = txn->quota.bytes_max || txn->quota.object_max;
+    bool is_part = txn->op == STORE_PART_PUT;
+    struct usage *usage = usage_find(&s->commit.usage, c->record.bucket);
+    c->usage = (struct usage_change){ 0 };
+    txn->is_over_quota = false;
+    if ((!usage && !has_quota) || (!is_object_op(txn->op) && !is_part))
+        return TARN_OK;
+    if (!usage) {
+        s->commit.must_settle = !s->commit.is_settled;
+        if (s->commit.must_settle)
+            return TARN_EAGAIN;
+        int rc = usage_count(&s->commit.usage, s->commit.reader, c->record.bucket, &usage);
+        if (rc < 0)
+            return rc;
+    }
+    if (is_part)
+        usage_add(&c->usage, &(struct store_head){ .size = c->record.size }, 1);
+    else
+        measure(s, c, &c->usage);
+    txn->is_over_quota = !usage_fits(usage, &c->usage, &txn->quota);
+    if (is_part)
+        c->usage = (struct usage_change){ 0 };
+    return txn->is_over_quota ? TARN_ENOSPACE : TARN_OK;
+}
+
 /* TARN_OK: the change gets a record. TARN_ENOTMODIFIED: it is done without one. */
 static int judge(struct log_store *s, struct change *c)
 {
     struct store_txn *txn = c->txn;
-    struct store_head upload;
+    struct store_head other;
     enum store_versioning versioning;
     int rc = TARN_OK;
     if (txn->op == STORE_MOVE)
         return judge_move(s, c);
     if (buckets_find(s->buckets, txn->bucket, &versioning) != c->record.bucket)
         return TARN_ENOBUCKET;
-    if (c->upload_key.len)
-        rc = find_current(s, c->upload_key, &upload);
+    if (txn->op == STORE_RENAME && versioning != STORE_UNVERSIONED)
+        return TARN_ENOTSUPPORTED;
+    if (c->other_key.len)
+        rc = find_current(s, c->other_key, &other);
+    if (rc == TARN_ENOTFOUND && txn->op == STORE_RENAME)
+        rc = TARN_EAGAIN; /* the source was there when it was opened */
     if (rc == TARN_OK && is_object_op(txn->op))
         rc = judge_object(s, c);
     if (rc == TARN_OK && txn->op == STORE_UPLOAD_COMPLETE)
@@ -342,7 +410,7 @@ static int judge(struct log_store *s, struct change *c)
         rc = TARN_ENOSPACE;
     if (rc == TARN_OK && is_object_op(txn->op))
         rc = versioning != STORE_UNVERSIONED ? judge_version(s, c, versioning) : judge_plain(c);
-    return rc;
+    return rc == TARN_OK ? judge_usage(s, c) : rc;
 }
 
 /* --- Bucket changes, each a batch of its own --- */
@@ -437,6 +505,7 @@ static int publish_bucket(struct log_store *s, const struct change *c)
 {
     if (c->record.type == RECORD_BUCKET_DELETE) {
         buckets_delete(s->buckets, c->record.key);
+        usage_forget(&s->commit.usage, c->record.bucket);
         return TARN_OK;
     }
     struct store_bucket b = { c->record.key, c->record.mtime_ms, c->record.meta,
@@ -520,12 +589,13 @@ static int stage(struct log_store *s, struct change *c)
         return TARN_OK;
     bool is_gone = c->record.type == RECORD_DELETE || c->record.type == RECORD_UPLOAD_ABORT;
     int rc = TARN_OK;
+    usage_apply(&s->commit.usage, c->record.bucket, &c->usage);
     if (s->commit.has_plan)
         rc = stage_plan(s, c);
     else if (c->key.len)
         rc = heads_stage(s->heads, c->key, is_gone ? NULL : head, s->commit.next_seq);
-    if (rc == TARN_OK && c->record.type == RECORD_COMPLETE)
-        rc = heads_stage(s->heads, c->upload_key, NULL, s->commit.next_seq);
+    if (rc == TARN_OK && (c->record.type == RECORD_COMPLETE || c->record.type == RECORD_RENAME))
+        rc = heads_stage(s->heads, c->other_key, NULL, s->commit.next_seq);
     return rc;
 }
 
@@ -635,7 +705,9 @@ static void publish_one(struct log_store *s, const struct change *c)
 {
     if (c->is_quiet)
         return;
-    if (c->rows)
+    if (c->record.type == RECORD_RENAME)
+        heads_publish_both(s->heads, c->key, c->other_key, c->record.seq);
+    else if (c->rows)
         publish_rows(s, c);
     else if (c->key.len)
         heads_publish(s->heads, c->key, c->record.seq);
@@ -648,7 +720,7 @@ static void publish(struct log_store *s, struct batch *b)
     for (struct change *c = b->first; c; c = c->next) {
         publish_one(s, c);
         if (c->record.type == RECORD_COMPLETE)
-            heads_publish(s->heads, c->upload_key, c->record.seq);
+            heads_publish(s->heads, c->other_key, c->record.seq);
         if (c->txn->body)
             body_keep(c->txn->body);
         if (c->record.type != RECORD_DELETE && c->record.type != RECORD_VERSION_DELETE)
@@ -792,6 +864,7 @@ void commit_stop(struct log_store *s)
         (void)pthread_join(s->committer, NULL);
         s->has_committer = false;
     }
+    usage_table_release(&s->commit.usage);
     if (s->commit.reader)
         index_reader_give(s->index, TN_TAKE(s->commit.reader));
 }

@@ -16,6 +16,7 @@
 #include "server/store/log.h"
 #include "server/store/log_store.h"
 #include "server/store/record.h"
+#include "server/store/usage.h"
 #include "server/store/versions.h"
 
 enum {
@@ -41,16 +42,17 @@ struct change {
     struct record record;  /* views into `front` */
     struct place place;
     struct store_head head;
-    struct tn_str key;        /* the index row's */
-    struct tn_str upload_key; /* the upload's row, for changes to one */
-    struct tn_str body;       /* that goes into the record */
-    struct tn_buf own_body;   /* holds `body` when it is not the caller's */
+    struct tn_str key;       /* the index row's */
+    struct tn_str other_key; /* a second row: the upload's, for changes to one; the old name's */
+    struct tn_str body;      /* that goes into the record */
+    struct tn_buf own_body;  /* holds `body` when it is not the caller's */
     unsigned char *front;
     size_t front_len;
     uint64_t total_len;
     struct version_row *rows; /* that changed, when it is about versions; else NULL */
     size_t row_count;
     uint32_t crc;
+    struct usage_change usage; /* what it does to its bucket's */
     bool is_quiet; /* changes no head: a part that lives on in a manifest only; a segment's end */
 };
 
@@ -116,6 +118,7 @@ struct log_store {
         bool is_settled;  /* the index has all that was committed before this batch */
         bool must_settle; /* the judgement needs that */
         bool must_roll;   /* the segment is sealed */
+        struct usage_table usage;
     } commit;
 
     struct {
@@ -250,6 +253,7 @@ int object_open_version(struct store *base, struct tn_str bucket, struct tn_str 
 void object_close(struct store_object *o);
 const struct store_head *object_head(const struct store_object *o);
 struct tn_str object_meta(const struct store_object *o);
+bool object_is_apart(const struct store_object *o);
 ssize_t object_file(struct store_object *o, uint64_t offset, void *scratch, size_t cap,
                     bool may_wait, int *fd, uint64_t *file_offset, struct tarn_error *err);
 ssize_t object_read(struct store_object *o, uint64_t offset, void *out, size_t cap, bool may_wait,

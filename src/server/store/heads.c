@@ -278,11 +278,9 @@ int heads_stage(struct heads *h, struct tn_str key, const struct store_head *hea
     return e ? TARN_OK : TARN_ENOMEM;
 }
 
-void heads_publish(struct heads *h, struct tn_str key, uint64_t seq)
+/* Under the shard's lock. */
+static void publish_locked(struct shard *s, struct tn_str key, uint64_t hash, uint64_t seq)
 {
-    uint64_t hash = hash_key(key);
-    struct shard *s = shard_of(h, hash);
-    (void)pthread_mutex_lock(&s->lock);
     struct entry *e = *find_link(s, key, hash);
     assert(e);
     if (e->staged_seq == seq && (e->flags & ENTRY_HAS_STAGED)) {
@@ -292,7 +290,36 @@ void heads_publish(struct heads *h, struct tn_str key, uint64_t seq)
                    (e->flags & ENTRY_STAGED_ABSENT ? ENTRY_IS_ABSENT : 0u);
     }
     s->published++;
+}
+
+void heads_publish(struct heads *h, struct tn_str key, uint64_t seq)
+{
+    uint64_t hash = hash_key(key);
+    struct shard *s = shard_of(h, hash);
+    (void)pthread_mutex_lock(&s->lock);
+    publish_locked(s, key, hash, seq);
     (void)pthread_mutex_unlock(&s->lock);
+}
+
+/* This thread alone takes two of the locks, and in one order. */
+void heads_publish_both(struct heads *h, struct tn_str key, struct tn_str other, uint64_t seq)
+{
+    uint64_t hash = hash_key(key);
+    uint64_t other_hash = hash_key(other);
+    struct shard *first = shard_of(h, hash);
+    struct shard *second = shard_of(h, other_hash);
+    if (first > second) {
+        first = second;
+        second = shard_of(h, hash);
+    }
+    (void)pthread_mutex_lock(&first->lock);
+    if (second != first)
+        (void)pthread_mutex_lock(&second->lock);
+    publish_locked(shard_of(h, hash), key, hash, seq);
+    publish_locked(shard_of(h, other_hash), other, other_hash, seq);
+    if (second != first)
+        (void)pthread_mutex_unlock(&second->lock);
+    (void)pthread_mutex_unlock(&first->lock);
 }
 
 static void clean(struct heads *h, struct tn_str key, uint64_t seq, bool is_kept)

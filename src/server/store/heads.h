@@ -44,6 +44,9 @@ TN_MUST_USE int heads_stage(struct heads *h, struct tn_str key, const struct sto
  * dirty. */
 void heads_publish(struct heads *h, struct tn_str key, uint64_t seq);
 
+/* The same for two keys at once: no reader finds the one changed and the other not. */
+void heads_publish_both(struct heads *h, struct tn_str key, struct tn_str other, uint64_t seq);
+
 /* The index has record `seq` of `key`: the entry is clean if it is still of that record. */
 void heads_clean(struct heads *h, struct tn_str key, uint64_t seq);
 

@@ -366,6 +366,7 @@ static const struct store_ops log_store_ops = {
     .object_close = object_close,
     .object_head = object_head,
     .object_meta = object_meta,
+    .object_is_apart = object_is_apart,
     .object_read = object_read,
     .object_file = object_file,
     .object_part = object_part,

@@ -479,9 +479,8 @@ static int open_record(struct store_object *o, struct tn_str key, bool may_wait,
         object_read_front(o->store, &o->place, o->head.seq, may_wait, &o->bytes, &o->record, err);
     if (rc < 0)
         return rc;
-    bool is_object = o->record.type == RECORD_PUT || o->record.type == RECORD_COMPLETE;
-    bool is_intact = is_object && tn_str_eq(o->record.key, key) && o->record.size == o->head.size &&
-                     o->record.kind == o->place.kind;
+    bool is_intact = record_is_object(o->record.type) && tn_str_eq(o->record.key, key) &&
+                     o->record.size == o->head.size && o->record.kind == o->place.kind;
     o->is_whole = o->place.kind == PLACE_INLINE && o->bytes.len == o->place.len;
     if (is_intact && o->is_whole)
         is_intact = whole_is_valid(o, whole_body(o));
@@ -561,8 +560,18 @@ struct tn_str object_key(const struct store_object *o)
 
 struct tn_str object_meta(const struct store_object *o)
 {
-    size_t skip = o->record.type == RECORD_COMPLETE ? UPLOAD_ID_RAW_LEN : 0;
-    return tn_str_sub(o->record.meta, skip, o->record.meta.len);
+    struct tn_str meta = o->record.meta;
+    struct tn_str old_key;
+    if (o->record.type == RECORD_COMPLETE)
+        return tn_str_sub(meta, UPLOAD_ID_RAW_LEN, meta.len);
+    if (o->record.type == RECORD_RENAME && record_rename_unpack(meta, &old_key, &meta) < 0)
+        return TN_STR_EMPTY; /* not a record that passed its checks */
+    return meta;
+}
+
+bool object_is_apart(const struct store_object *o)
+{
+    return o->place.kind != PLACE_INLINE;
 }
 
 ssize_t object_read(struct store_object *o, uint64_t offset, void *out, size_t cap, bool may_wait,

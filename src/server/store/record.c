@@ -397,6 +397,7 @@ void index_key_of_record(struct index_key *k, const struct record *r)
     case RECORD_DELETE:
     case RECORD_COMPLETE:
     case RECORD_VERSION_DELETE:
+    case RECORD_RENAME:
         index_key_make(k, r->bucket, SPACE_OBJECT, r->key);
         break;
     case RECORD_UPLOAD_CREATE:
@@ -409,6 +410,35 @@ void index_key_of_record(struct index_key *k, const struct record *r)
     default:
         k->len = 0;
     }
+}
+
+/* --- Renames --- */
+
+int record_rename_pack(struct tn_str old_key, struct tn_str meta, struct tn_buf *out)
+{
+    unsigned char len[2];
+    size_t before = out->len;
+    put_u16(len, (uint16_t)old_key.len);
+    int rc = tn_buf_append(out, len, sizeof len);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(out, old_key);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(out, meta);
+    if (rc < 0)
+        tn_buf_truncate(out, before);
+    return rc;
+}
+
+int record_rename_unpack(struct tn_str bytes, struct tn_str *old_key, struct tn_str *meta)
+{
+    if (bytes.len < 2)
+        return TARN_ECORRUPT;
+    size_t len = get_u16((const unsigned char *)bytes.data);
+    if (len == 0 || len > bytes.len - 2)
+        return TARN_ECORRUPT;
+    *old_key = tn_str_sub(bytes, 2, len);
+    *meta = tn_str_sub(bytes, 2 + len, bytes.len);
+    return TARN_OK;
 }
 
 /* --- Manifests --- */

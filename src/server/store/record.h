@@ -38,6 +38,7 @@ enum record_type {
     RECORD_RETIRE,         /* part: the number of a segment that vacuum has emptied */
     RECORD_VERSION_DELETE, /* key: the object's; version: the one that goes; without
                             * RECORD_IS_VERSIONED: the null version, if it is older than this */
+    RECORD_RENAME, /* key: the object's new one; meta begins with the old one (record_rename) */
     RECORD_TYPE_COUNT,
 };
 
@@ -120,6 +121,17 @@ struct record_link {
     uint32_t prev;
     uint32_t batch_index;
 };
+
+/* Metadata of RECORD_RENAME: the old key's length (2 bytes), the old key, then the object's. */
+TN_MUST_USE int record_rename_pack(struct tn_str old_key, struct tn_str meta, struct tn_buf *out);
+TN_MUST_USE int record_rename_unpack(struct tn_str bytes, struct tn_str *old_key,
+                                     struct tn_str *meta); /* TARN_ECORRUPT */
+
+/* Does it say what an object is? */
+static inline bool record_is_object(enum record_type type)
+{
+    return type == RECORD_PUT || type == RECORD_COMPLETE || type == RECORD_RENAME;
+}
 
 /* Length of the front for these; and of the whole record, padded. */
 size_t record_front_len(size_t key_len, size_t meta_len, uint64_t body_len);

@@ -69,7 +69,10 @@ struct store_version {
 /* --- Transactions --- */
 
 enum store_op {
-    STORE_PUT,    /* bucket, key, head, meta, body or bytes or source */
+    STORE_PUT,    /* bucket, key, head, meta, body or bytes or source; or source and body, the bytes
+                     of the one and then those of the other: both must be apart (object_is_apart,
+                     STORE_BODY_APART), the engine fills head.md5 and head.part_count.
+                     TARN_ETOOBIG: more than STORE_PART_NUMBER_MAX pieces */
     STORE_DELETE, /* bucket, key, version; what is absent is fine (existed tells). The current
                      version of a bucket that keeps versions gets a marker put before it:
                      `head` is the marker's. Else `head` is what was removed */
@@ -81,6 +84,16 @@ enum store_op {
     STORE_PART_PUT,      /* bucket, key, upload_id, part_number, head, meta, body or bytes */
     STORE_UPLOAD_COMPLETE, /* bucket, key, upload_id, head (md5, part_count, attrs), meta, parts */
     STORE_UPLOAD_ABORT,    /* bucket, key, upload_id */
+    STORE_RENAME, /* bucket, key (the new name), head, meta, source (of the same bucket): the object
+                     has the new name and no longer the old one, to all who look, in one step.
+                     TARN_ENOTSUPPORTED in a bucket that keeps versions */
+};
+
+/* What a bucket may hold, all versions of its objects together; 0: no limit. Parts count when they
+ * have become an object, but none is taken that would not fit any more. */
+struct store_quota {
+    uint64_t bytes_max;
+    uint64_t object_max;
 };
 
 /* A part as CompleteMultipartUpload names it, as store_part_list() gave it: `head` must be the head
@@ -113,6 +126,7 @@ struct store_txn {
     bool keeps_version;               /* STORE_PUT with `source`: replaces the metadata of that very
                                        * version, which keeps its place among the others */
     enum store_versioning versioning; /* of a bucket */
+    struct store_quota quota; /* judged with the rest, exactly: TARN_ENOSPACE and is_over_quota */
 
     /* Called on the committing thread with the key's current head, or NULL when there is none; must
      * not wait. A negative status refuses the change and becomes `status`. NULL for no condition.
@@ -129,6 +143,7 @@ struct store_txn {
     int status; /* TARN_OK; TARN_ENOBUCKET; TARN_ENOTFOUND (no such upload); TARN_ENOSPACE; judge's;
                    ... */
     bool existed; /* the key had an object, or the version meant, before */
+    bool is_over_quota;
 
     /* The engine's own. */
     struct store_txn *next;
@@ -174,6 +189,9 @@ struct store_stats {
     bool is_full;         /* new data is refused, deletes are not */
 };
 
+/* Instead of a length: the bytes are kept apart from their record, however few they are. */
+#define STORE_BODY_APART (UINT64_MAX - 1)
+
 /* --- The table --- */
 
 struct store_ops {
@@ -207,6 +225,9 @@ struct store_ops {
     void (*object_close)(struct store_object *o);
     const struct store_head *(*object_head)(const struct store_object *o);
     struct tn_str (*object_meta)(const struct store_object *o); /* valid until close */
+    /* Are its bytes kept apart from its record, so that others can be put behind them? NULL:
+     * never in this engine. */
+    bool (*object_is_apart)(const struct store_object *o);
 
     /* Verified bytes at `offset`: bytes read (0 at the end), TARN_EAGAIN when it may not wait and
      * would, TARN_ECORRUPT, TARN_EIO. */

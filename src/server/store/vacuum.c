@@ -133,9 +133,9 @@ static bool looks_alive(struct victim *v, const struct record *r)
     index_key_of_record(&key, r);
     struct store_version which = version_of(&(struct store_head){
         .version = record_version(r), .flags = r->flags & STORE_IS_VERSIONED });
-    bool is_object = r->type == RECORD_PUT || r->type == RECORD_COMPLETE;
-    int rc = is_object ? object_find_version(v->store, index_key_str(&key), &which, &now, NULL)
-                       : object_find(v->store, index_key_str(&key), true, &now, NULL);
+    int rc = record_is_object(r->type)
+                 ? object_find_version(v->store, index_key_str(&key), &which, &now, NULL)
+                 : object_find(v->store, index_key_str(&key), true, &now, NULL);
     if (rc == TARN_OK && now.seq == record_origin(r))
         return true;
     if (rc < 0 && rc != TARN_ENOTFOUND)
@@ -160,6 +160,15 @@ static int move_upload_end(struct victim *v, const struct record *r)
     return rc < 0 ? rc : move_as(v, &end, RECORD_UPLOAD_ABORT, TN_STR_EMPTY);
 }
 
+/* The end of the old name, likewise. */
+static int move_name_end(struct victim *v, const struct record *r)
+{
+    struct record end = { .seq = r->seq, .origin = r->origin, .bucket = r->bucket };
+    struct tn_str meta;
+    int rc = record_rename_unpack(r->meta, &end.key, &meta);
+    return rc < 0 ? rc : move_as(v, &end, RECORD_DELETE, TN_STR_EMPTY);
+}
+
 static int move_record(void *user, const struct record *r, const struct place *place,
                        struct tn_str body, struct tarn_error *err)
 {
@@ -181,6 +190,12 @@ static int move_record(void *user, const struct record *r, const struct place *p
             rc = move_as(v, r, RECORD_PUT, body);
         if (rc == TARN_OK && !v->is_oldest)
             rc = move_upload_end(v, r);
+        break;
+    case RECORD_RENAME:
+        if (looks_alive(v, r))
+            rc = move_as(v, r, RECORD_PUT, body);
+        if (rc == TARN_OK && !v->is_oldest)
+            rc = move_name_end(v, r);
         break;
     case RECORD_BUCKET_CREATE:
     case RECORD_BUCKET_CONFIG:

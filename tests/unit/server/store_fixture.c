@@ -126,6 +126,19 @@ int fixture_delete_key(struct store *s, const char *key, bool *existed)
 }
 
 /* Bytes that differ from place to place and from seed to seed. */
+int fixture_rename(struct store *s, const char *old_key, const char *key)
+{
+    struct store_txn txn = { .op = STORE_RENAME, .bucket = TN_STR("b"), .key = tn_str_from(key) };
+    int rc = s->ops->object_open(s, txn.bucket, tn_str_from(old_key), true, &txn.source, NULL);
+    if (rc < 0)
+        return rc;
+    txn.head = *s->ops->object_head(txn.source);
+    txn.meta = s->ops->object_meta(txn.source);
+    rc = fixture_commit(s, &txn);
+    s->ops->object_close(txn.source);
+    return rc;
+}
+
 struct tn_str fixture_pattern(size_t len, unsigned seed, struct tn_buf *b)
 {
     tn_buf_release(b);

@@ -33,6 +33,8 @@ int fixture_make_bucket(struct store *s, const char *name);
 int fixture_put(struct store *s, const char *key, struct tn_str bytes);
 int fixture_delete_key(struct store *s, const char *key, bool *existed);
 
+int fixture_rename(struct store *s, const char *old_key, const char *key);
+
 /* Bytes that differ from place to place and from seed to seed; they live in `b`. */
 struct tn_str fixture_pattern(size_t len, unsigned seed, struct tn_buf *b);
 

@@ -32,7 +32,19 @@ static void key_of(unsigned i, char out[32])
     (void)snprintf(out, 32, "key/%u", i);
 }
 
-/* `count` changes: mostly overwrites, some deletes. */
+static void rename_key(struct fixture *f, struct model *m, unsigned from, unsigned to)
+{
+    char old[32];
+    char key[32];
+    key_of(from, old);
+    key_of(to, key);
+    if (m->seeds[from] && from != to)
+        assert_int_equal(fixture_rename(f->store, old, key), TARN_OK);
+    m->seeds[to] = m->seeds[from] ? m->seeds[from] : m->seeds[to];
+    m->seeds[from] = from == to ? m->seeds[from] : 0;
+}
+
+/* `count` changes: mostly overwrites, some deletes and renames. */
 static void change_at_random(struct fixture *f, struct model *m, unsigned count)
 {
     TN_AUTO_BUF b = TN_BUF_INIT(0);
@@ -43,6 +55,8 @@ static void change_at_random(struct fixture *f, struct model *m, unsigned count)
         if (tn_random_below(20) == 0) {
             assert_int_equal(fixture_delete_key(f->store, key, NULL), TARN_OK);
             m->seeds[i] = 0;
+        } else if (tn_random_below(10) == 0) {
+            rename_key(f, m, i, (unsigned)tn_random_below(KEY_COUNT));
         } else {
             m->seeds[i] = ++m->next;
             assert_int_equal(fixture_put(f->store, key, bytes_of(m->seeds[i], &b)), TARN_OK);

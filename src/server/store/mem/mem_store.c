@@ -595,6 +595,8 @@ static int apply(struct mem_store *m, struct store_txn *txn)
         return apply_bucket_config(b, txn);
     case STORE_UPLOAD_CREATE:
         return apply_upload_create(b, txn);
+    case STORE_RENAME:
+        return TARN_ENOTSUPPORTED;
     default:
         return apply_upload_op(m, b, txn);
     }
