@@ -12,6 +12,12 @@
       TARN_ENOTSUPPORTED, "The bucket does not allow ACLs")                                        \
     X(TN_S3_ACCESS_FORBIDDEN, "AccessForbidden", 403, TARN_EDENIED,                                \
       "CORSResponse: This CORS request is not allowed.")                                           \
+    X(TN_S3_ENCRYPTION_TYPE_MISMATCH, "EncryptionTypeMismatch", 400, TARN_EINVAL,                  \
+      "The existing object was created with a different encryption type. Subsequent write "        \
+      "requests must include the appropriate encryption parameters.")                              \
+    X(TN_S3_IDEMPOTENCY_MISMATCH, "IdempotencyParameterMismatch", 400, TARN_EINVAL,                \
+      "Parameters on this idempotent request are inconsistent with parameters used in previous "   \
+      "request(s).")                                                                               \
     X(TN_S3_ILLEGAL_VERSIONING, "IllegalVersioningConfigurationException", 400, TARN_EINVAL,       \
       "The versioning configuration specified in the request is invalid.")                         \
     X(TN_S3_INVALID_BUCKET_ACL_WITH_OWNERSHIP, "InvalidBucketAclWithObjectOwnership", 400,         \

@@ -58,6 +58,7 @@ static const struct {
     { "DeleteBucketReplication", "s3:PutReplicationConfiguration", NULL },
     { "GetBucketAccelerateConfiguration", "s3:GetAccelerateConfiguration", NULL },
     { "PutBucketAccelerateConfiguration", "s3:PutAccelerateConfiguration", NULL },
+    { "DeleteBucketQuota", "s3:PutBucketQuota", NULL },
     { "DeleteObjects", NULL, NULL },    /* each key by itself */
     { "PreflightRequest", NULL, NULL }, /* what CORS answers, it answers to all */
     { "PostObject", NULL, NULL },       /* once the fields of the form were read */

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "base/codec.h"
+#include "server/api/object_append.h"
 #include "server/api/post_policy_form.h"
 #include "server/api/request.h"
 #include "server/api/sse.h"
@@ -201,7 +202,7 @@ enum tn_s3_code api_body_accept(struct api_req *r)
         return api_from_status(r, rc, NULL);
 
     b->xml = TN_BUF_INIT(API_XML_LEN_MAX);
-    b->is_on_loop = b->declared_len <= API_SMALL_BODY_LEN_MAX &&
+    b->is_on_loop = !r->append && b->declared_len <= API_SMALL_BODY_LEN_MAX &&
                     r->http->body_len <= 2 * API_SMALL_BODY_LEN_MAX;
     b->is_deferred = b->is_on_loop && b->kind == API_BODY_OBJECT && !r->sse && !r->form;
     uint64_t max = b->kind == API_BODY_XML ? API_XML_LEN_MAX : API_PUT_LEN_MAX;
@@ -265,6 +266,7 @@ enum tn_s3_code api_body_take_payload(struct api_req *r, const char *bytes, size
     else if (!b->is_on_loop)
         digest_update_together(&r->api->digests, &b->digest, bytes, len);
     tn_checksum_update(&b->checksum, bytes, len);
+    append_digest(r, bytes, len);
     int rc = keep_bytes(r, bytes, len, &err);
     return api_from_status(r, rc, &err);
 }

@@ -28,6 +28,7 @@ enum api_meta_field {
     API_META_REDIRECT, /* x-amz-website-redirect-location */
     API_META_RESTORE,  /* what x-amz-restore says of an archived object */
     API_META_SSE,      /* sse.h */
+    API_META_RENAMED,  /* what the rename that made it was: object_rename.c */
     API_META_FIELD_COUNT,
     API_META_HEADER_COUNT = API_META_LOCATION,
 };

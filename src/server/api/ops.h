@@ -71,6 +71,15 @@ enum tn_s3_code object_get_run(struct api_req *r);
 enum tn_s3_code object_put_check(struct api_req *r);
 enum tn_s3_code object_put_run(struct api_req *r);
 
+/* object_append.c */
+enum tn_s3_code append_check(struct api_req *r);
+enum tn_s3_code append_prepare(struct api_req *r);
+enum tn_s3_code append_run(struct api_req *r);
+
+/* object_rename.c */
+enum tn_s3_code rename_check(struct api_req *r);
+enum tn_s3_code rename_run(struct api_req *r);
+
 /* object_copy.c */
 enum tn_s3_code object_copy_check(struct api_req *r);
 enum tn_s3_code object_copy_run(struct api_req *r);

@@ -19,6 +19,7 @@
 #include "server/api/access_log.h"
 #include "server/api/bucket_forms.h"
 #include "server/api/lifecycle.h"
+#include "server/api/quota.h"
 #include "server/api/router.h"
 #include "server/api/version.h"
 
@@ -190,7 +191,19 @@ enum tn_s3_code api_cond_write(struct api_req *r)
 
 bool api_cond_is_empty(const struct api_cond *cond)
 {
-    return tn_precond_is_empty(&cond->http) && !cond->has_size && !cond->has_mtime && !cond->seq;
+    return tn_precond_is_empty(&cond->http) && !cond->has_size && !cond->has_mtime &&
+           !cond->has_offset && !cond->seq;
+}
+
+static bool dates_fit(const struct tn_precond *http, const struct store_head *current)
+{
+    struct tn_precond dates = { .if_modified_since = http->if_modified_since,
+                                .if_unmodified_since = http->if_unmodified_since,
+                                .has_if_modified_since = http->has_if_modified_since,
+                                .has_if_unmodified_since = http->has_if_unmodified_since };
+    if (!current)
+        return !dates.has_if_modified_since;
+    return tn_precond_read(&dates, TN_STR_EMPTY, current->mtime_ms / 1000) == TN_PRECOND_PASS;
 }
 
 enum tn_s3_code api_judge(const struct api_cond *cond, const struct store_head *current)
@@ -207,6 +220,10 @@ enum tn_s3_code api_judge(const struct api_cond *cond, const struct store_head *
     default:
         return TN_S3_PRECONDITION_FAILED;
     }
+    if (cond->has_dates && !dates_fit(&cond->http, current))
+        return TN_S3_PRECONDITION_FAILED;
+    if (cond->has_offset && (current ? api_head_size(current) : 0) != cond->offset)
+        return TN_S3_INVALID_WRITE_OFFSET;
     if (cond->seq && (!current || current->seq != cond->seq))
         return TN_S3_OPERATION_ABORTED;
     if (cond->has_size && (!current || api_head_size(current) != cond->size))
@@ -234,6 +251,7 @@ enum tn_s3_code api_commit(struct api_req *r, api_step_fn committed)
     r->txn.user = r;
     r->txn.done = on_committed;
     r->txn.judge = api_cond_is_empty(&r->cond) ? NULL : on_judge;
+    r->txn.quota = quota_of(r->config);
     r->cond.refused = TN_S3_OK;
     r->committed = committed;
     r->api->store->ops->commit(r->api->store, &r->txn);
@@ -244,6 +262,8 @@ enum tn_s3_code api_commit_code(struct api_req *r)
 {
     if (r->cond.refused)
         return r->cond.refused;
+    if (r->txn.is_over_quota)
+        return TN_S3_QUOTA_EXCEEDED;
     return api_from_status(r, r->txn.status, NULL);
 }
 
@@ -402,6 +422,7 @@ static enum tn_s3_code find_op(struct api_req *r)
                                  : API_SERVICE,
         .query = &r->query,
         .has_copy_source = api_has_header(r, "x-amz-copy-source"),
+        .has_write_offset = api_has_header(r, "x-amz-write-offset-bytes"),
     };
     enum tn_s3_code code = api_route_find(&route, &r->op);
     if (code == TN_S3_OK)

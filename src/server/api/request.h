@@ -40,6 +40,7 @@ enum {
 #define API_OBJECT_LEN_MAX (50ull << 40) /* 10,000 parts */
 
 struct api_identity;
+struct append;
 struct post_form;
 struct api_req;
 typedef enum tn_s3_code (*api_step_fn)(struct api_req *r);
@@ -54,6 +55,7 @@ struct api_op {
     uint64_t needs;              /* sub-resources that make the difference */
     uint64_t allows;             /* further ones that the operation understands */
     bool is_copy;                /* with x-amz-copy-source */
+    bool is_append;              /* with x-amz-write-offset-bytes */
     enum bucket_section section; /* that the shared steps of settings work on */
     enum api_body_kind body;
     bool is_checksum_of_object; /* x-amz-checksum-* does not speak of the request's body */
@@ -68,9 +70,12 @@ struct api_cond {
     struct tn_precond http;
     bool has_size;
     bool has_mtime;
+    bool has_offset;
+    bool has_dates; /* those of `http` count, too */
     uint64_t size;
-    int64_t mtime;           /* unix seconds */
-    uint64_t seq;            /* the state that was looked at before; 0: any. Else OperationAborted */
+    uint64_t offset; /* what is there has just so many bytes; nothing has none */
+    int64_t mtime;   /* unix seconds */
+    uint64_t seq;    /* the state that was looked at before; 0: any. Else OperationAborted */
     enum tn_s3_code refused; /* what the judge found */
 };
 
@@ -96,6 +101,7 @@ struct api_req {
     bool is_undecided;             /* whether it may go on depends on the object */
     struct api_body body;
     struct post_form *form; /* of an upload by form, post_policy_form.h; else NULL */
+    struct append *append;  /* of bytes that are put behind others, object_append.h; else NULL */
     struct tn_buf out;      /* body of the answer */
     struct tn_buf side;     /* listings: common prefixes, which follow the entries */
     struct tn_buf last;     /* listings: the last entry given */

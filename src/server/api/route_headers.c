@@ -11,17 +11,18 @@ static const struct {
     const char *name;
     bool is_prefix;
     const char *fine;
+    const char *op; /* that understands it; NULL: none does */
 } foreign_headers[] = {
-    { "x-amz-bucket-namespace", false, "global" },
-    { "x-amz-create-session-mode", false, "" },
-    { "x-amz-fwd-", true, "" },
-    { "x-amz-if-match-initiated-time", false, "" },
-    { "x-amz-optional-object-attributes", false, "RestoreStatus" },
-    { "x-amz-rename-", true, "" },
-    { "x-amz-request-route", false, "" },
+    { "x-amz-bucket-namespace", false, "global", NULL },
+    { "x-amz-create-session-mode", false, "", NULL },
+    { "x-amz-fwd-", true, "", NULL },
+    { "x-amz-if-match-initiated-time", false, "", NULL },
+    { "x-amz-optional-object-attributes", false, "RestoreStatus", NULL },
+    { "x-amz-rename-", true, "", "RenameObject" },
+    { "x-amz-request-route", false, "", NULL },
     { "x-amz-transition-default-minimum-object-size", false,
-      "all_storage_classes_128K|varies_by_storage_class" },
-    { "x-amz-write-offset-bytes", false, "" },
+      "all_storage_classes_128K|varies_by_storage_class", NULL },
+    { "x-amz-write-offset-bytes", false, "", "AppendObject" },
 };
 
 static bool header_fits(struct tn_str name, struct tn_str wanted, bool is_prefix)
@@ -52,7 +53,9 @@ static enum tn_s3_code check_header(struct api_req *r, const struct tn_header *h
         struct tn_str wanted = tn_str_from(foreign_headers[i].name);
         if (!header_fits(h->name, wanted, foreign_headers[i].is_prefix))
             continue;
-        if (is_fine_value(h->value, foreign_headers[i].fine))
+        const char *op = foreign_headers[i].op;
+        if (is_fine_value(h->value, foreign_headers[i].fine) ||
+            (op && strcmp(op, r->op->name) == 0))
             return TN_S3_OK;
         return api_err(r, TN_S3_NOT_IMPLEMENTED,
                        "The header \"%.*s\" implies functionality that is not implemented.",

@@ -12,6 +12,7 @@ struct api_route {
     enum api_level level;
     const struct tn_query *query;
     bool has_copy_source;
+    bool has_write_offset;
 };
 
 /* TN_S3_OK and the operation; NotImplemented for what S3 defines and is not here, MethodNotAllowed.

@@ -393,6 +393,21 @@ const struct api_op api_ops[] = {
       .check = part_put_check,
       .prepare = part_put_prepare,
       .run = part_put_run },
+    { .name = "AppendObject",
+      .method = "PUT",
+      .level = API_OBJECT,
+      .is_append = true,
+      .body = API_BODY_OBJECT,
+      .check = append_check,
+      .prepare = append_prepare,
+      .run = append_run },
+    { .name = "RenameObject",
+      .method = "PUT",
+      .level = API_OBJECT,
+      .needs = SUB_RENAME_OBJECT,
+      .is_on_worker = true,
+      .check = rename_check,
+      .run = rename_run },
     { .name = "PutObject",
       .method = "PUT",
       .level = API_OBJECT,
@@ -451,8 +466,9 @@ static bool has_foreign_sub(const struct tn_query *query)
 static bool op_fits(const struct api_op *op, const struct api_route *route, uint64_t subs,
                     bool is_copy)
 {
+    bool is_append = route->has_write_offset && !is_copy;
     return op->level == route->level && op->is_copy == is_copy && (subs & op->needs) == op->needs &&
-           tn_str_eq(tn_str_from(op->method), route->method);
+           (!op->is_append || is_append) && tn_str_eq(tn_str_from(op->method), route->method);
 }
 
 /* What no row takes: a method that S3 does not have at this level, or one that is not here yet. */
