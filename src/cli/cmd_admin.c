@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tarn admin: users, keys, groups and policies of a server that speaks the IAM query API. One table
- * says what there is; answers are shown as they come. */
+/* tarn admin: users, keys, groups, policies and quotas of a server that speaks the IAM query API.
+ * One table says what there is; answers are shown as they come. */
 
 #include "base/fail.h"
 #include "base/file.h"
@@ -63,6 +63,10 @@ static const struct verb verbs[] = {
     { "policy", "get", "GetUserPolicy", { "UserName", "PolicyName" }, 2, NULL, NULL },
     { "policy", "inline", "ListUserPolicies", { "UserName" }, 1, NULL, NULL },
     { "policy", "remove", "DeleteUserPolicy", { "UserName", "PolicyName" }, 2, NULL, NULL },
+    { "quota", "show", "GetBucketQuota", { "BucketName" }, 1, NULL, NULL },
+    { "quota", "set", "PutBucketQuota", { "BucketName", "MaxBytes", "MaxObjects" }, 2, NULL, NULL },
+    { "quota", "objects", "PutBucketQuota", { "BucketName", "MaxObjects" }, 2, NULL, NULL },
+    { "quota", "clear", "DeleteBucketQuota", { "BucketName" }, 1, NULL, NULL },
 };
 
 struct admin {
@@ -94,7 +98,8 @@ static int fail_unknown(const char *resource, bool has_resource, struct tarn_err
 {
     TN_AUTO_BUF names = TN_BUF_INIT(1024);
     if (!has_resource)
-        return tn_fail(err, TARN_EINVAL, "\"%s\" is none of user, key, group, policy", resource);
+        return tn_fail(err, TARN_EINVAL, "\"%s\" is none of user, key, group, policy, quota",
+                       resource);
     for (size_t i = 0; i < TN_COUNT(verbs); i++) {
         if (strcmp(verbs[i].resource, resource) == 0 &&
             tn_buf_appendf(&names, "%s%s", names.len ? ", " : "", verbs[i].name) < 0)

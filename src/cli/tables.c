@@ -713,10 +713,10 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
     [CLI_ADMIN] = {
         .id = CLI_ADMIN,
         .name = "admin",
-        .operands = "user|key|group|policy ACTION [NAME...]",
+        .operands = "user|key|group|policy|quota ACTION [NAME...]",
         .operands_min = 1,
         .operands_max = 5,
-        .summary = "manage users, keys, groups and policies of a server",
+        .summary = "manage users, keys, groups, policies and quotas of a server",
         .text =
             "Speaks the IAM query API at the endpoint.\n\n"
             "user: list, create USER, show USER, delete USER, groups USER\n\n"
@@ -728,11 +728,14 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
             "ARN USER, detach ARN USER, attached USER, attach-group ARN GROUP, detach-group ARN "
             "GROUP; and those of one user: put USER NAME FILE, get USER NAME, inline USER, "
             "remove USER NAME\n\n"
+            "quota: show BUCKET, set BUCKET SIZE [OBJECTS], objects BUCKET OBJECTS, clear BUCKET; "
+            "a SIZE may end in K, M, G or T\n\n"
             "The secret key of a new key is shown once, by `key create`.",
         .examples =
             "tarn admin user create ann\n"
             "tarn admin key create ann --json\n"
-            "tarn admin policy put ann read-only policy.json",
+            "tarn admin policy put ann read-only policy.json\n"
+            "tarn admin quota set bucket 10G",
     },
     [CLI_DOCTOR] = {
         .id = CLI_DOCTOR,

@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from conftest import BIN, run
+from conftest import BIN, refused, run
 from fake_sources import Sources
 
 POLICY = {
@@ -106,3 +106,21 @@ def test_bad_answers(answer, tmp_path):
     done = run([BIN / "tarn", "admin", "user", "list", "--max-retries", "1"], env, None, timeout=60)
     fake.stop()
     assert done.returncode in (1, 2) and done.stderr and not done.stdout
+
+
+def test_quotas(env, s3, bucket):
+    admin(env, "quota", "show", bucket, status=1)
+    (made,) = admin(env, "quota", "set", bucket, "1K", "3")
+    assert (made["max_bytes"], made["max_objects"]) == ("1024", "3")
+    assert admin(env, "quota", "show", bucket)[0]["max_bytes"] == "1024"
+    refused(403, "QuotaExceeded", s3.put_object, Bucket=bucket, Key="k", Body=bytes(1025))
+    s3.put_object(Bucket=bucket, Key="k", Body=bytes(1024))
+    (made,) = admin(env, "quota", "objects", bucket, "1")
+    assert (made.get("max_bytes"), made["max_objects"]) == (None, "1")
+    refused(403, "QuotaExceeded", s3.put_object, Bucket=bucket, Key="k2", Body=b"")
+    admin(env, "quota", "clear", bucket)
+    s3.put_object(Bucket=bucket, Key="k2", Body=b"")
+    admin(env, "quota", "set", bucket, "0", status=2)
+    admin(env, "quota", "set", bucket, "many", status=2)
+    admin(env, "quota", "set", bucket, status=2)
+    admin(env, "quota", "set", "no-such-bucket", "1G", status=2)

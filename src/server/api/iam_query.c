@@ -293,6 +293,7 @@ static const struct iam_row *find_row(struct tn_str action)
     } tables[] = { { iam_user_rows, iam_user_row_count },
                    { iam_policy_rows, iam_policy_row_count },
                    { iam_role_rows, iam_role_row_count },
+                   { iam_quota_rows, iam_quota_row_count },
                    { sts_rows, sts_row_count } };
     for (size_t t = 0; t < TN_COUNT(tables); t++) {
         for (size_t i = 0; i < tables[t].count; i++) {

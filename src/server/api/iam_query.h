@@ -51,6 +51,8 @@ extern const struct iam_row iam_policy_rows[];
 extern const size_t iam_policy_row_count;
 extern const struct iam_row iam_role_rows[];
 extern const size_t iam_role_row_count;
+extern const struct iam_row iam_quota_rows[];
+extern const size_t iam_quota_row_count;
 extern const struct iam_row sts_rows[];
 extern const size_t sts_row_count;
 

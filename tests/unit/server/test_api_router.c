@@ -80,7 +80,10 @@ static enum tn_s3_code find(const char *method, enum api_level level, const char
     tn_arena_init(&arena, 65536);
     assert_int_equal(tn_query_parse(&arena, tn_str_from(query), TN_URI_PLUS_IS_SPACE, &parsed),
                      TARN_OK);
-    struct api_route route = { tn_str_from(method), level, &parsed, has_copy_source };
+    struct api_route route = { .method = tn_str_from(method),
+                               .level = level,
+                               .query = &parsed,
+                               .has_copy_source = has_copy_source };
     enum tn_s3_code code = api_route_find(&route, op);
     tn_arena_release(&arena);
     return code;
