@@ -94,3 +94,15 @@ bool tn_etag_list_has(struct tn_str list, struct tn_str etag, bool is_weak_ok)
     }
     return false;
 }
+
+bool tn_etag_list_is_fine(struct tn_str list)
+{
+    struct tn_etag tag;
+    size_t count = 0;
+    int rc;
+    if (tn_etag_is_any(list))
+        return true;
+    while ((rc = tn_etag_next(&list, &tag)) == TARN_OK)
+        count++;
+    return rc == TARN_EEOF && count;
+}

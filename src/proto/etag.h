@@ -26,4 +26,7 @@ bool tn_etag_is_any(struct tn_str header); /* "*" */
  * nothing. */
 bool tn_etag_list_has(struct tn_str list, struct tn_str etag, bool is_weak_ok);
 
+/* "*", or one tag and more, all well-formed? */
+bool tn_etag_list_is_fine(struct tn_str list);
+
 #endif

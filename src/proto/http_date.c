@@ -132,3 +132,15 @@ int tn_http_date_parse(struct tn_str text, int64_t now, int64_t *unix_seconds)
     *unix_seconds = unix_ms / 1000;
     return TARN_OK;
 }
+
+int tn_http_date_parse_mail(struct tn_str text, int64_t now, int64_t *unix_seconds)
+{
+    const struct tn_str zone = TN_STR(" +0000");
+    char copy[64];
+    if (text.len >= sizeof copy ||
+        (!tn_str_ends(text, zone) && !tn_str_ends(text, TN_STR(" -0000"))))
+        return tn_http_date_parse(text, now, unix_seconds);
+    (void)snprintf(copy, sizeof copy, "%.*s GMT",
+                   TN_STR_ARG(tn_str_sub(text, 0, text.len - zone.len)));
+    return tn_http_date_parse(tn_str_from(copy), now, unix_seconds);
+}

@@ -12,4 +12,7 @@
  * everywhere; a day that does not exist is not. TARN_EINVAL leaves `unix_seconds` alone. */
 TN_MUST_USE int tn_http_date_parse(struct tn_str text, int64_t now, int64_t *unix_seconds);
 
+/* The same with "+0000" and "-0000" for "GMT" too, as e-mail has it and signers send it. */
+TN_MUST_USE int tn_http_date_parse_mail(struct tn_str text, int64_t now, int64_t *unix_seconds);
+
 #endif

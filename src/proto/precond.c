@@ -36,7 +36,7 @@ enum tn_precond_result tn_precond_copy_source(const struct tn_precond *c, struct
 
 enum tn_precond_result tn_precond_write(const struct tn_precond *c, bool exists, struct tn_str etag)
 {
-    if (c->has_if_none_match && !tn_etag_is_any(c->if_none_match))
+    if (c->has_if_none_match && !tn_etag_list_is_fine(c->if_none_match))
         return TN_PRECOND_UNSUPPORTED;
     if (c->has_if_match) {
         if (!exists)
@@ -44,7 +44,7 @@ enum tn_precond_result tn_precond_write(const struct tn_precond *c, bool exists,
         if (!tn_etag_list_has(c->if_match, etag, false))
             return TN_PRECOND_FAILED;
     }
-    if (c->has_if_none_match && exists)
+    if (c->has_if_none_match && exists && tn_etag_list_has(c->if_none_match, etag, true))
         return TN_PRECOND_FAILED;
     return TN_PRECOND_PASS;
 }

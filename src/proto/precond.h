@@ -25,7 +25,7 @@ enum tn_precond_result {
     TN_PRECOND_NOT_MODIFIED, /* 304 */
     TN_PRECOND_FAILED,       /* 412 PreconditionFailed */
     TN_PRECOND_NO_SUCH_KEY,  /* 404: If-Match on a write to what is not there */
-    TN_PRECOND_UNSUPPORTED, /* 501 NotImplemented: If-None-Match on a write with anything but "*" */
+    TN_PRECOND_UNSUPPORTED,  /* 501 NotImplemented: If-None-Match on a write that is malformed */
 };
 
 /* True when there is nothing to judge. */
@@ -42,8 +42,9 @@ enum tn_precond_result tn_precond_copy_source(const struct tn_precond *c, struct
                                               int64_t mtime);
 
 /* PUT, CompleteMultipartUpload, the target of a copy, DELETE: only If-Match and If-None-Match are
- * judged. Without a current object `exists` is false and the other two are ignored. If-None-Match
- * takes "*" only, as in S3; If-Match takes a tag or "*". */
+ * judged. Without a current object `exists` is false and the other two are ignored. S3 takes "*"
+ * only in If-None-Match; tags mean what RFC 9110 says. What is malformed there would name nothing,
+ * and the write would go ahead: it is not judged at all. */
 enum tn_precond_result tn_precond_write(const struct tn_precond *c, bool exists,
                                         struct tn_str etag);
 

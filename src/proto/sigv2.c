@@ -63,6 +63,15 @@ static struct tn_str header(const struct tn_sigv4_request *request, struct tn_st
     return TN_STR_EMPTY;
 }
 
+static bool has_header(const struct tn_sigv4_request *request, struct tn_str name)
+{
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (tn_str_eq_nocase(request->headers[i].name, name))
+            return true;
+    }
+    return false;
+}
+
 /* The first value of a parameter, still encoded; false when it is not there. */
 static bool raw_param(struct tn_str query, struct tn_str name, struct tn_str *out)
 {
@@ -98,17 +107,10 @@ static bool claim_is_fine(const struct tn_sigv2_claim *claim)
            claim->signature.len == TN_SIGV2_SIGNATURE_LEN;
 }
 
-/* A date of HTTP, also with "+0000" for "GMT", as e-mail has it; or version 4's. */
 static bool parse_date(struct tn_str text, int64_t *out)
 {
-    const struct tn_str zone = TN_STR(" +0000");
-    char copy[64];
-    if (tn_str_ends(text, zone) && text.len < sizeof copy) {
-        (void)snprintf(copy, sizeof copy, "%.*s GMT",
-                       TN_STR_ARG(tn_str_sub(text, 0, text.len - zone.len)));
-        text = tn_str_from(copy);
-    }
-    return tn_http_date_parse(text, 0, out) == TARN_OK || tn_time_parse_basic(text, out) == TARN_OK;
+    return tn_http_date_parse_mail(text, 0, out) == TARN_OK ||
+           tn_time_parse_basic(text, out) == TARN_OK;
 }
 
 /* "AWS KEY:SIGNATURE" and a date. */
@@ -124,7 +126,7 @@ static enum tn_sigv2_problem parse_header(const struct tn_sigv4_request *request
     claim.expires_text = TN_STR_EMPTY;
     if (!claim_is_fine(&claim))
         return TN_SIGV2_MALFORMED;
-    if (date.len == 0)
+    if (!has_header(request, TN_STR("x-amz-date"))) /* an empty one is no date either */
         date = header(request, TN_STR("date"));
     if (!parse_date(date, &claim.time))
         return TN_SIGV2_NO_DATE;

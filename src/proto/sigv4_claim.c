@@ -208,7 +208,7 @@ static enum tn_sigv4_problem header_time_parse(const struct tn_sigv4_request *re
     if (!is_there)
         return TN_SIGV4_NO_DATE;
     if (tn_time_parse_basic(text, &claim->time) < 0 &&
-        tn_http_date_parse(text, 0, &claim->time) < 0)
+        tn_http_date_parse_mail(text, 0, &claim->time) < 0)
         return TN_SIGV4_NO_DATE;
     if (claim->time < 0)
         return TN_SIGV4_NO_DATE;

@@ -54,6 +54,13 @@ static void check_tags(struct tn_str text)
     assert((tn_precond_read(&c, TN_STR("e"), 0) == TN_PRECOND_PASS) == is_named);
     assert((tn_precond_write(&c, true, TN_STR("e")) == TN_PRECOND_PASS) == is_named);
     assert(tn_precond_write(&c, false, TN_STR_EMPTY) == TN_PRECOND_NO_SUCH_KEY);
+
+    /* No text of If-None-Match lets a write replace the tag that it names. */
+    struct tn_precond none = { .if_none_match = text, .has_if_none_match = true };
+    if (tn_etag_list_has(text, TN_STR("e"), true))
+        assert(tn_precond_write(&none, true, TN_STR("e")) != TN_PRECOND_PASS);
+    if (tn_etag_list_is_fine(text))
+        assert(tn_precond_write(&none, false, TN_STR_EMPTY) == TN_PRECOND_PASS);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)

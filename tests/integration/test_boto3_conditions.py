@@ -86,9 +86,17 @@ def test_conditional_put_of_a_large_body(s3, bucket):
     assert s3.get_object(**target)["Body"].read() == body
 
 
-def test_none_match_of_an_etag_is_refused(s3, bucket):
-    """S3 takes only * in If-None-Match of a PUT."""
-    refused(501, "NotImplemented", s3.put_object, Bucket=bucket, Key="p", IfNoneMatch=ETAG)
+def test_none_match_of_an_etag(s3, bucket):
+    target = {"Bucket": bucket, "Key": "p"}
+    s3.put_object(**target, Body=BODY, IfNoneMatch=ETAG)
+    refused(412, "PreconditionFailed", s3.put_object, **target, Body=b"2", IfNoneMatch=ETAG)
+    refused(412, "PreconditionFailed", s3.put_object, **target, Body=b"2", IfNoneMatch=f"{OTHER}, {ETAG}")
+    refused(412, "PreconditionFailed", s3.put_object, **target, Body=b"2", IfNoneMatch=ETAG.strip('"'))
+    refused(501, "NotImplemented", s3.put_object, **target, Body=b"2", IfNoneMatch='"half')
+    assert s3.get_object(**target)["Body"].read() == BODY
+    s3.put_object(**target, Body=b"2", IfNoneMatch=OTHER)
+    s3.put_object(**target, Body=b"3", IfNoneMatch=ETAG)
+    assert s3.get_object(**target)["Body"].read() == b"3"
 
 
 # --- checksums ---

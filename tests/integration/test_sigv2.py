@@ -98,6 +98,9 @@ def test_dates(server):
     assert raw(server, "/", {"Date": now, "Authorization": sign_v2("GET", "/", now)})[0] == 200
     amz = {"x-amz-date": now, "Authorization": sign_v2("GET", "/", "", f"x-amz-date:{now}\n")}
     assert raw(server, "/", amz)[0] == 200
+    both = {"Date": now, "x-amz-date": "", "Authorization": sign_v2("GET", "/", "", "x-amz-date:\n")}
+    status, body = raw(server, "/", both)
+    assert status == 403 and "<Code>AccessDenied</Code>" in body
     for date, code in [
         ("Tue, 07 Jul 2015 21:53:04 GMT", "RequestTimeTooSkewed"),
         ("Bad Date", "AccessDenied"),

@@ -179,8 +179,8 @@ enum tn_s3_code api_cond_write(struct api_req *r)
         return api_err(r, TN_S3_NOT_IMPLEMENTED,
                        "If-Modified-Since and If-Unmodified-Since are for reads.");
     const struct tn_precond *c = &r->cond.http;
-    if (c->has_if_none_match && !tn_etag_is_any(c->if_none_match))
-        return api_err(r, TN_S3_NOT_IMPLEMENTED, "If-None-Match on a write takes \"*\" only.");
+    if (c->has_if_none_match && !tn_etag_list_is_fine(c->if_none_match))
+        return api_err(r, TN_S3_NOT_IMPLEMENTED, "If-None-Match takes \"*\" or entity tags.");
     if (c->has_if_match && c->has_if_none_match)
         return api_err(r, TN_S3_NOT_IMPLEMENTED,
                        "If-Match and If-None-Match exclude each other on a write.");

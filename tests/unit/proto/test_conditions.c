@@ -275,6 +275,32 @@ static void test_dates(void **state)
     }
 }
 
+static void test_mail_dates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool is_fine;
+    } rows[] = {
+        { "Sun, 06 Nov 1994 08:49:37 +0000", true },
+        { "Sun, 06 Nov 1994 08:49:37 -0000", true },
+        { "Sun, 06 Nov 1994 08:49:37 GMT", true },
+        { "19941106T084937Z", true },
+        { "Sun, 06 Nov 1994 08:49:37 +0100", false },
+        { "Sun, 06 Nov 1994 08:49:37 ", false },
+        { "Sun, 06 Nov 1994 08:49:37+0000", false },
+        { " +0000", false },
+        { "Sun, 06 Nov 1994 08:49:37 GMT +0000", false },
+        { "                                                                 +0000", false },
+    };
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        int64_t seconds = -1;
+        int rc = tn_http_date_parse_mail(tn_str_from(rows[i].text), NOW, &seconds);
+        assert_int_equal(rc, rows[i].is_fine ? TARN_OK : TARN_EINVAL);
+        assert_int_equal(seconds, rows[i].is_fine ? 784111777 : -1);
+    }
+}
+
 /* The object has tag "e" and was changed at 100; -1 and NULL: that condition was not sent. */
 static const struct {
     const char *name;
@@ -350,7 +376,15 @@ static const struct {
 } writes[] = {
     { "none", NULL, NULL, TN_PRECOND_PASS, TN_PRECOND_PASS },
     { "create only", NULL, "*", TN_PRECOND_FAILED, TN_PRECOND_PASS },
-    { "none match tag", NULL, "\"e\"", TN_PRECOND_UNSUPPORTED, TN_PRECOND_UNSUPPORTED },
+    { "none match tag", NULL, "\"e\"", TN_PRECOND_FAILED, TN_PRECOND_PASS },
+    { "none match unquoted", NULL, "e", TN_PRECOND_FAILED, TN_PRECOND_PASS },
+    { "none match weak", NULL, "W/\"e\"", TN_PRECOND_FAILED, TN_PRECOND_PASS },
+    { "none match list", NULL, "\"x\", \"e\"", TN_PRECOND_FAILED, TN_PRECOND_PASS },
+    { "none match other", NULL, "\"x\"", TN_PRECOND_PASS, TN_PRECOND_PASS },
+    { "none match malformed", NULL, "\"x", TN_PRECOND_UNSUPPORTED, TN_PRECOND_UNSUPPORTED },
+    { "none match half a list", NULL, "\"x\" \"e\"", TN_PRECOND_UNSUPPORTED,
+      TN_PRECOND_UNSUPPORTED },
+    { "none match commas", NULL, ",,", TN_PRECOND_UNSUPPORTED, TN_PRECOND_UNSUPPORTED },
     { "none match nothing", NULL, "", TN_PRECOND_UNSUPPORTED, TN_PRECOND_UNSUPPORTED },
     { "match", "\"e\"", NULL, TN_PRECOND_PASS, TN_PRECOND_NO_SUCH_KEY },
     { "match unquoted", "e", NULL, TN_PRECOND_PASS, TN_PRECOND_NO_SUCH_KEY },
@@ -378,7 +412,8 @@ int main(void)
         cmocka_unit_test(test_ranges),         cmocka_unit_test(test_copy_ranges),
         cmocka_unit_test(test_content_ranges), cmocka_unit_test(test_etags),
         cmocka_unit_test(test_etag_lists),     cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_reads),          cmocka_unit_test(test_writes),
+        cmocka_unit_test(test_mail_dates),     cmocka_unit_test(test_reads),
+        cmocka_unit_test(test_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
