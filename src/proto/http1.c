@@ -220,11 +220,11 @@ static int on_transfer_encoding(struct tn_http1 *h, struct tn_str value)
     return TARN_OK;
 }
 
+/* Whoever waits for what nobody promised does so for a while only, then sends its body: RFC 9110
+ * section 10.1.1 lets a server ignore what it does not know, and S3 does. */
 static int on_expect(struct tn_http1 *h, struct tn_str value)
 {
-    if (!tn_str_eq_nocase(value, TN_STR("100-continue")))
-        return refuse(h, 417, "expectation not supported");
-    h->head.expects_continue = true;
+    h->head.expects_continue |= tn_http1_list_has(value, TN_STR("100-continue"));
     return TARN_OK;
 }
 

@@ -86,7 +86,6 @@ static const struct text refused[] = {
       "chunked\r\n\r\n",
       400 },
     { "chunked in 1.0", "PUT / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 400 },
-    { "unknown expectation", "PUT / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\n\r\n", 417 },
     { "TLS hello", "\x16\x03\x01\x02\n\r\n\r\n", 400 },
 };
 
