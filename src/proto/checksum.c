@@ -161,7 +161,7 @@ size_t tn_checksum_text(const struct tn_checksum_value *value, char out[TN_CHECK
     size_t len = kinds[value->kind].len;
     tn_base64_encode(value->bytes, len, out);
     len = TN_BASE64_LEN(len);
-    if (value->type == TN_CHECKSUM_COMPOSITE)
+    if (value->type == TN_CHECKSUM_COMPOSITE && value->part_count)
         len += (size_t)snprintf(out + len, TN_CHECKSUM_TEXT_LEN - len, "-%u", value->part_count);
     return len;
 }

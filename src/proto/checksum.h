@@ -29,7 +29,7 @@ enum {
 struct tn_checksum_value {
     enum tn_checksum_kind kind;
     enum tn_checksum_type type;
-    uint32_t part_count;                      /* of a composite one; else 0 */
+    uint32_t part_count; /* of a composite one; 0 for a part's, and for one of a whole object */
     unsigned char bytes[TN_CHECKSUM_LEN_MAX]; /* most significant first */
 };
 

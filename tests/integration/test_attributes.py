@@ -37,14 +37,27 @@ def test_parts(s3, bucket, kind):
     s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": parts})
     found = s3.get_object_attributes(Bucket=bucket, Key="m", ObjectAttributes=ALL)
     assert found["ETag"].endswith("-3") and found["ObjectParts"]["TotalPartsCount"] == 3
-    if not kind:
-        return
-    assert found["Checksum"]["ChecksumType"] == kind
     assert [p["Size"] for p in found["ObjectParts"]["Parts"]] == [5 << 20, 5 << 20, 7]
-    assert [p["ChecksumCRC32"] for p in found["ObjectParts"]["Parts"]] == [p["ChecksumCRC32"] for p in parts]
+    assert not found["ObjectParts"]["IsTruncated"] and found["ObjectParts"]["MaxParts"] == 1000
+    if kind:
+        assert found["Checksum"]["ChecksumType"] == kind
+        assert [p["ChecksumCRC32"] for p in found["ObjectParts"]["Parts"]] == [p["ChecksumCRC32"] for p in parts]
+        for part in parts:
+            got = s3.get_object(Bucket=bucket, Key="m", PartNumber=part["PartNumber"], ChecksumMode="ENABLED")
+            assert (got["ChecksumCRC32"], got["ChecksumType"]) == (part["ChecksumCRC32"], kind)
+            assert len(got["Body"].read()) == (7 if part["PartNumber"] == 3 else 5 << 20)
     page = s3.get_object_attributes(Bucket=bucket, Key="m", ObjectAttributes=["ObjectParts"], MaxParts=1, PartNumberMarker=1)
     assert [p["PartNumber"] for p in page["ObjectParts"]["Parts"]] == [2]
     assert page["ObjectParts"]["IsTruncated"] and page["ObjectParts"]["NextPartNumberMarker"] == 2
+
+
+def test_version(s3, bucket):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket=bucket, Key="v", Body=b"1")["VersionId"]
+    second = s3.put_object(Bucket=bucket, Key="v", Body=b"22")["VersionId"]
+    for version, size, more in ((second, 2, {}), (first, 1, {"VersionId": first})):
+        found = s3.get_object_attributes(Bucket=bucket, Key="v", ObjectAttributes=["ObjectSize"], **more)
+        assert (found["VersionId"], found["ObjectSize"]) == (version, size)
 
 
 def test_wrong(server, s3, bucket):

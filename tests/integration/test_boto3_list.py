@@ -133,7 +133,13 @@ def test_page_never_exceeds_a_thousand(s3, odd_bucket):
     assert (page["KeyCount"], page["IsTruncated"]) == (1000, True)
 
 
-@pytest.mark.parametrize("token", ["", "x", "AAAA", "%00", "ü", "a" * 3000])
+def test_empty_token(s3, tree):
+    page = s3.list_objects_v2(Bucket=tree, ContinuationToken="", MaxKeys=1)
+    assert page["ContinuationToken"] == ""
+    assert page["Contents"] == s3.list_objects_v2(Bucket=tree, MaxKeys=1)["Contents"]
+
+
+@pytest.mark.parametrize("token", ["x", "AAAA", "%00", "ü", "a" * 3000])
 def test_bad_token(s3, tree, token):
     refused(400, "InvalidArgument", s3.list_objects_v2, Bucket=tree, ContinuationToken=token)
 

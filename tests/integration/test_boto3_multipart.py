@@ -240,6 +240,7 @@ def test_full_object_checksum(s3, bucket):
     upload = Upload(s3, bucket, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
     parts = [upload.part(i + 1, b, ChecksumCRC32=crc32(b)) for i, b in enumerate(bodies)]
     refused(400, "BadDigest", upload.complete, parts, ChecksumCRC32=crc32(b"other"), ChecksumType="FULL_OBJECT")
+    refused(400, "BadDigest", upload.complete, parts, ChecksumCRC32="bad", ChecksumType="FULL_OBJECT")
     whole = crc32(b"".join(bodies))
     done = upload.complete(parts, ChecksumCRC32=whole, ChecksumType="FULL_OBJECT")
     assert done["ChecksumCRC32"] == whole

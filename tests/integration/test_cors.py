@@ -64,6 +64,13 @@ def test_answers(url, server, bucket):
         assert "Access-Control-Allow-Origin" not in ask(url, "GET", origin).headers
 
 
+def test_answers_of_what_names_a_method(url):
+    """A request that is no preflight, with a preflight's header: the rules of that method."""
+    answer = ask(url, "GET", "startend", "PUT")
+    assert (answer.status, answer.headers["Access-Control-Allow-Methods"]) == (200, "PUT, DELETE")
+    assert "Access-Control-Allow-Origin" not in ask(url, "GET", "foo.suffix", "PUT").headers
+
+
 def test_none(server, s3, bucket):
     answer = ask(f"{server.url}/{bucket}/a", "OPTIONS", "a", "GET")
     assert answer.status == 403 and b"<Code>AccessForbidden</Code>" in answer.data

@@ -96,7 +96,8 @@ def test_retention(s3, locked):
     assert s3.get_object_retention(Bucket=locked, Key="a")["Retention"]["RetainUntilDate"] == LATER
     assert refused(lambda: put("GOVERNANCE", SOON)) == (403, "AccessDenied")
     put("GOVERNANCE", SOON, BypassGovernanceRetention=True)
-    put("COMPLIANCE", LATER)
+    assert refused(lambda: put("COMPLIANCE", LATER)) == (403, "AccessDenied")
+    put("COMPLIANCE", LATER, BypassGovernanceRetention=True)
     assert refused(lambda: put("COMPLIANCE", SOON, BypassGovernanceRetention=True)) == (403, "AccessDenied")
     assert refused(lambda: put("GOVERNANCE", LATER, BypassGovernanceRetention=True)) == (403, "AccessDenied")
     assert s3.get_object(Bucket=locked, Key="a")["Body"].read() == b"body"

@@ -29,6 +29,15 @@ def test_round(s3, bucket):
     assert "x-amz-tagging-count" not in s3.head_object(Bucket=bucket, Key="a")["ResponseMetadata"]["HTTPHeaders"]
 
 
+def test_order(s3, bucket):
+    """Tags come back in the order of their keys, however they were sent."""
+    want = [{"Key": "B", "Value": ""}, {"Key": "a", "Value": "1"}, {"Key": "aa", "Value": ""}, {"Key": "é", "Value": ""}]
+    s3.put_object(Bucket=bucket, Key="a", Tagging="aa&%C3%A9=&a=1&B")
+    assert s3.get_object_tagging(Bucket=bucket, Key="a")["TagSet"] == want
+    s3.put_object_tagging(Bucket=bucket, Key="a", Tagging={"TagSet": want[::-1]})
+    assert s3.get_object_tagging(Bucket=bucket, Key="a")["TagSet"] == want
+
+
 @pytest.mark.parametrize(
     "wrong",
     [tags(11), tags(1, 129), tags(1, 4, 257), tags(1) * 2, [{"Key": "aws:x", "Value": ""}], [{"Key": "a*", "Value": ""}]],

@@ -95,7 +95,10 @@ void cors_add_headers(struct api_req *r)
     if (!r->config || r->is_cors_answered || bucket_config_get(r->config, BUCKET_CORS).len == 0 ||
         !api_has_header(r, "origin"))
         return;
-    const struct tn_xml_node *rule = find_rule(r, r->http->head.method, TN_STR_EMPTY, &origin);
+    struct tn_str method = api_header(r, "access-control-request-method");
+    if (method.len == 0)
+        method = r->http->head.method;
+    const struct tn_xml_node *rule = find_rule(r, method, TN_STR_EMPTY, &origin);
     if (rule)
         add_rule(r, rule, origin);
 }

@@ -85,6 +85,8 @@ static enum tn_s3_code read_token(struct api_req *r, struct list_state *state)
     if (!tn_query_has(&r->query, "continuation-token"))
         return TN_S3_OK;
     state->token = tn_query_value(&r->query, "continuation-token");
+    if (state->token.len == 0) /* from the beginning */
+        return TN_S3_OK;
     ssize_t len = tn_base64_decode(state->token, bytes, sizeof bytes);
     struct tn_str key =
         tn_str_sub((struct tn_str){ (const char *)bytes, len > 0 ? (size_t)len : 0 }, 1, SIZE_MAX);
@@ -188,7 +190,7 @@ static void write_request(struct api_req *r, struct list_state *state, struct tn
         (void)listing_key(l, w, "Marker", state->marker);
     else if (state->marker.len)
         (void)listing_key(l, w, "StartAfter", state->marker);
-    if (state->token.len)
+    if (tn_query_has(&r->query, "continuation-token"))
         tn_xml_str(w, "ContinuationToken", state->token);
     tn_xml_u64(w, "MaxKeys", l->max);
     if (state->query.delimiter.len)

@@ -6,6 +6,7 @@
 #include "server/api/object_change.h"
 #include "server/api/ops.h"
 #include "server/api/sse.h"
+#include "server/api/version.h"
 
 enum attribute {
     WANTS_ETAG = 1u << 0,
@@ -99,23 +100,19 @@ static enum tn_s3_code write_part(struct api_req *r, struct tn_xml_writer *w, ui
     return TN_S3_OK;
 }
 
-/* Parts are listed only for objects with checksums, as in S3. */
 static enum tn_s3_code write_parts(struct api_req *r, struct tn_xml_writer *w, uint32_t count)
 {
     const struct attributes_state *state = r->state;
     uint64_t last = state->after;
-    bool is_listed = r->meta.checksum.kind != TN_CHECKSUM_NONE;
     enum tn_s3_code code = TN_S3_OK;
     tn_xml_open(w, "ObjectParts");
     tn_xml_u64(w, "PartsCount", count);
-    if (is_listed) {
-        while (code == TN_S3_OK && last < count && last - state->after < state->max)
-            code = write_part(r, w, (uint32_t)++last);
-        tn_xml_u64(w, "PartNumberMarker", state->after);
-        tn_xml_u64(w, "NextPartNumberMarker", last);
-        tn_xml_u64(w, "MaxParts", state->max);
-        tn_xml_bool(w, "IsTruncated", last < count);
-    }
+    while (code == TN_S3_OK && last < count && last - state->after < state->max)
+        code = write_part(r, w, (uint32_t)++last);
+    tn_xml_u64(w, "PartNumberMarker", state->after);
+    tn_xml_u64(w, "NextPartNumberMarker", last);
+    tn_xml_u64(w, "MaxParts", state->max);
+    tn_xml_bool(w, "IsTruncated", last < count);
     tn_xml_close(w, "ObjectParts");
     return code;
 }
@@ -160,5 +157,6 @@ enum tn_s3_code attributes_run(struct api_req *r)
     tn_xml_close(&w, "GetObjectAttributesResponse");
     tn_time_http(head->mtime_ms / 1000, date);
     api_add_text(r, "Last-Modified", date);
+    version_add_header(r, "x-amz-version-id", head);
     return code ? code : api_reply_xml(r, &w);
 }

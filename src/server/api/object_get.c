@@ -93,20 +93,28 @@ static ssize_t find_object(struct http_req *http, uint64_t offset, char *scratch
     return n;
 }
 
+/* What a part's metadata says of its checksum; its type is the object's. */
+static int read_part_checksum(struct api_req *r, struct tn_str meta, struct get_state *state)
+{
+    struct api_meta part;
+    int rc = api_meta_decode(meta, &r->http->arena, &part);
+    if (rc < 0)
+        return rc;
+    state->part_checksum = part.checksum;
+    state->part_checksum.type = r->meta.checksum.type;
+    return TARN_OK;
+}
+
 static enum tn_s3_code find_part(struct api_req *r, struct get_state *state)
 {
     struct tarn_error err = { 0 };
     struct tn_str meta;
-    struct api_meta part;
     int rc = sse_object_part(r, (uint32_t)state->part_number, &r->range.first, &r->range.len, &meta,
                              &err);
     if (rc == TARN_ERANGE)
         return TN_S3_INVALID_PART_NUMBER;
-    if (rc == TARN_OK && r->meta.checksum.type == TN_CHECKSUM_COMPOSITE) {
-        rc = api_meta_decode(meta, &r->http->arena, &part);
-        if (rc == TARN_OK)
-            state->part_checksum = part.checksum;
-    }
+    if (rc == TARN_OK && r->api->store->ops->object_head(r->object)->part_count)
+        rc = read_part_checksum(r, meta, state);
     /* An empty object's one part is answered like the object. */
     state->is_ranged = r->range.len != 0;
     return api_from_status(r, rc, &err);

@@ -169,19 +169,15 @@ enum tn_s3_code retention_get_run(struct api_req *r)
     return api_reply_xml(r, &w);
 }
 
-/* A stricter retention is always fine; less needs the bypass, and never goes in compliance mode. */
+/* A longer one is always fine. Less, or the other mode, needs the bypass and never goes in
+ * compliance mode. */
 static enum tn_s3_code edit_retention(struct api_req *r, struct api_meta *meta)
 {
     const struct lock_retention *wanted = r->state;
     struct lock_retention kept = lock_retention_of(meta);
-    bool is_less =
-        wanted->mode == LOCK_NONE || wanted->until_ms < kept.until_ms || wanted->mode < kept.mode;
-    bool is_other = wanted->mode != kept.mode;
+    bool is_kept = wanted->mode == kept.mode && wanted->until_ms >= kept.until_ms;
     bool is_active = kept.mode != LOCK_NONE && kept.until_ms > tn_wall_ms();
-    bool is_fine = !is_active || !(is_less || is_other) ||
-                   (kept.mode == LOCK_GOVERNANCE && lock_wants_bypass(r)) ||
-                   (kept.mode == LOCK_GOVERNANCE && !is_less);
-    if (!is_fine)
+    if (is_active && !is_kept && (kept.mode == LOCK_COMPLIANCE || !lock_wants_bypass(r)))
         return api_err(r, TN_S3_ACCESS_DENIED,
                        "Access Denied because object protected by object lock.");
     return set_retention(r, meta, *wanted);

@@ -3,6 +3,8 @@
 
 #include "server/api/tags.h"
 
+#include <assert.h>
+
 #include "proto/uri.h"
 #include "server/api/xml_rules.h"
 
@@ -92,14 +94,37 @@ static int put_tag(struct tn_buf *out, struct tn_str key, struct tn_str value)
     return rc == TARN_OK ? tn_uri_encode(out, value, 0) : rc;
 }
 
-int tags_from_xml(struct tn_arena *a, const struct tn_xml_node *tagging, struct tn_str *out)
+/* An object's tags on their way to the kept form, in the order of their keys. */
+struct tag_set {
+    struct tn_param tags[TAG_OBJECT_COUNT_MAX];
+    size_t count;
+};
+
+static void set_add(struct tag_set *set, struct tn_str key, struct tn_str value)
+{
+    assert(set->count < TAG_OBJECT_COUNT_MAX);
+    size_t at = set->count++;
+    for (; at && tn_str_cmp(key, set->tags[at - 1].name) < 0; at--)
+        set->tags[at] = set->tags[at - 1];
+    set->tags[at] = (struct tn_param){ .name = key, .value = value };
+}
+
+static int set_keep(const struct tag_set *set, struct tn_arena *a, struct tn_str *out)
 {
     TN_AUTO_BUF text = TN_BUF_INIT(TAGS_LEN_MAX);
-    const struct tn_xml_node *n = tn_xml_child(tn_xml_child(tagging, "TagSet"), "Tag");
     int rc = TARN_OK;
-    for (; rc == TARN_OK && n; n = tn_xml_next(n))
-        rc = put_tag(&text, tn_xml_child_text_raw(n, "Key"), tn_xml_child_text_raw(n, "Value"));
+    for (size_t i = 0; rc == TARN_OK && i < set->count; i++)
+        rc = put_tag(&text, set->tags[i].name, set->tags[i].value);
     return rc == TARN_OK ? tn_arena_str(a, tn_buf_str(&text), out) : rc;
+}
+
+int tags_from_xml(struct tn_arena *a, const struct tn_xml_node *tagging, struct tn_str *out)
+{
+    struct tag_set set = { .count = 0 };
+    const struct tn_xml_node *n = tn_xml_child(tn_xml_child(tagging, "TagSet"), "Tag");
+    for (; n; n = tn_xml_next(n))
+        set_add(&set, tn_xml_child_text_raw(n, "Key"), tn_xml_child_text_raw(n, "Value"));
+    return set_keep(&set, a, out);
 }
 
 static bool has_param(const struct tn_query *query, size_t before)
@@ -114,7 +139,7 @@ static bool has_param(const struct tn_query *query, size_t before)
 enum tn_s3_code tags_read_header(struct api_req *r, struct tn_str *out)
 {
     struct tn_query query;
-    TN_AUTO_BUF text = TN_BUF_INIT(TAGS_LEN_MAX);
+    struct tag_set set = { .count = 0 };
     *out = TN_STR_EMPTY;
     int rc = tn_query_parse(&r->http->arena, api_header(r, "x-amz-tagging"), TN_URI_PLUS_IS_SPACE,
                             &query);
@@ -132,11 +157,9 @@ enum tn_s3_code tags_read_header(struct api_req *r, struct tn_str *out)
             return code;
         if (has_param(&query, i))
             return bad_tag(r, "Cannot provide multiple Tags with the same key");
-        rc = put_tag(&text, query.params[i].name, query.params[i].value);
-        if (rc < 0)
-            return api_from_status(r, rc, NULL);
+        set_add(&set, query.params[i].name, query.params[i].value);
     }
-    return api_from_status(r, tn_arena_str(&r->http->arena, tn_buf_str(&text), out), NULL);
+    return api_from_status(r, set_keep(&set, &r->http->arena, out), NULL);
 }
 
 size_t tags_count(struct tn_str kept)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sets of tags, of buckets and of objects. An object's are kept as "key=value&key=value",
- * percent-encoded: the form of the header x-amz-tagging. */
+ * percent-encoded, in the order of the keys: the form of the header x-amz-tagging. */
 
 #ifndef SERVER_API_TAGS_H
 #define SERVER_API_TAGS_H
@@ -19,7 +19,7 @@ TN_MUST_USE enum tn_s3_code tags_check_list(struct api_req *r, const struct tn_x
 TN_MUST_USE enum tn_s3_code tags_check_xml(struct api_req *r, const struct tn_xml_node *tagging,
                                            size_t count_max);
 
-/* A checked <Tagging> in the kept form. TARN_ENOMEM, TARN_ETOOBIG. */
+/* A checked <Tagging> of an object in the kept form. TARN_ENOMEM, TARN_ETOOBIG. */
 TN_MUST_USE int tags_from_xml(struct tn_arena *a, const struct tn_xml_node *tagging,
                               struct tn_str *out);
 void tags_write_xml(struct tn_str kept, struct tn_arena *a, struct tn_xml_writer *w);

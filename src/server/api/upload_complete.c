@@ -38,6 +38,13 @@ struct complete_state {
 
 /* --- The head --- */
 
+static enum tn_s3_code refuse_digest(struct api_req *r, enum tn_checksum_kind kind)
+{
+    return api_err(r, TN_S3_BAD_DIGEST,
+                   "The %.*s you specified did not match the calculated checksum.",
+                   TN_STR_ARG(tn_checksum_name(kind)));
+}
+
 static enum tn_s3_code read_checksum(struct api_req *r, struct complete_state *state)
 {
     struct tn_str type = api_header(r, "x-amz-checksum-type");
@@ -52,8 +59,7 @@ static enum tn_s3_code read_checksum(struct api_req *r, struct complete_state *s
         if (state->expected.kind != TN_CHECKSUM_NONE)
             return api_err(r, TN_S3_INVALID_REQUEST, "Expecting a single x-amz-checksum- header.");
         if (tn_checksum_parse(kind, r->headers[i].value, &state->expected) < 0)
-            return api_err(r, TN_S3_INVALID_REQUEST, "Value for %.*s header is invalid.",
-                           TN_STR_ARG(r->headers[i].name));
+            return refuse_digest(r, kind);
     }
     return TN_S3_OK;
 }
@@ -274,9 +280,7 @@ static enum tn_s3_code finish_digests(struct api_req *r, struct complete_state *
         tn_checksum_parts_final(&state->checksum, &r->meta.checksum);
     if (state->expected.kind != TN_CHECKSUM_NONE &&
         !is_expected(&state->expected, &r->meta.checksum))
-        return api_err(r, TN_S3_BAD_DIGEST,
-                       "The %.*s you specified did not match the calculated checksum.",
-                       TN_STR_ARG(tn_checksum_name(state->expected.kind)));
+        return refuse_digest(r, state->expected.kind);
     if (state->has_size && state->size != state->size_expected)
         return api_err(r, TN_S3_INVALID_REQUEST,
                        "The provided 'x-amz-mp-object-size' header value %llu does not match what "
