@@ -3,6 +3,7 @@
 
 #include <tarn/copy_atomic.h>
 
+#include <strings.h>
 #include <time.h>
 
 #include <tarn/bucket.h>
@@ -124,12 +125,10 @@ static int look_at_source(struct copy *c, struct tarn_error *err)
     return rc;
 }
 
-/* "Wed, 21 Oct 2026 07:28:00 GMT" as the source has it. */
 static int64_t expires_of(const char *text)
 {
-    struct tm tm = { 0 };
-    const char *end = text ? strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &tm) : NULL;
-    return end && *end == '\0' ? (int64_t)timegm(&tm) : 0;
+    int64_t ms = tn_http_date_ms(text);
+    return ms > 0 ? ms / 1000 : 0;
 }
 
 /* What the destination gets beside the bytes: the source's, or the caller's, and the marker. */
@@ -151,7 +150,7 @@ static int prepare_attributes(struct copy *c, struct tarn_error *err)
         c->attributes.website_redirect = tn_info_header(s, "x-amz-website-redirect-location");
     }
     for (size_t i = 0; i < from_count; i++) {
-        if (strcmp(from[i].name, MARKER) == 0) /* of a copy that made the source */
+        if (strcasecmp(from[i].name, MARKER) == 0) /* of a copy that made the source */
             continue;
         if (count == METADATA_MAX)
             return tn_fail(err, TARN_ETOOBIG, "could not copy \"%s/%s\": too much metadata",
@@ -409,14 +408,24 @@ static bool is_exists_answer(const struct copy *c, const struct tarn_error *err)
     return err->status == TARN_EPRECOND;
 }
 
-/* A 412 may also speak of the source, which then is not the one that was looked at. */
+/* A 412 may also speak of the source, which then is not the one that was looked at. If it is, what
+ * was at the destination is gone again: TARN_ECONFLICT, to be tried again. */
 static int judge_refusal(struct copy *c, struct tarn_error *err)
 {
     struct tarn_error why = { 0 };
     int rc = look_at_target(c, &why);
-    if (rc == TARN_ENOTFOUND)
-        rc = tn_fail(&why, TARN_EPRECOND, "could not copy \"%s/%s\": it was changed meanwhile",
-                     c->source_bucket, c->source_key);
+    if (rc == TARN_ENOTFOUND) {
+        struct tarn_get_options options = { .request = request_of(c),
+                                            .conditions = { .if_match = c->source.etag },
+                                            .version_id = c->o.source_version_id };
+        rc = tarn_object_head(c->client, c->source_bucket, c->source_key, &options, NULL, &why);
+        if (rc == TARN_OK)
+            rc = tn_fail(&why, TARN_ECONFLICT, "could not copy to \"%s/%s\": it comes and goes",
+                         c->bucket, c->key);
+        else if (rc == TARN_EPRECOND)
+            rc = tn_fail(&why, rc, "could not copy \"%s/%s\": it was changed meanwhile",
+                         c->source_bucket, c->source_key);
+    }
     if (rc < 0 && err)
         *err = why;
     return rc;
@@ -441,8 +450,14 @@ static int run_to_end(struct copy *c, enum tarn_copy_strategy strategy, struct t
             return rc;
         if (why.attempts > 1 || (tn_outcome_is_passing(rc) && rc != TARN_ECONFLICT))
             c->was_unclear = true;
-        if (is_exists_answer(c, &why))
-            return judge_refusal(c, err);
+        if (is_exists_answer(c, &why)) {
+            rc = judge_refusal(c, &why);
+            if (rc != TARN_ECONFLICT) {
+                if (rc < 0 && err)
+                    *err = why;
+                return rc;
+            }
+        }
         bool is_gone_upload = strcmp(why.s3_code, "NoSuchUpload") == 0;
         if ((tn_outcome_is_passing(rc) || is_gone_upload) && c->was_unclear) {
             struct tarn_error looked = { 0 };
@@ -468,7 +483,9 @@ static int run_to_end(struct copy *c, enum tarn_copy_strategy strategy, struct t
 
 static int need(struct copy *c, unsigned bits, struct tarn_error *err)
 {
-    return c->o.skip_probe ? TARN_OK : tn_probe_need(c->client, c->bucket, c->key, bits, err);
+    struct tarn_request request = request_of(c);
+    return c->o.skip_probe ? TARN_OK
+                           : tn_probe_need(c->client, c->bucket, c->key, bits, &request, err);
 }
 
 /* Own headers cannot be probed by If-None-Match; that server's maker says that they work. */

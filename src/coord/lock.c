@@ -19,6 +19,7 @@ enum {
     MARGIN_LEAST_MS = 500,
     POLL_FIRST_MS = 10,
     POLL_MAX_DEFAULT_MS = 1000,
+    RACES_MAX = 8,         /* writes refused in one attempt that does not wait */
     UNCLEAR_TRIES_MAX = 8, /* looks after a write whose outcome is not known */
     RELEASE_TRIES_MAX = 20,
     RELEASE_PAUSE_MS = 50,
@@ -214,13 +215,13 @@ int tn_lock_make(struct tarn_client *client, const char *bucket, const char *nam
     if (!l)
         return tn_fail(err, TARN_ENOMEM, "could not lock: out of memory");
     init_locks(l);
+    l->pid = getpid();
     l->client = client;
     l->request = o->request;
     l->clock = tn_lock_clock(o->clock);
     l->purges = o->purges_on_release;
     l->on_lost = o->on_lost;
     l->on_lost_arg = o->on_lost_arg;
-    l->pid = getpid();
     l->lost_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     int rc = l->lost_fd < 0 ? tn_fail_errno(err, "could not lock") : judge_times(o, l, err);
     if (rc == TARN_OK)
@@ -244,9 +245,11 @@ void tarn_lock_free(struct tarn_lock *lock)
     tn_lock_keeper_stop(lock);
     tn_lock_claim_give(lock->claim);
     tn_fd_close(&lock->lost_fd);
-    (void)pthread_cond_destroy(&lock->shared.wake);
-    (void)pthread_mutex_destroy(&lock->shared.lock);
-    (void)pthread_mutex_destroy(&lock->write_lock);
+    if (getpid() == lock->pid) { /* a child would wait for threads that it does not have */
+        (void)pthread_cond_destroy(&lock->shared.wake);
+        (void)pthread_mutex_destroy(&lock->shared.lock);
+        (void)pthread_mutex_destroy(&lock->write_lock);
+    }
     tn_free(lock->bucket);
     tn_free(lock->key);
     tn_free(lock);
@@ -263,6 +266,7 @@ struct attempt {
     uint64_t poll_max_ms;
     int polls;              /* since the record changed */
     int unclear;            /* looks after writes without a clear outcome */
+    int races;              /* writes that were refused */
     uint64_t first_sent_ms; /* of any write; 0 before */
     uint64_t last_sent_ms;
     struct tn_lock_record record; /* as last seen; etag "" before */
@@ -324,6 +328,21 @@ static bool is_late(const struct attempt *a)
     return a->wait_ms > 0 && tn_lock_now(a->l) - a->begun_ms >= (uint64_t)a->wait_ms;
 }
 
+/* Somebody was faster, and the next look says who. When it does not, again and again, the server
+ * contradicts itself: pauses, and an end. */
+static int lose_race(struct attempt *a, struct tarn_error *err)
+{
+    const struct tarn_lock *l = a->l;
+    bool has_time = a->wait_ms == 0 ? a->races < RACES_MAX : !is_late(a);
+    if (!has_time)
+        return tn_fail(err, a->wait_ms ? TARN_ETIMEOUT : TARN_EBUSY,
+                       "could not lock \"%s/%s\": held by somebody who does not show%s", l->bucket,
+                       l->key, a->wait_ms ? ", still" : "");
+    if (a->races++ > 0)
+        l->clock.sleep_ms(l->clock.arg, tn_outcome_pause_ms(a->races, POLL_FIRST_MS, 1000));
+    return TARN_EAGAIN;
+}
+
 /* TARN_OK: held. TARN_EAGAIN: look again. */
 static int take(struct attempt *a, struct tarn_error *err)
 {
@@ -344,9 +363,8 @@ static int take(struct attempt *a, struct tarn_error *err)
         tn_lock_put(l->client, l->bucket, l->key, &request, &l->mine, a->record.info.etag, &a->why);
     if (rc == TARN_OK)
         return begin_lease(a, sent, err);
-    /* Lost races are no trouble: only the waiting time ends them. */
     if (rc == TARN_EPRECOND || rc == TARN_ENOTFOUND)
-        return TARN_EAGAIN;
+        return lose_race(a, err);
     a->unclear++;
     bool has_time = a->wait_ms == 0 ? a->unclear <= UNCLEAR_TRIES_MAX : !is_late(a);
     if (tn_outcome_is_passing(rc) && has_time) {
@@ -467,7 +485,7 @@ int tarn_lock_acquire(struct tarn_client *client, const char *bucket, const char
                              o->poll_max_ms ? (uint64_t)o->poll_max_ms : POLL_MAX_DEFAULT_MS };
     if (!o->skip_probe)
         rc = tn_probe_need(client, bucket, l->key, TARN_CONDITIONAL_CREATE | TARN_CONDITIONAL_MATCH,
-                           err);
+                           &o->request, err);
     if (rc == TARN_OK)
         rc = contend(&a, err);
     if (rc == TARN_OK && !o->renews_by_hand)
@@ -504,11 +522,12 @@ static int write_release(struct tarn_lock *l, const struct tarn_request *request
 }
 
 /* After a release without a clear answer. TARN_OK: done. TARN_EAGAIN: not yet. */
-static int look_at_release(struct tarn_lock *l, struct tarn_error *err)
+static int look_at_release(struct tarn_lock *l, const struct tarn_request *request,
+                           struct tarn_error *err)
 {
     struct tn_lock_record record;
     char holder[TARN_LOCK_OWNER_LEN_MAX * 2];
-    int rc = tn_lock_look(l->client, l->bucket, l->key, &l->request, NULL, &record, err);
+    int rc = tn_lock_look(l->client, l->bucket, l->key, request, NULL, &record, err);
     if (rc < 0)
         return tn_outcome_is_passing(rc) ? TARN_EAGAIN : rc;
     bool is_ours = strcmp(record.info.nonce, l->mine.nonce) == 0;
@@ -539,7 +558,7 @@ static int release(struct tarn_lock *l, struct tarn_error *err)
         rc = write_release(l, &request, &why);
         if (rc == TARN_OK || !tn_outcome_is_unclear(rc))
             break;
-        rc = look_at_release(l, &why);
+        rc = look_at_release(l, &request, &why);
         if (rc == TARN_EAGAIN)
             l->clock.sleep_ms(l->clock.arg, tn_outcome_pause_ms(i, RELEASE_PAUSE_MS, 1000));
     }

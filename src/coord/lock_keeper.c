@@ -89,12 +89,22 @@ int tn_lock_confirm(struct tarn_lock *l, uint64_t sent_ms)
     return reason;
 }
 
+static long time_left(struct tarn_lock *l, uint64_t now)
+{
+    (void)pthread_mutex_lock(&l->shared.lock);
+    uint64_t end = l->shared.valid_until_ms;
+    (void)pthread_mutex_unlock(&l->shared.lock);
+    return end > now ? (long)(end - now) : 1;
+}
+
 /* Looks what became of a write. TARN_OK: it is in effect. TARN_ELOST: the record is another's.
  * TARN_EAGAIN: the record is as it was before. */
-static int resolve(struct tarn_lock *l, uint64_t sent_ms, struct tarn_error *err)
+static int resolve(struct tarn_lock *l, uint64_t sent_ms, int *reason, struct tarn_error *err)
 {
     struct tn_lock_record record;
-    int rc = tn_lock_look(l->client, l->bucket, l->key, &l->request, NULL, &record, err);
+    struct tarn_request request = l->request;
+    request.timeout_ms = time_left(l, tn_lock_now(l));
+    int rc = tn_lock_look(l->client, l->bucket, l->key, &request, NULL, &record, err);
     if (rc < 0)
         return rc;
     if (record.info.state != TARN_LOCK_HELD || strcmp(record.info.nonce, l->mine.nonce) != 0) {
@@ -108,25 +118,19 @@ static int resolve(struct tarn_lock *l, uint64_t sent_ms, struct tarn_error *err
     uint64_t since = l->unclear_since_ms ? l->unclear_since_ms : sent_ms;
     tn_text_copy(l->mine.etag, sizeof l->mine.etag, record.info.etag);
     l->unclear_since_ms = 0;
-    return tn_lock_confirm(l, since);
+    *reason = tn_lock_confirm(l, since);
+    return *reason;
 }
 
-static long time_left(struct tarn_lock *l, uint64_t now)
+static int fail_over(struct tarn_lock *l, int reason, struct tarn_error *err)
 {
-    (void)pthread_mutex_lock(&l->shared.lock);
-    uint64_t end = l->shared.valid_until_ms;
-    (void)pthread_mutex_unlock(&l->shared.lock);
-    return end > now ? (long)(end - now) : 1;
+    return tn_fail(err, reason, "the lock \"%s/%s\" was lost: %s", l->bucket, l->key,
+                   reason == TARN_ETIMEOUT ? "it was held for its longest time"
+                                           : "its lease ended");
 }
 
-static int fail_over(struct tarn_lock *l, struct tarn_error *err)
-{
-    return tn_fail(err, TARN_ELOST, "the lock \"%s/%s\" was lost: its lease ended", l->bucket,
-                   l->key);
-}
-
-/* With write_lock. */
-static int extend(struct tarn_lock *l, struct tarn_error *err)
+/* With write_lock. `reason` becomes why the lock is lost, if it is. */
+static int extend(struct tarn_lock *l, int *reason, struct tarn_error *err)
 {
     struct tarn_lock_info info = l->mine;
     struct tarn_request request = l->request;
@@ -139,19 +143,20 @@ static int extend(struct tarn_lock *l, struct tarn_error *err)
     if (rc == TARN_OK) {
         l->mine = info;
         l->unclear_since_ms = 0;
-        return tn_lock_confirm(l, sent) == TARN_OK ? TARN_OK : fail_over(l, err);
+        *reason = tn_lock_confirm(l, sent);
+        return *reason == TARN_OK ? TARN_OK : fail_over(l, *reason, err);
     }
     if (tn_outcome_is_unclear(rc)) {
         struct tarn_error looked = { 0 };
         if (!l->unclear_since_ms)
             l->unclear_since_ms = sent;
-        int found = resolve(l, sent, &looked);
+        int found = resolve(l, sent, reason, &looked);
         if (found == TARN_OK)
             return TARN_OK;
-        if (found == TARN_ELOST || found == TARN_ETIMEOUT) {
-            if (looked.status != TARN_ELOST)
-                return fail_over(l, err);
-            rc = found;
+        if (*reason != TARN_OK)
+            return fail_over(l, *reason, err);
+        if (found == TARN_ELOST) {
+            *reason = rc = found;
             why = looked;
         }
     }
@@ -163,10 +168,11 @@ static int extend(struct tarn_lock *l, struct tarn_error *err)
 int tn_lock_extend(struct tarn_lock *l, struct tarn_error *err)
 {
     (void)pthread_mutex_lock(&l->write_lock);
-    int rc = extend(l, err);
+    int reason = TARN_OK;
+    int rc = extend(l, &reason, err);
     (void)pthread_mutex_unlock(&l->write_lock);
-    if (rc == TARN_ELOST)
-        tn_lock_note_lost(l, TARN_ELOST);
+    if (reason != TARN_OK)
+        tn_lock_note_lost(l, reason);
     return rc;
 }
 
@@ -174,9 +180,7 @@ int tarn_lock_renew(struct tarn_lock *lock, struct tarn_error *err)
 {
     int reason = tarn_lock_check(lock);
     if (reason != TARN_OK)
-        return tn_fail(err, reason, "the lock \"%s/%s\" was lost: %s", lock->bucket, lock->key,
-                       reason == TARN_ETIMEOUT ? "it was held for its longest time"
-                                               : "its lease ended");
+        return fail_over(lock, reason, err);
     return tn_lock_extend(lock, err);
 }
 

@@ -51,10 +51,12 @@ static bool read_text(const json_t *object, const char *name, char *out, size_t 
     return true;
 }
 
+/* The greatest is no number of ours either: none could follow it. */
 static bool read_number(const json_t *object, const char *name, int64_t least, int64_t *out)
 {
     const json_t *value = json_object_get(object, name);
-    if (!json_is_integer(value) || json_integer_value(value) < least)
+    if (!json_is_integer(value) || json_integer_value(value) < least ||
+        json_integer_value(value) == INT64_MAX)
         return false;
     *out = json_integer_value(value);
     return true;
@@ -110,20 +112,6 @@ static bool read_root(const json_t *root, struct tarn_lock_info *out)
     return true;
 }
 
-/* "Fri, 20 Nov 2026 01:02:03 GMT"; -1 for anything else. */
-static int64_t http_date_ms(const char *text)
-{
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    char month[4] = "";
-    struct tn_date date = { 0 };
-    if (!text || sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT", &date.day, month,
-                        &date.year, &date.hour, &date.minute, &date.second) != 6)
-        return -1;
-    const char *at = strlen(month) == 3 ? strstr(months, month) : NULL;
-    date.month = at ? (int)(at - months) / 3 + 1 : 0;
-    return tn_date_is_valid(&date) ? tn_date_to_unix(&date) * 1000 : -1;
-}
-
 static bool looks_like_uuid(const char *bytes, size_t len)
 {
     if (len != UUID_LEN)
@@ -140,12 +128,12 @@ static bool looks_like_uuid(const char *bytes, size_t len)
 
 static void read_answer(const struct tarn_object_info *answer, struct tn_lock_record *out)
 {
-    int64_t date = http_date_ms(tn_info_header(answer, "date"));
+    int64_t date = tn_http_date_ms(tn_info_header(answer, "date"));
     const char *etag = answer->etag;
     tn_text_copy(out->info.etag, sizeof out->info.etag, etag);
     if (date >= 0 && answer->last_modified_ms >= 0)
         out->info.age_ms = date - answer->last_modified_ms;
-    out->expires_ms = http_date_ms(answer->expires);
+    out->expires_ms = tn_http_date_ms(answer->expires);
     if (out->expires_ms >= 0 && answer->last_modified_ms >= 0)
         out->uuid_ttl_ms = out->expires_ms - answer->last_modified_ms;
 }

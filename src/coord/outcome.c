@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/rand.h"
 
@@ -66,6 +67,19 @@ const char *tn_info_metadata(const struct tarn_object_info *info, const char *na
 const char *tn_info_header(const struct tarn_object_info *info, const char *name)
 {
     return find(info->headers, info->header_count, name);
+}
+
+int64_t tn_http_date_ms(const char *text)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    char month[4] = "";
+    struct tn_date date = { 0 };
+    if (!text || sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT", &date.day, month,
+                        &date.year, &date.hour, &date.minute, &date.second) != 6)
+        return -1;
+    const char *at = strlen(month) == 3 ? strstr(months, month) : NULL;
+    date.month = at && (at - months) % 3 == 0 ? (int)(at - months) / 3 + 1 : 0;
+    return tn_date_is_valid(&date) ? tn_date_to_unix(&date) * 1000 : -1;
 }
 
 void tn_text_copy(char *out, size_t cap, const char *text)

@@ -32,6 +32,10 @@ const char *tn_info_metadata(const struct tarn_object_info *info, const char *na
 /* A field of the answer's head ("date"), or NULL. */
 const char *tn_info_header(const struct tarn_object_info *info, const char *name);
 
+/* "Fri, 20 Nov 2026 01:02:03 GMT" in Unix milliseconds, whatever the locale; -1 for anything else.
+ */
+int64_t tn_http_date_ms(const char *text);
+
 /* Copies with its end cut off, never overrun. */
 void tn_text_copy(char *out, size_t cap, const char *text);
 

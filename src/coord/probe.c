@@ -35,6 +35,7 @@ static struct {
 struct probe {
     struct tarn_client *client;
     const char *bucket;
+    struct tarn_request request;
     char key[TARN_KEY_LEN_MAX + 1];
 };
 
@@ -73,7 +74,7 @@ static void cache_keep(const char *identity, unsigned known, unsigned honoured)
 static int put(const struct probe *p, const struct tarn_conditions *conditions,
                struct tarn_error *err)
 {
-    struct tarn_put_options options = { .conditions = *conditions };
+    struct tarn_put_options options = { .request = p->request, .conditions = *conditions };
     return tarn_object_put(p->client, p->bucket, p->key, CONTENT, sizeof CONTENT - 1, &options,
                            NULL, err);
 }
@@ -91,7 +92,8 @@ static int put_other(const struct probe *p, struct tarn_error *err)
 
 static int copy_again(const struct probe *p, struct tarn_error *err)
 {
-    struct tarn_copy_options options = { .conditions = { .if_none_match = "*" },
+    struct tarn_copy_options options = { .request = p->request,
+                                         .conditions = { .if_none_match = "*" },
                                          /* onto itself, which wants a change */
                                          .metadata_directive = TARN_DIRECTIVE_REPLACE };
     return tarn_object_copy(p->client, p->bucket, p->key, p->bucket, p->key, &options, NULL, err);
@@ -101,17 +103,18 @@ static int complete_again(const struct probe *p, struct tarn_error *err)
 {
     char id[TARN_UPLOAD_ID_LEN_MAX];
     struct tarn_part part = { 0 };
-    struct tarn_put_options options = { .conditions = { .if_none_match = "*" } };
-    int rc = tarn_multipart_create(p->client, p->bucket, p->key, NULL, id, err);
+    struct tarn_put_options options = { .request = p->request };
+    int rc = tarn_multipart_create(p->client, p->bucket, p->key, &options, id, err);
     if (rc < 0)
         return rc;
     rc = tarn_multipart_upload_part(p->client, p->bucket, p->key, id, 1, CONTENT,
-                                    sizeof CONTENT - 1, NULL, &part, err);
+                                    sizeof CONTENT - 1, &options, &part, err);
+    options.conditions.if_none_match = "*";
     if (rc == TARN_OK)
         rc = tarn_multipart_complete(p->client, p->bucket, p->key, id, &part, 1, &options, NULL,
                                      err);
     if (rc < 0)
-        (void)tarn_multipart_abort(p->client, p->bucket, p->key, id, NULL, NULL);
+        (void)tarn_multipart_abort(p->client, p->bucket, p->key, id, &p->request, NULL);
     return rc;
 }
 
@@ -161,7 +164,9 @@ static int ask_all(const struct probe *p, unsigned asked, unsigned *honoured,
         if (rc == 1)
             *honoured |= questions[i].bit;
     }
-    (void)tarn_object_delete(p->client, p->bucket, p->key, NULL, NULL, NULL);
+    struct tarn_delete_options options = { .request = p->request };
+    options.request.cancel = NULL; /* also when it was cancelled in between */
+    (void)tarn_object_delete(p->client, p->bucket, p->key, &options, NULL, NULL);
     return rc < 0 ? rc : TARN_OK;
 }
 
@@ -177,12 +182,15 @@ static void name_probe(const char *key, char out[TARN_KEY_LEN_MAX + 1])
     (void)snprintf(out, TARN_KEY_LEN_MAX + 1, "%.*s%s%s", (int)len, key ? key : "", SUFFIX, nonce);
 }
 
-int tarn_conditional_probe(struct tarn_client *client, const char *bucket, const char *key,
-                           unsigned wanted, unsigned *honoured, struct tarn_error *err)
+static int find_out(struct tarn_client *client, const char *bucket, const char *key,
+                    unsigned wanted, const struct tarn_request *request, unsigned *honoured,
+                    struct tarn_error *err)
 {
     char identity[IDENTITY_MAX];
     unsigned known, yes;
-    struct probe p = { .client = client, .bucket = bucket };
+    struct probe p = { .client = client, .bucket = bucket, .request = *request };
+    p.request.headers = NULL; /* of the one request that they are for */
+    p.request.header_count = 0;
     int len = snprintf(identity, sizeof identity, "%s %s", tarn_client_endpoint(client), bucket);
     bool can_cache = len > 0 && (size_t)len < sizeof identity;
     known = yes = 0;
@@ -203,11 +211,18 @@ int tarn_conditional_probe(struct tarn_client *client, const char *bucket, const
     return TARN_OK;
 }
 
+int tarn_conditional_probe(struct tarn_client *client, const char *bucket, const char *key,
+                           unsigned wanted, unsigned *honoured, struct tarn_error *err)
+{
+    static const struct tarn_request none;
+    return find_out(client, bucket, key, wanted, &none, honoured, err);
+}
+
 int tn_probe_need(struct tarn_client *client, const char *bucket, const char *key, unsigned needed,
-                  struct tarn_error *err)
+                  const struct tarn_request *request, struct tarn_error *err)
 {
     unsigned honoured = 0;
-    int rc = tarn_conditional_probe(client, bucket, key, needed, &honoured, err);
+    int rc = find_out(client, bucket, key, needed, request, &honoured, err);
     if (rc < 0 || honoured == needed)
         return rc;
     return tn_fail(err, TARN_ENOTSUPPORTED,

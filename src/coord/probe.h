@@ -7,9 +7,12 @@
 #include <tarn/client.h>
 #include <tarn/copy_atomic.h>
 
+#include "base/fail.h"
+
 /* TARN_OK when the bucket honours all of `needed`, else TARN_ENOTSUPPORTED, or what kept the probe
- * from finding out. */
-int tn_probe_need(struct tarn_client *client, const char *bucket, const char *key, unsigned needed,
-                  struct tarn_error *err);
+ * from finding out. Of `request` all but the headers counts. */
+TN_MUST_USE int tn_probe_need(struct tarn_client *client, const char *bucket, const char *key,
+                              unsigned needed, const struct tarn_request *request,
+                              struct tarn_error *err);
 
 #endif

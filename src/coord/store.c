@@ -106,7 +106,8 @@ static int call_begin(struct call *c, struct tarn_error *err)
     struct tarn_store *s = c->store;
     if (!s->options.skip_probe) {
         int rc = tn_probe_need(s->client, c->bucket, c->key,
-                               TARN_CONDITIONAL_CREATE | TARN_CONDITIONAL_MATCH, err);
+                               TARN_CONDITIONAL_CREATE | TARN_CONDITIONAL_MATCH,
+                               &s->options.request, err);
         if (rc < 0)
             return rc;
     }

@@ -82,6 +82,7 @@ struct tarn_buffer *tarn_buffer_new(const struct tarn_buffer_options *options,
     if (rc == TARN_OK)
         rc = make_storage(b, o, err);
     if (rc < 0) {
+        tn_wipe(b->keys, sizeof b->keys);
         tn_free(b);
         return NULL;
     }

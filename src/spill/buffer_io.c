@@ -178,8 +178,10 @@ int64_t tarn_buffer_pread(struct tarn_buffer *b, void *bytes, size_t cap, uint64
         uint64_t left = seg->start + seg->len - at;
         size_t want = left < cap - done ? (size_t)left : cap - done;
         int64_t n = b->storage.read(b->storage.arg, seg->handle, at - seg->start, to, want, err);
-        if (n <= 0)
-            return n < 0 ? n : tn_fail(err, TARN_ECORRUPT, "could not read a buffer: cut short");
+        if (n < 0)
+            return n;
+        if (n == 0 || (uint64_t)n > want)
+            return tn_fail(err, TARN_ECORRUPT, "could not read a buffer: cut short");
         done += (size_t)n;
     }
     return (int64_t)done;
@@ -298,8 +300,9 @@ static int file_seek(void *cookie, off64_t *offset, int whence)
 {
     struct tarn_buffer *b = cookie;
     uint64_t base = whence == SEEK_CUR ? b->pos : whence == SEEK_END ? b->size : 0;
-    int64_t to = (int64_t)base + *offset;
-    int rc = to < 0 ? TARN_EINVAL : tarn_buffer_seek(b, (uint64_t)to, NULL);
+    int64_t to;
+    bool is_far = base > INT64_MAX || __builtin_add_overflow((int64_t)base, *offset, &to);
+    int rc = is_far || to < 0 ? TARN_EINVAL : tarn_buffer_seek(b, (uint64_t)to, NULL);
     if (rc == TARN_OK) {
         *offset = to;
         return 0;

@@ -66,7 +66,7 @@ static bool is_expired(const struct sweep *s, const struct tarn_object_info *inf
     if (s->o->older_than_ms)
         return info->last_modified_ms >= 0 &&
                s->now_ms - info->last_modified_ms >= s->o->older_than_ms;
-    return (int64_t)expires < s->now_ms / 1000;
+    return s->now_ms > 0 && expires < (uint64_t)s->now_ms / 1000;
 }
 
 static void note(struct sweep *s, int rc, const struct tarn_error *err)

@@ -28,6 +28,7 @@ enum {
 };
 static const uint64_t READ_WINDOW_DEFAULT = (uint64_t)1 << 20;
 static const int64_t EXPIRES_DEFAULT_MS = (int64_t)24 * 3600 * 1000;
+static const int64_t EXPIRES_MAX_MS = (int64_t)100 * 365 * 24 * 3600 * 1000;
 static const char PREFIX_DEFAULT[] = "hybridbuffer";
 
 struct s3_storage {
@@ -501,6 +502,10 @@ static int judge(const struct tarn_buffer_s3 *o, struct tarn_error *err)
         what = "1 to 64 parts may be in flight";
     else if (o->timeout_ms < 0 || o->expires_after_ms < 0)
         what = "negative times";
+    else if (o->expires_after_ms > EXPIRES_MAX_MS)
+        what = "they expire within a hundred years";
+    else if (o->read_window > TARN_PART_LEN_MAX)
+        what = "no more than 5 GiB are read at once";
     else if (o->attributes.metadata_count > METADATA_MAX - 3)
         what = "too much metadata";
     return what ? tn_fail(err, TARN_EINVAL, "could not create a buffer in S3: %s", what) : TARN_OK;

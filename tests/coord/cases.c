@@ -38,10 +38,25 @@ int scene_count_uploads(struct scene *c)
     return rc < 0 ? rc : uploads;
 }
 
+int scene_count_keys(struct scene *c)
+{
+    struct tarn_list *list = tarn_list_open(c->b, c->s->bucket, NULL, &c->err);
+    const struct tarn_list_entry *entry = NULL;
+    int count = 0, rc = list ? TARN_OK : TARN_ENOMEM;
+    while (rc == TARN_OK) {
+        rc = tarn_list_next(list, &entry, &c->err);
+        if (rc < 0 || !entry)
+            break;
+        count++;
+    }
+    tarn_list_free(list);
+    return rc < 0 ? rc : count;
+}
+
 int prove_case(const struct setup *s)
 {
-    static const struct scene_case *const tables[] = { lock_cases, copy_cases, store_cases,
-                                                       buffer_cases, spool_cases };
+    static const struct scene_case *const tables[] = { lock_cases,   copy_cases,  store_cases,
+                                                       buffer_cases, spool_cases, review_cases };
     struct scene c = { .s = s, .fault = { "x-tarn-fault", "none none" } };
     int code = 2;
     test_clock_init(&c.clock_a);

@@ -45,13 +45,15 @@ struct scene_case {
     int (*run)(struct scene *c);
 };
 extern const struct scene_case lock_cases[], copy_cases[], store_cases[], buffer_cases[],
-    spool_cases[]; /* each ends with a name NULL */
+    spool_cases[], review_cases[]; /* each ends with a name NULL */
 
 struct tarn_request scene_request(struct scene *c); /* with the fault */
 bool scene_has_key(struct scene *c, const char *key);
 
 /* Whether `key` holds exactly `text`. */
 bool scene_key_is(struct scene *c, const char *key, const char *text);
+
+int scene_count_keys(struct scene *c); /* in the bucket, or a negative status */
 
 /* Unfinished uploads in the bucket, or a negative status. */
 int scene_count_uploads(struct scene *c);

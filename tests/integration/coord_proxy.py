@@ -14,6 +14,9 @@ Faults come at random (a share of the requests), or where a request asks for one
   hold            the request is passed on, the connection ends a second later
 
   busy            503 instead of passing it on
+  refuse          412 instead of passing it on
+  silence         no answer, ever; each request that asks for it
+  deny:TEXT       403 for each request that asks for it, makes something and has TEXT in its first line
   rival           somebody else makes an object of that name first: `rival`, a function of the target
 
 A kind that begins with @ waits for a request that makes an object, with % for a copy of a part, with - for a
@@ -30,6 +33,8 @@ KINDS = ("drop-request", "drop-answer", "cut-answer", "error-500", "duplicate", 
 TOO_LARGE = b"<Error><Code>InvalidRequest</Code><Message>The source is larger than the maximum</Message></Error>"
 REFUSAL = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%s" % (len(TOO_LARGE), TOO_LARGE)
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
+REFUSED = b"HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n"
+DENIED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
 NO_LENGTH = b"HTTP/1.1 411 Length Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -89,6 +94,11 @@ class Proxy:
 
     def choose(self, method, target, fields):
         asked = fields.get(b"x-tarn-fault", b"").decode().split()
+        if asked and asked[0] == "silence":
+            return "silence"
+        if asked and asked[0].startswith("deny:"):
+            is_denied = method in (b"PUT", b"POST") and asked[0][5:].encode() in target
+            return "deny" if is_denied else None
         if len(asked) == 2 and asked[1] not in self.used and self.is_wanted(asked[0], method, target, fields):
             self.used.add(asked[1])
             return asked[0].lstrip("@%-")
@@ -136,8 +146,10 @@ class Proxy:
         self.faults[fault] = self.faults.get(fault, 0) + 1
         if fault == "drop-request":
             return False
-        if fault == "busy":
-            writer.write(BUSY)
+        if fault == "silence":
+            await asyncio.sleep(3600)
+        if fault in ("busy", "refuse", "deny"):
+            writer.write({"busy": BUSY, "refuse": REFUSED, "deny": DENIED}[fault])
             return True
         if fault == "late":
             self.loop.create_task(self.later(method, request))
@@ -185,6 +197,43 @@ class Proxy:
             return head + await reader.readexactly(int(fields.get(b"content-length", b"0")))
         finally:
             writer.close()
+
+
+class Liar:
+    """Finds nothing, and yet refuses what must find nothing: an answer that was kept on the way, say."""
+
+    def __enter__(self):
+        self.requests = requests = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                has_condition = self.headers.get("If-Match") or self.headers.get("If-None-Match")
+                status = {"PUT": 412 if has_condition else 200, "DELETE": 204}.get(self.command, 404)
+                body = b"<Error><Code>NoSuchKey</Code></Error>" if self.command == "GET" else b""
+                requests.append(self.command)
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("ETag", '"0"')
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_PUT = do_GET = do_HEAD = do_DELETE = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 class Careless:

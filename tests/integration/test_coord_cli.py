@@ -10,7 +10,7 @@ import time
 
 import pytest
 from conftest import BIN, ROOT, run
-from coord_proxy import Careless
+from coord_proxy import Careless, Liar
 
 EXAMPLE = BIN.parent / "examples/example_s3-copy-atomic"
 
@@ -117,6 +117,17 @@ def test_usage(env, arguments):
     tarn(env, "lock", *arguments, status=2)
 
 
+@pytest.mark.parametrize("wait, reason", [("0", b"held"), ("2s", b"still")])
+def test_answers_that_contradict_each_other(env, wait, reason):
+    """They end the attempt, and there are pauses between the questions."""
+    with Liar() as liar:
+        access = dict(env, AWS_ENDPOINT_URL=liar.url)
+        command = [BIN / "tarn", "lock", "acquire", "--ttl", "1s", "--wait", wait, "s3://any/name"]
+        done = subprocess.run(command, env=access, capture_output=True, timeout=60)
+        assert done.returncode == 1, done.stderr
+        assert len(liar.requests) < 200
+
+
 def test_gc(env, bucket, s3):
     key = "spool/1640995200-a1b2c3d4e5f60718.bin"
     mark = {"tarn-buffer-owner": "0" * 32, "tarn-buffer-expires": "1640995200"}
@@ -125,10 +136,12 @@ def test_gc(env, bucket, s3):
     s3.put_object(Bucket=bucket, Key="spool/notes.bin", Body=b"named otherwise", Metadata=mark)
     future = dict(mark, **{"tarn-buffer-expires": str(int(time.time()) + 3600)})
     s3.put_object(Bucket=bucket, Key="spool/1640995200-aaaaaaaaaaaaaaaa.bin", Body=b"in use", Metadata=future)
+    beyond = dict(mark, **{"tarn-buffer-expires": "18446744073709551615"})
+    s3.put_object(Bucket=bucket, Key="spool/1640995200-bbbbbbbbbbbbbbbb.bin", Body=b"never", Metadata=beyond)
     assert "Would remove" in tarn(env, "buffer", "gc", "--dry-run", f"s3://{bucket}/spool/")
     assert tarn(env, "buffer", "gc", f"s3://{bucket}/spool/") == f"Removed {key}\n"
     keys = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]]
-    assert len(keys) == 3 and key not in keys
+    assert len(keys) == 4 and key not in keys
     tarn(env, "buffer", "gc", "s3://no-such-bucket-here/", status=2)
 
 

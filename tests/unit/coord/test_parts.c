@@ -48,6 +48,14 @@ static const struct {
       "{\"v\":1,\"state\":\"held\",\"owner\":{\"nonce\":\"a\"},"
       "\"token\":99999999999999999999,\"seq\":1,\"ttl_ms\":1000}",
       TARN_LOCK_FOREIGN, 0 },
+    { "no token could follow",
+      "{\"v\":1,\"state\":\"held\",\"owner\":{\"nonce\":\"a\"},"
+      "\"token\":9223372036854775807,\"seq\":1,\"ttl_ms\":1000}",
+      TARN_LOCK_FOREIGN, 0 },
+    { "no number of a write could follow",
+      "{\"v\":1,\"state\":\"held\",\"owner\":{\"nonce\":\"a\"},"
+      "\"token\":1,\"seq\":9223372036854775807,\"ttl_ms\":1000}",
+      TARN_LOCK_FOREIGN, 0 },
     { "a UUID", "11111111-2222-3333-4444-555555555555", TARN_LOCK_FOREIGN, 0 },
 };
 
@@ -85,6 +93,25 @@ static void test_uuid_records(void **state)
     answer.expires = "Fri, 31 Feb 2026 01:02:33 GMT";
     assert_int_equal(tn_lock_record_read(uuid, 36, &answer, &record), TARN_OK);
     assert_false(record.is_uuid);
+}
+
+static void test_http_dates(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {
+        { "Fri, 20 Nov 2026 01:02:33 GMT", 1795136553000 },
+        { "Thu, 01 Jan 1970 00:00:00 GMT", 0 },
+        { "Fri, 20 anF 2026 01:02:33 GMT", -1 }, /* letters of two months */
+        { "Fri, 20 Nov 2026 25:02:33 GMT", -1 },
+        { "2026-11-20T01:02:33Z", -1 },
+        { "", -1 },
+        { NULL, -1 },
+    };
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(cases); i++)
+        assert_int_equal(tn_http_date_ms(cases[i].text), cases[i].ms);
 }
 
 static void test_record_round(void **state)
@@ -240,10 +267,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records),      cmocka_unit_test(test_uuid_records),
-        cmocka_unit_test(test_record_round), cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_claims),       cmocka_unit_test(test_seen),
-        cmocka_unit_test(test_writers),      cmocka_unit_test(test_many_writers),
-        cmocka_unit_test(test_serializers),
+        cmocka_unit_test(test_http_dates),   cmocka_unit_test(test_record_round),
+        cmocka_unit_test(test_keys),         cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_seen),         cmocka_unit_test(test_writers),
+        cmocka_unit_test(test_many_writers), cmocka_unit_test(test_serializers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * was spilled damaged, cut, failing. */
 
 #include <tarn/buffer.h>
+#include <tarn/client.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ struct memory {
     int writes_left;
     int seals_left;
     size_t read_max; /* 0: no limit */
+    size_t boast;    /* what it adds to the length that it tells */
 };
 
 static bool runs_out(int *left)
@@ -88,7 +90,7 @@ static int64_t piece_read(void *arg, void *segment, uint64_t offset, void *bytes
     if (m->read_max && len > m->read_max)
         len = m->read_max;
     memcpy(bytes, p->bytes.data + offset, len);
-    return (int64_t)len;
+    return (int64_t)(len + m->boast);
 }
 
 static void piece_remove(void *arg, void *segment)
@@ -468,6 +470,55 @@ static void test_pread_seek_truncate(void **state)
     }
 }
 
+/* A storage of a program's own that says that it read more than it was asked for. */
+static void test_storage_that_boasts(void **state)
+{
+    struct memory m = { 0 };
+    struct tarn_buffer_storage storage = storage_of(&m);
+    struct tarn_buffer_options o = { .spills_at_once = true, .storage = &storage };
+    struct tarn_buffer *b = tarn_buffer_new(&o, NULL);
+    char out[100];
+    (void)state;
+    assert_int_equal(tarn_buffer_write(b, model_bytes, 400000, NULL), TARN_OK);
+    assert_int_equal(tarn_buffer_seal(b, NULL), TARN_OK);
+    m.boast = 1;
+    assert_int_equal(tarn_buffer_pread(b, out, sizeof out, 0, NULL), TARN_ECORRUPT);
+    assert_int_equal(tarn_buffer_read(b, out, sizeof out, NULL), TARN_ECORRUPT);
+    tarn_buffer_free(b);
+}
+
+static void test_options_of_s3(void **state)
+{
+    struct tarn_config config;
+    tarn_config_init(&config);
+    config.endpoint = "http://127.0.0.1:1";
+    config.region = "us-east-1";
+    config.ignore_environment = true;
+    config.access_key = "access-key-0001";
+    config.secret_key = "secret-key-0001";
+    struct tarn_client *client = tarn_client_new(&config, NULL);
+    const struct tarn_buffer_s3 bad[] = {
+        { .client = client },
+        { .client = client, .bucket = "" },
+        { .client = client, .bucket = "b", .part_size = 5 },
+        { .client = client, .bucket = "b", .parts_in_flight = 65 },
+        { .client = client, .bucket = "b", .random_len = 3 },
+        { .client = client, .bucket = "b", .timeout_ms = -1 },
+        { .client = client, .bucket = "b", .expires_after_ms = -1 },
+        { .client = client, .bucket = "b", .expires_after_ms = INT64_MAX },
+        { .client = client, .bucket = "b", .read_window = UINT64_MAX },
+    };
+    (void)state;
+    assert_non_null(client);
+    for (size_t i = 0; i < TN_COUNT(bad); i++) {
+        struct tarn_error err = { 0 };
+        struct tarn_buffer_options o = { .s3 = &bad[i] };
+        if (tarn_buffer_new(&o, &err) || err.status != TARN_EINVAL)
+            fail_msg("case %zu", i);
+    }
+    tarn_client_free(client);
+}
+
 static void test_read_until(void **state)
 {
     char out[32];
@@ -503,6 +554,8 @@ static void test_stream(void **state)
         assert_string_equal(line, expected);
     }
     assert_null(fgets(line, sizeof line, file));
+    assert_int_equal(fseeko(file, INT64_MAX, SEEK_CUR), -1); /* no further than a number goes */
+    assert_int_equal(errno, EINVAL);
     assert_int_equal(fclose(file), 0);
     assert_true(tarn_buffer_is_spilled(b));
     tarn_buffer_free(b);
@@ -603,12 +656,20 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_chain),     cmocka_unit_test(test_order),
-        cmocka_unit_test(test_thresholds),      cmocka_unit_test(test_interleavings),
-        cmocka_unit_test(test_short_reads),     cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_failing_storage), cmocka_unit_test(test_pread_seek_truncate),
-        cmocka_unit_test(test_read_until),      cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_refused),         cmocka_unit_test(test_pool),
+        cmocka_unit_test(test_every_chain),
+        cmocka_unit_test(test_order),
+        cmocka_unit_test(test_thresholds),
+        cmocka_unit_test(test_interleavings),
+        cmocka_unit_test(test_short_reads),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_failing_storage),
+        cmocka_unit_test(test_pread_seek_truncate),
+        cmocka_unit_test(test_storage_that_boasts),
+        cmocka_unit_test(test_options_of_s3),
+        cmocka_unit_test(test_read_until),
+        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_pool),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
