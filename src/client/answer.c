@@ -428,7 +428,7 @@ static enum tn_next judge_transport(struct tn_op *op, int code, uint64_t *delay_
     struct tn_verdict v = tn_classify_transport(code);
     if (v.retry != TN_RETRY_NEVER && try_again(op, v.retry, 0, delay_ms) == TN_NEXT_RETRY)
         return TN_NEXT_RETRY;
-    op->rc = tn_op_fail(op, &op->err, v.status, "%s", curl_easy_strerror((CURLcode)code));
+    op->rc = tn_op_fail(op, &op->err, v.status, "%s", tn_curl_text((CURLcode)code));
     fill_record(op, 0, "");
     return TN_NEXT_DONE;
 }

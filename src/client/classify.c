@@ -3,9 +3,9 @@
 
 #include "client/classify.h"
 
-#include <curl/curl.h>
 
 #include "base/rand.h"
+#include "client/curl_door.h"
 #include "proto/http_date.h"
 #include "proto/s3_error.h"
 

@@ -18,11 +18,6 @@ const char *tarn_version(void)
     return TARN_VERSION;
 }
 
-static void init_curl(void)
-{
-    (void)curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static void lock_share(CURL *easy, curl_lock_data data, curl_lock_access access, void *arg)
 {
     struct tarn_client *c = arg;
@@ -86,13 +81,11 @@ static bool can_do_without_curl(const struct tn_settings *s)
 
 struct tarn_client *tarn_client_new(const struct tarn_config *config, struct tarn_error *err)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct tarn_config defaults;
     if (!config) {
         tarn_config_init(&defaults);
         config = &defaults;
     }
-    (void)pthread_once(&once, init_curl);
     struct tarn_client *c = tn_calloc(1, sizeof *c);
     if (!c) {
         (void)tn_fail(err, TARN_ENOMEM, "could not create client: out of memory");
@@ -118,7 +111,9 @@ struct tarn_client *tarn_client_new(const struct tarn_config *config, struct tar
         goto fail;
     c->loops.max = c->settings.io_threads;
     c->has_wire = !config->use_curl && can_do_without_curl(&c->settings);
-    if (make_share(c) < 0 || set_credentials(c) < 0) {
+    if (!c->has_wire && tn_curl_load(err) < 0)
+        goto fail;
+    if ((!c->has_wire && make_share(c) < 0) || set_credentials(c) < 0) {
         (void)tn_fail(err, TARN_ENOMEM, "could not create client: out of memory");
         goto fail;
     }

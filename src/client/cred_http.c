@@ -6,9 +6,9 @@
 
 #include <time.h>
 
-#include <curl/curl.h>
 
 #include "base/rand.h"
+#include "client/curl_door.h"
 
 enum { TRIES_DEFAULT = 3, TIMEOUT_MS_DEFAULT = 10 * 1000, BACKOFF_MS = 100, SLICE_MS = 50 };
 
@@ -124,7 +124,7 @@ static int try_once(CURL *curl, const struct tn_cred_http *request, struct excha
     if (rc < 0)
         return tn_fail(err, rc, "could not get credentials from %.*s: %s",
                        (int)strcspn(request->url, "?"), request->url,
-                       x->rc < 0 ? tarn_status_text(x->rc) : curl_easy_strerror(code));
+                       x->rc < 0 ? tarn_status_text(x->rc) : tn_curl_text(code));
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &http);
     *status = (int)http;
     return TARN_OK;
@@ -162,10 +162,13 @@ int tn_cred_http_run(const struct tn_cred_http *request, const struct tn_cred_co
                      struct tn_buf *answer, int *status, struct tarn_error *err)
 {
     struct exchange x = { .context = context, .answer = answer };
+    *status = 0;
+    int rc = tn_curl_load(err);
+    if (rc < 0)
+        return rc;
     CURL *curl = curl_easy_init();
     struct curl_slist *lines = curl ? make_lines(request) : NULL;
-    int rc = TARN_ENOMEM;
-    *status = 0;
+    rc = TARN_ENOMEM;
     if (lines) {
         set_options(curl, request, &x);
         (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);

@@ -30,7 +30,7 @@ struct op_list {
 struct tn_loop {
     struct tarn_client *client;
     pthread_t thread;
-    CURLM *multi;
+    CURLM *multi; /* or NULL: */
     struct tn_wire *wire; /* instead of it, where the client has one */
     int epoll_fd;
     int wake_fd;
@@ -404,7 +404,7 @@ static void reap(struct tn_loop *loop)
     struct tn_op *op;
     while (loop->wire && (op = tn_wire_next(loop->wire, &wire_code)) != NULL)
         finish(loop, op, wire_code);
-    while ((message = curl_multi_info_read(loop->multi, &left)) != NULL) {
+    while (loop->multi && (message = curl_multi_info_read(loop->multi, &left)) != NULL) {
         char *private = NULL;
         if (message->msg != CURLMSG_DONE)
             continue;
@@ -495,15 +495,12 @@ static int start_thread(struct tn_loop *loop)
     return rc;
 }
 
-static int set_up(struct tn_loop *loop)
+static int set_up_curl(struct tn_loop *loop)
 {
-    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->client->has_wire)
+        return 0;
     loop->multi = curl_multi_init();
-    if (loop->epoll_fd < 0 || loop->wake_fd < 0 || !loop->multi)
-        return -1;
-    struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)loop->wake_fd };
-    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) < 0)
+    if (!loop->multi)
         return -1;
     (void)curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     (void)curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
@@ -511,6 +508,18 @@ static int set_up(struct tn_loop *loop)
     (void)curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
     (void)curl_multi_setopt(loop->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
     (void)curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long)loop->active_max);
+    return 0;
+}
+
+static int set_up(struct tn_loop *loop)
+{
+    loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (loop->epoll_fd < 0 || loop->wake_fd < 0 || set_up_curl(loop) < 0)
+        return -1;
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = (uint64_t)loop->wake_fd };
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->wake_fd, &event) < 0)
+        return -1;
     if (loop->client->has_wire)
         loop->wire = tn_wire_new(loop->client, loop->epoll_fd, loop->active_max);
     if (loop->client->has_wire && !loop->wire) {

@@ -118,7 +118,8 @@ static struct tn_op *op_make(struct tarn_client *client)
 
 void tn_op_destroy(struct tn_op *op)
 {
-    curl_easy_cleanup(op->curl);
+    if (op->curl)
+        curl_easy_cleanup(op->curl);
     tn_sigv4_scratch_release(&op->scratch);
     tn_sigv4_key_wipe(&op->sign_key);
     tn_arena_release(&op->arena);

@@ -11,7 +11,6 @@
 
 #include <stdatomic.h>
 
-#include <curl/curl.h>
 
 #include <tarn/bucket.h>
 #include <tarn/object.h>
@@ -21,6 +20,7 @@
 #include "client/body.h"
 #include "client/classify.h"
 #include "client/cred.h"
+#include "client/curl_door.h"
 #include "client/sink.h"
 #include "proto/sigv4.h"
 #include "proto/xml.h"

@@ -1,7 +1,7 @@
 # find_package(tarn): the targets tarn::tarn (shared), tarn::tarn_shared and tarn::tarn_static.
 include(CMakeFindDependencyMacro)
 find_dependency(Threads)
-find_dependency(CURL)
+find_package(CURL QUIET) # asked for by the targets only where it was linked
 find_dependency(OpenSSL)
 find_dependency(ZLIB)
 find_dependency(PkgConfig)

@@ -8,9 +8,9 @@
 #ifndef CLIENT_WIRE_H
 #define CLIENT_WIRE_H
 
-#include <curl/curl.h>
 
 #include "base/fail.h"
+#include "client/curl_door.h"
 
 struct tn_op;
 struct tn_wire;
