@@ -17,7 +17,7 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *lock,
                                   const struct timespec *until)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
     long long wait = (until->tv_sec - now.tv_sec) * 1000000000LL + (until->tv_nsec - now.tv_nsec);
     long long end = now.tv_nsec + (wait > 0 ? wait / SPEED : 0);
     struct timespec sooner = { now.tv_sec + end / 1000000000, end % 1000000000 };

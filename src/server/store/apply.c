@@ -8,7 +8,13 @@
 #include "base/log.h"
 #include "server/store/engine.h"
 
-enum { APPLY_BATCH_MAX = 4096, RETRY_SECONDS = 1, GARBAGE_CHECK_SECONDS = 1 };
+enum {
+    APPLY_BATCH_MAX = 4096,
+    APPLY_BATCH_GOOD = 2048, /* as many are worth their pages */
+    LINGER_MS = 50,
+    RETRY_MS = 1000,
+    GARBAGE_CHECK_MS = 1000,
+};
 
 /* --- References --- */
 
@@ -552,12 +558,14 @@ static int apply_batch(struct log_store *s, struct change **changes, size_t coun
     return rc;
 }
 
-static void wait_seconds(struct log_store *s, int seconds)
+/* Changes that are applied together share the pages that they touch, and a batch of a few costs as
+ * many pages as one of many. So a batch waits for company as long as nobody waits for it. */
+static void linger(struct log_store *s)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += seconds;
-    (void)pthread_cond_timedwait(&s->apply.filled, &s->apply.lock, &until);
+    int rc = TARN_OK;
+    while (s->apply.first && s->apply.count < APPLY_BATCH_GOOD && !s->apply.waiter_count &&
+           !s->apply.is_closing && rc == TARN_OK)
+        rc = tn_cond_wait_ms(&s->apply.filled, &s->apply.lock, LINGER_MS);
 }
 
 /* Takes up to APPLY_BATCH_MAX changes off the queue; 0 when the store closes. */
@@ -567,7 +575,7 @@ static size_t take_changes(struct log_store *s, struct change **out)
     (void)pthread_mutex_lock(&s->apply.lock);
     while (!s->apply.first && !s->apply.is_closing) {
         if (s->garbage.count) {
-            wait_seconds(s, GARBAGE_CHECK_SECONDS);
+            (void)tn_cond_wait_ms(&s->apply.filled, &s->apply.lock, GARBAGE_CHECK_MS);
             (void)pthread_mutex_unlock(&s->apply.lock);
             apply_collect(s);
             (void)pthread_mutex_lock(&s->apply.lock);
@@ -575,6 +583,7 @@ static size_t take_changes(struct log_store *s, struct change **out)
             (void)pthread_cond_wait(&s->apply.filled, &s->apply.lock);
         }
     }
+    linger(s);
     while (s->apply.first && count < APPLY_BATCH_MAX) {
         out[count] = s->apply.first;
         s->apply.first = out[count++]->next;
@@ -621,7 +630,7 @@ static void apply_until_done(struct log_store *s, struct change **changes, size_
         s->apply.failure = rc;
         (void)pthread_cond_broadcast(&s->apply.drained);
         if (!s->apply.is_closing)
-            wait_seconds(s, RETRY_SECONDS);
+            (void)tn_cond_wait_ms(&s->apply.filled, &s->apply.lock, RETRY_MS);
         is_closing = s->apply.is_closing;
         (void)pthread_mutex_unlock(&s->apply.lock);
     }
@@ -658,8 +667,10 @@ void apply_push(struct log_store *s, struct change *first, struct change *last, 
     else
         s->apply.first = first;
     s->apply.last = last;
+    bool was_empty = s->apply.count == 0;
     s->apply.count += count;
-    (void)pthread_cond_signal(&s->apply.filled);
+    if (was_empty || s->apply.count >= APPLY_BATCH_GOOD)
+        (void)pthread_cond_signal(&s->apply.filled);
     (void)pthread_mutex_unlock(&s->apply.lock);
 }
 
@@ -668,10 +679,13 @@ int apply_wait(struct log_store *s, struct tarn_error *err)
     uint64_t seq = atomic_load(&s->committed_seq);
     int rc = TARN_OK;
     (void)pthread_mutex_lock(&s->apply.lock);
+    s->apply.waiter_count++;
+    (void)pthread_cond_signal(&s->apply.filled);
     while (s->apply.applied_seq < seq && !s->apply.is_closing && s->apply.failure == TARN_OK)
         (void)pthread_cond_wait(&s->apply.drained, &s->apply.lock);
     if (s->apply.applied_seq < seq)
         rc = s->apply.failure < 0 ? s->apply.failure : TARN_ECANCELLED;
+    s->apply.waiter_count--;
     (void)pthread_mutex_unlock(&s->apply.lock);
     return rc < 0
                ? tn_fail(err, rc, "could not bring the index up to date: %s", tarn_status_text(rc))

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/wait.h"
 #include "server/store/blob.h"
 #include "server/store/buckets.h"
 #include "server/store/heads.h"
@@ -127,6 +128,7 @@ struct log_store {
         pthread_cond_t drained;
         struct change *first, *last;
         size_t count;
+        size_t waiter_count; /* threads that need the index to be up to date */
         uint64_t applied_seq;
         int failure; /* of the last try, while it is being tried again */
         bool is_closing;

@@ -11,6 +11,7 @@
 
 #include "base/crc.h"
 #include "base/log.h"
+#include "base/wait.h"
 
 static const char segment_magic[8] = "TARNSEG1";
 
@@ -244,14 +245,6 @@ int log_ready_segment(struct log *l, uint32_t number, int *fd, uint64_t *len)
     return rc;
 }
 
-static void wait_a_while(pthread_cond_t *cond, pthread_mutex_t *lock)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += RETRY_MS / 1000;
-    (void)pthread_cond_timedwait(cond, lock, &until);
-}
-
 static void *prepare_segments(void *arg)
 {
     struct log *l = arg;
@@ -275,7 +268,7 @@ static void *prepare_segments(void *arg)
         l->next.len = len;
         (void)pthread_cond_broadcast(&l->next.changed);
         if (rc < 0 && !l->next.is_closing)
-            wait_a_while(&l->next.changed, &l->next.lock);
+            (void)tn_cond_wait_ms(&l->next.changed, &l->next.lock, RETRY_MS);
     }
     (void)pthread_mutex_unlock(&l->next.lock);
     return NULL;
@@ -352,7 +345,7 @@ int log_open(const struct log_config *config, struct log **out, struct tarn_erro
     (void)pthread_mutex_init(&l->readers.lock, NULL);
     (void)pthread_mutex_init(&l->next.lock, NULL);
     (void)pthread_mutex_init(&l->spares.lock, NULL);
-    (void)pthread_cond_init(&l->next.changed, NULL);
+    tn_cond_init(&l->next.changed);
     int rc = find_segments(l, err);
     if (rc < 0) {
         log_close(l);

@@ -455,11 +455,11 @@ static void init_locks(struct log_store *s)
     (void)pthread_mutex_init(&s->queue.lock, NULL);
     (void)pthread_cond_init(&s->queue.filled, NULL);
     (void)pthread_mutex_init(&s->apply.lock, NULL);
-    (void)pthread_cond_init(&s->apply.filled, NULL);
+    tn_cond_init(&s->apply.filled);
     (void)pthread_cond_init(&s->apply.drained, NULL);
     (void)pthread_mutex_init(&s->pins.lock, NULL);
     (void)pthread_mutex_init(&s->vacuum.lock, NULL);
-    (void)pthread_cond_init(&s->vacuum.changed, NULL);
+    tn_cond_init(&s->vacuum.changed);
 }
 
 static int open_once(const struct log_store_config *config, struct store **out,

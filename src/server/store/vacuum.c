@@ -58,17 +58,9 @@ static void on_moved(struct store_txn *txn)
 
 void vacuum_sleep(struct log_store *s, uint64_t ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
     (void)pthread_mutex_lock(&s->vacuum.lock);
     if (!atomic_load(&s->is_closing))
-        (void)pthread_cond_timedwait(&s->vacuum.changed, &s->vacuum.lock, &until);
+        (void)tn_cond_wait_ms(&s->vacuum.changed, &s->vacuum.lock, ms);
     (void)pthread_mutex_unlock(&s->vacuum.lock);
 }
 

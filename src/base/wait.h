@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waits that end by themselves. They go by the monotonic clock: setting the time of day neither
+ * stretches nor cuts them. */
+
+#ifndef BASE_WAIT_H
+#define BASE_WAIT_H
+
+#include <pthread.h>
+
+#include "base/fail.h"
+
+/* A condition for tn_cond_wait_ms(); destroyed as any other. Cannot fail on Linux. */
+void tn_cond_init(pthread_cond_t *cond);
+
+/* Until a signal, or for `ms` at most: TARN_ETIMEOUT. May return early without either. `lock` is
+ * held before and after. */
+int tn_cond_wait_ms(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ms);
+
+#endif
