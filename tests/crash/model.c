@@ -86,6 +86,8 @@ static void change_object(struct producer_state *p, const struct op *op)
         change_versions(p, v, op);
     else
         p->objects[op->slot] = op->kind == OP_DELETE ? 0 : op->id;
+    if (op->kind == OP_RENAME)
+        p->objects[op->from] = 0;
 }
 
 void model_apply(struct model *m, const struct op *op)
@@ -111,6 +113,8 @@ void model_apply(struct model *m, const struct op *op)
     case OP_DELETE:
     case OP_VERSION_DELETE:
     case OP_VERSION_META:
+    case OP_RENAME:
+    case OP_APPEND:
         change_object(p, op);
         break;
     case OP_UPLOAD_CREATE:
@@ -172,6 +176,9 @@ static enum verdict classify(const struct producer_state *want, const struct pro
 {
     if (op->id && op->kind == OP_COMPLETE &&
         (got->objects[op->slot] == op->id || got->uploads[op->upload].op == 0))
+        return VERDICT_HALF;
+    if (op->id && op->kind == OP_RENAME &&
+        (got->objects[op->slot] == op->id || got->objects[op->from] == 0))
         return VERDICT_HALF;
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         if (want->objects[i] && !got->objects[i])
@@ -246,7 +253,8 @@ struct blob_set {
 static void add_blobs(struct blob_set *set, const struct op *op, uint64_t inline_max)
 {
     for (uint32_t i = 0; i < op->piece_count; i++) {
-        bool is_known = op->pieces[i].len <= inline_max;
+        const struct piece *piece = &op->pieces[i];
+        bool is_known = piece->len == 0 || (piece->len <= inline_max && !piece->is_apart);
         for (size_t k = 0; k < set->count && !is_known; k++)
             is_known = set->seeds[k] == op->pieces[i].seed;
         if (!is_known)

@@ -37,12 +37,15 @@ enum op_kind {
     OP_ABORT,
     OP_VERSION_DELETE,
     OP_VERSION_META, /* other metadata for a version that stays where it is */
+    OP_RENAME,
+    OP_APPEND,
 };
 
 /* Bytes that a seed makes. */
 struct piece {
     uint32_t seed;
     uint32_t len;
+    bool is_apart; /* in a blob, however few they are */
 };
 
 /* A change. Its number is in the attributes and metadata of all that it stores. */
@@ -55,6 +58,7 @@ struct op {
     uint32_t part;
     uint32_t versioning; /* of a bucket: enum store_versioning */
     uint32_t target;     /* the change that made the version meant */
+    uint32_t from;       /* the slot of the old name */
     uint32_t piece_count;
     struct piece pieces[PIECE_MAX];
     char upload_id[STORE_UPLOAD_ID_LEN + 1];

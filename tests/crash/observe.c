@@ -16,7 +16,7 @@ int64_t observe_mtime(uint32_t id)
 
 void observe_md5(uint32_t id, unsigned char out[STORE_MD5_LEN])
 {
-    piece_fill(&(struct piece){ id, 0x3d5 }, 0, out, STORE_MD5_LEN);
+    piece_fill(&(struct piece){ .seed = id, .len = 0x3d5 }, 0, out, STORE_MD5_LEN);
 }
 
 #define SAY(status, ...) (snprintf(why, cap, __VA_ARGS__) < 0 ? OBSERVE_WRONG : (status))
@@ -56,8 +56,8 @@ static enum observed check_head(const struct op_table *ops, const struct store_h
         return SAY(OBSERVE_WRONG, "attributes %u are of no change", id);
     struct tn_str want = { want_meta, name_meta(want_meta, sizeof want_meta, id) };
     observe_md5(id, md5);
-    if (head->mtime_ms != observe_mtime(id) || memcmp(md5, head->md5, sizeof md5) != 0 ||
-        !tn_str_eq(want, meta))
+    bool has_md5 = ops->ops[id].kind == OP_APPEND || memcmp(md5, head->md5, sizeof md5) == 0;
+    if (head->mtime_ms != observe_mtime(id) || !has_md5 || !tn_str_eq(want, meta))
         return SAY(OBSERVE_WRONG, "change %u has other metadata", id);
     return OBSERVE_OK;
 }

@@ -72,7 +72,7 @@ int commit_and_wait(struct store *s, struct store_txn *txn)
 int body_make(struct store *s, const struct piece *p, struct store_body **out)
 {
     struct store_body *b;
-    int rc = s->ops->body_new(s, p->len, &b, NULL);
+    int rc = s->ops->body_new(s, p->is_apart ? STORE_BODY_APART : p->len, &b, NULL);
     if (rc < 0)
         return rc;
     unsigned char bytes[BODY_STEP_LEN];
@@ -156,9 +156,57 @@ static void put(struct producer *p, uint32_t slot)
     struct op op = new_op(p, OP_PUT, slot);
     struct store_txn txn = { .op = STORE_PUT };
     op.piece_count = 1;
-    op.pieces[0] = (struct piece){ op.id, some_len(p) };
+    op.pieces[0] = (struct piece){ op.id, some_len(p), sim_rand_below(&p->rand, 6) == 0 };
     if (body_make(p->store, &op.pieces[0], &txn.body) == TARN_OK)
         (void)run_op(p, &txn, &op);
+}
+
+/* Opens an own object as the source of a change, whose bytes are then those of the source. */
+static bool use_own(struct producer *p, uint32_t slot, struct store_txn *txn, struct op *op)
+{
+    char bucket[32];
+    char key[32];
+    name_bucket(bucket, sizeof bucket, p->number, slot);
+    name_key(key, sizeof key, p->number, slot);
+    if (p->store->ops->object_open(p->store, tn_str_from(bucket), tn_str_from(key), true,
+                                   &txn->source, NULL) < 0)
+        return false;
+    const struct op *source = &p->ops->ops[mine(p)->objects[slot]];
+    op->piece_count = source->piece_count;
+    memcpy(op->pieces, source->pieces, sizeof op->pieces);
+    txn->head.part_count = p->store->ops->object_head(txn->source)->part_count;
+    return true;
+}
+
+static void rename_object(struct producer *p, uint32_t slot)
+{
+    uint32_t from = (uint32_t)sim_rand_below(&p->rand, SLOT_TEMPORARY);
+    struct store_txn txn = { .op = STORE_RENAME };
+    if (from == slot || !mine(p)->objects[from])
+        return;
+    struct op op = new_op(p, OP_RENAME, slot);
+    op.from = from;
+    if (!use_own(p, from, &txn, &op))
+        return;
+    (void)run_op(p, &txn, &op);
+    p->store->ops->object_close(txn.source);
+}
+
+static void append(struct producer *p, uint32_t slot)
+{
+    struct store_txn txn = { .op = STORE_PUT };
+    if (!mine(p)->objects[slot])
+        return;
+    struct op op = new_op(p, OP_APPEND, slot);
+    if (!use_own(p, slot, &txn, &op))
+        return;
+    if (op.piece_count < PIECE_MAX && p->store->ops->object_is_apart(txn.source)) {
+        struct piece *added = &op.pieces[op.piece_count++];
+        *added = (struct piece){ op.id, some_len(p), true };
+        if (body_make(p->store, added, &txn.body) == TARN_OK)
+            (void)run_op(p, &txn, &op);
+    }
+    p->store->ops->object_close(txn.source);
 }
 
 /* One version that the slot has, by the store's own list of them. */
@@ -281,7 +329,7 @@ static void put_part(struct producer *p, uint32_t upload)
     use_upload(p, &txn, &op, upload);
     op.part = txn.part_number = 1 + (uint32_t)sim_rand_below(&p->rand, PART_COUNT);
     op.piece_count = 1;
-    op.pieces[0] = (struct piece){ op.id, some_len(p) };
+    op.pieces[0] = (struct piece){ .seed = op.id, .len = some_len(p) };
     if (body_make(p->store, &op.pieces[0], &txn.body) == TARN_OK)
         (void)run_op(p, &txn, &op);
 }
@@ -382,18 +430,22 @@ static void look(struct producer *p)
 static void step(struct producer *p)
 {
     uint32_t slot = (uint32_t)sim_rand_below(&p->rand, SLOT_TEMPORARY);
-    uint64_t choice = sim_rand_below(&p->rand, 20);
+    uint64_t choice = sim_rand_below(&p->rand, 23);
     if (choice < 8)
         put(p, slot);
     else if (choice < 10)
         delete_object(p, slot);
     else if (choice < 11)
         copy(p, slot);
-    else if (choice < 15)
-        change_upload(p, (uint32_t)sim_rand_below(&p->rand, UPLOAD_COUNT));
+    else if (choice < 12)
+        rename_object(p, slot);
+    else if (choice < 14)
+        append(p, slot);
     else if (choice < 18)
+        change_upload(p, (uint32_t)sim_rand_below(&p->rand, UPLOAD_COUNT));
+    else if (choice < 21)
         change_temporary(p);
-    else if (choice < 19 || p->number != 0)
+    else if (choice < 22 || p->number != 0)
         look(p);
     else
         change_bucket(p, OP_MAIN_CONFIG, 0);

@@ -168,12 +168,16 @@ static enum outcome exercise(struct check *c, struct model *m)
     enum { SMALL = OP_VERIFY_FIRST + 1, LARGE, GONE, MAIN };
     uint32_t large_len = (uint32_t)c->setting->inline_max + 5000;
     struct op main = { .id = MAIN, .kind = OP_MAIN_CREATE };
-    struct op small = {
-        .id = SMALL, .kind = OP_PUT, .slot = 2, .piece_count = 1, .pieces = { { SMALL, 700 } }
-    };
-    struct op large = {
-        .id = LARGE, .kind = OP_PUT, .slot = 3, .piece_count = 1, .pieces = { { LARGE, large_len } }
-    };
+    struct op small = { .id = SMALL,
+                        .kind = OP_PUT,
+                        .slot = 2,
+                        .piece_count = 1,
+                        .pieces = { { .seed = SMALL, .len = 700 } } };
+    struct op large = { .id = LARGE,
+                        .kind = OP_PUT,
+                        .slot = 3,
+                        .piece_count = 1,
+                        .pieces = { { .seed = LARGE, .len = large_len } } };
     struct op gone = { .id = GONE, .kind = OP_DELETE, .slot = 4 };
     enum outcome out = OUT_OK;
     if (!m->main_bucket)
