@@ -33,6 +33,7 @@ struct tarn_copy_atomic_options {
     const char *source_version_id;
     const char *source_etag; /* only this; default: whatever is found first, then only that */
     uint64_t part_size;      /* of MULTIPART; 0: all in one up to 5 GiB, then 512 MiB */
+    int parts_in_flight;     /* of MULTIPART, 1 to 64; 0 is 4 */
     uint64_t get_put_max;    /* AUTO and GET_PUT take no more through memory; 0 is 64 MiB */
     enum tarn_directive metadata_directive;
     struct tarn_attributes attributes; /* with REPLACE */

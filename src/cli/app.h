@@ -121,6 +121,7 @@ int cli_run_mb(struct cli_app *app);
 int cli_run_rb(struct cli_app *app);
 int cli_run_lock(struct cli_app *app);
 int cli_run_buffer(struct cli_app *app);
+int cli_run_selftest(struct cli_app *app);
 int cli_run_mock(struct cli_app *app); /* without a client */
 int cli_run_versions(struct cli_app *app);
 int cli_run_restore(struct cli_app *app);

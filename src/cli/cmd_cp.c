@@ -248,7 +248,10 @@ static int copy_or_move(struct cli_app *app, bool is_move)
     struct cp_job job = { .app = app, .is_move = is_move };
     struct tarn_error err = { 0 };
     int code;
-    int rc = parse(&job, &err);
+    app->opt.no_clobber |= app->opt.atomic;
+    int rc = app->opt.exists_ok && !app->opt.atomic
+                 ? tn_fail(&err, TARN_EINVAL, "--exists-ok goes with --atomic")
+                 : parse(&job, &err);
     bool is_stdio = rc == TARN_OK && (job.sources[0].kind == CLI_ADDRESS_STDIO ||
                                       job.target.kind == CLI_ADDRESS_STDIO);
     if (rc == TARN_OK)

@@ -161,6 +161,16 @@ static bool must_look(const struct work *w)
            (w->job->kind == CP_UPLOAD && w->item->size >= ASK_FIRST_LEN);
 }
 
+/* A skip, but for those who want to be the one who made it. */
+static int note_existing(struct work *w, struct tarn_error *err)
+{
+    const struct cli_options *opt = &w->job->app->opt;
+    if (opt->atomic && !opt->exists_ok && !opt->ignore_existing)
+        return tn_fail(err, TARN_EEXISTS, "the destination exists");
+    w->skip_reason = "exists";
+    return TARN_OK;
+}
+
 /* Sets skip_reason when a condition does not hold. All conditions must. Times are compared in
  * seconds: no more of a time survives the way through a header to a file. */
 static int judge_conditions(struct work *w, struct tarn_error *err)
@@ -173,10 +183,8 @@ static int judge_conditions(struct work *w, struct tarn_error *err)
     int rc = look_at_target(w, &target, err);
     if (rc < 0 || !target.exists)
         return rc;
-    if (opt->ignore_existing || opt->no_clobber) {
-        w->skip_reason = "exists";
-        return TARN_OK;
-    }
+    if (opt->ignore_existing || opt->no_clobber)
+        return note_existing(w, err);
     struct found source = { true, item->size, item->mtime_ms };
     if (item->source_bucket && !item->has_size)
         rc = look_at_object(w, item->source_bucket, item->source, true, &source, err);
@@ -301,24 +309,6 @@ static int download(struct work *w, struct tarn_error *err)
                               &options, &w->info, err);
 }
 
-/* -n between buckets: one winner, also where the server ignores conditions or an answer is lost.
- * What took effect without an answer and has the source's bytes is as good as copied. */
-static int copy_atomic(struct work *w, const struct tarn_copy_options *from, struct tarn_error *err)
-{
-    const struct cp_item *item = w->item;
-    struct tarn_copy_atomic_result result = { 0 };
-    struct tarn_copy_atomic_options options = { .request = from->request,
-                                                .attributes = from->attributes,
-                                                .source_version_id = from->source_version_id,
-                                                .source_etag = item->etag,
-                                                .skip_marker = true };
-    int rc = tarn_copy_atomic(w->job->app->client, item->source_bucket, item->source,
-                              item->target_bucket, w->target.data, &options, &result, err);
-    if (rc != TARN_EEXISTS)
-        return rc;
-    return result.is_maybe_ours ? TARN_OK : TARN_EPRECOND;
-}
-
 static int copy(struct work *w, struct tarn_error *err)
 {
     const struct cp_item *item = w->item;
@@ -343,10 +333,7 @@ static int copy(struct work *w, struct tarn_error *err)
         options.metadata_directive = TARN_DIRECTIVE_REPLACE;
     if (is_merge)
         return cp_copy_merged(app, item, w->target.data, &options, &w->info, err);
-    if (opt->no_clobber && !is_replace && item->size <= TARN_PUT_LEN_MAX)
-        return copy_atomic(w, &options, err);
-    return tarn_object_copy(app->client, item->source_bucket, item->source, item->target_bucket,
-                            w->target.data, &options, &w->info, err);
+    return cp_copy_object(app, item, w->target.data, &options, &w->info, err);
 }
 
 /* ---- what must be restored first ---- */
@@ -517,10 +504,7 @@ static int execute(struct work *w, struct tarn_error *err)
         skip_archived(w);
         return TARN_OK;
     }
-    if (!is_clobber_refused(w, rc))
-        return rc;
-    w->skip_reason = "exists";
-    return TARN_OK;
+    return is_clobber_refused(w, rc) ? note_existing(w, err) : rc;
 }
 
 static uint64_t size_of(const struct work *w)

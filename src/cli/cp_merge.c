@@ -1,11 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A copy within S3 that changes some headers and keeps the others. */
+/* Copies within S3: those that overwrite nothing, those that change some headers and keep the
+ * others. */
 
 #include "cli/cp_merge.h"
 
 #include <strings.h>
 
 #include "base/fail.h"
+
+/* One winner, also where the server ignores conditions or an answer is lost. What took effect
+ * without an answer and has the source's bytes is as good as copied. */
+static int copy_atomic(struct cli_app *app, const struct cp_item *item, const char *key,
+                       const struct tarn_copy_options *from, struct tarn_error *err)
+{
+    struct tarn_copy_atomic_result result = { 0 };
+    struct tarn_copy_atomic_options options = { .request = from->request,
+                                                .attributes = from->attributes,
+                                                .metadata_directive = from->metadata_directive,
+                                                .source_version_id = from->source_version_id,
+                                                .source_etag = from->source_conditions.if_match,
+                                                .part_size = from->part_size,
+                                                .skip_marker = true };
+    int rc = tarn_copy_atomic(app->client, item->source_bucket, item->source, item->target_bucket,
+                              key, &options, &result, err);
+    if (rc != TARN_EEXISTS)
+        return rc;
+    return result.is_maybe_ours ? TARN_OK : TARN_EPRECOND;
+}
+
+int cp_copy_object(struct cli_app *app, const struct cp_item *item, const char *key,
+                   const struct tarn_copy_options *options, struct tarn_object_info *info,
+                   struct tarn_error *err)
+{
+    if (options->conditions.if_none_match)
+        return copy_atomic(app, item, key, options, err);
+    return tarn_object_copy(app->client, item->source_bucket, item->source, item->target_bucket,
+                            key, options, info, err);
+}
 
 static const char *either(const char *given, const char *kept)
 {
@@ -63,8 +94,7 @@ static int copy_like(struct cli_app *app, const struct cp_item *item, const char
     merged.metadata_directive = TARN_DIRECTIVE_REPLACE;
     merged.source_conditions.if_match = source->etag;
     merged.source_size = source->size;
-    return tarn_object_copy(app->client, item->source_bucket, item->source, item->target_bucket,
-                            key, &merged, info, err);
+    return cp_copy_object(app, item, key, &merged, info, err);
 }
 
 int cp_copy_merged(struct cli_app *app, const struct cp_item *item, const char *key,

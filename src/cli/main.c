@@ -13,6 +13,7 @@
 
 static int (*const runs[CLI_COMMAND_COUNT])(struct cli_app *app) = {
     [CLI_LOCK] = cli_run_lock, [CLI_BUFFER] = cli_run_buffer,
+    [CLI_SELFTEST] = cli_run_selftest,
     [CLI_MV] = cli_run_mv,
     [CLI_SYNC] = cli_run_sync,
     [CLI_RUN] = cli_run_run,

@@ -24,6 +24,7 @@ enum cli_command_id {
     CLI_LOCK,
     CLI_BUFFER,
     CLI_MOCK,
+    CLI_SELFTEST,
     CLI_VERSIONS,
     CLI_RESTORE,
     CLI_TAG,
@@ -117,6 +118,8 @@ struct cli_options {
     const char *filter_from;
     struct cli_filter *filter; /* made by cli_filter_load */
     bool no_clobber;
+    bool atomic;    /* no_clobber, and what exists is a failure ... */
+    bool exists_ok; /* ... or not */
     bool if_size_differ;
     bool if_source_newer;
     bool ignore_existing;

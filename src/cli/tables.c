@@ -147,6 +147,8 @@ static const struct cli_option cp_options[] = {
     FLAG("recursive", 'r', recursive, "copy a directory or everything below a prefix"),
     FLAG("recursive", 'R', recursive, NULL),
     FLAG("no-clobber", 'n', no_clobber, "never replace what exists, without a race"),
+    FLAG("atomic", 0, atomic, "the same, but what exists is a failure: to make it once"),
+    FLAG("exists-ok", 0, exists_ok, "with --atomic: that somebody else made it is success"),
     FLAG("if-size-differ", 0, if_size_differ, "replace only what has another size"),
     FLAG("if-source-newer", 0, if_source_newer, "replace only what is older than its source"),
     FLAG("ignore-existing", 0, ignore_existing, "skip what exists"),
@@ -825,6 +827,23 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
             "tarn mock --bucket test -- pytest\n"
             "tarn mock --json --port 9090 --data /tmp/s3 --keep",
         .groups = { mock_options },
+    },
+    [CLI_SELFTEST] = {
+        .id = CLI_SELFTEST,
+        .name = "selftest",
+        .operands = "URI",
+        .operands_min = 1,
+        .operands_max = 1,
+        .summary = "see whether a bucket can be relied on for atomic copies",
+        .text =
+            "Makes an object below the prefix (copy-atomic-test), copies it to a key that is "
+            "free, compares, copies again, which must fail, and copies what is not there. "
+            "Deletes what it made, also when a step fails. The exit status is 0 when the "
+            "server does what atomic copies, locks and stores rely on.",
+        .examples =
+            "tarn selftest s3://bucket\n"
+            "tarn selftest --endpoint-url http://localhost:9000 s3://bucket/some/prefix",
+        .groups = { NULL },
     },
     [CLI_HELP] = {
         .id = CLI_HELP,

@@ -3,6 +3,7 @@
 
 #include <tarn/copy_atomic.h>
 
+#include <pthread.h>
 #include <strings.h>
 #include <time.h>
 
@@ -23,6 +24,8 @@ enum {
     PAUSE_MAX_MS = 1000,
     METADATA_MAX = 128,
     LOOK_TRIES_MAX = 6,
+    PARTS_IN_FLIGHT_DEFAULT = 4,
+    PARTS_IN_FLIGHT_MAX = 64,
     TAGGING_MAX = 16 << 10
 };
 static const uint64_t GET_PUT_MAX_DEFAULT = (uint64_t)64 << 20;
@@ -62,7 +65,8 @@ static int judge_options(const struct copy *c, struct tarn_error *err)
         return tn_fail(err, TARN_EINVAL, "could not copy: unknown strategy %d", (int)o->strategy);
     if (!o->header_name != !o->header_value)
         return tn_fail(err, TARN_EINVAL, "could not copy: a header wants a name and a value");
-    if (o->conflict_tries_max < 0 || o->deadline_ms < 0 ||
+    if (o->conflict_tries_max < 0 || o->deadline_ms < 0 || o->parts_in_flight < 0 ||
+        o->parts_in_flight > PARTS_IN_FLIGHT_MAX ||
         (o->exists_http_status && (o->exists_http_status < 400 || o->exists_http_status > 599)))
         return tn_fail(err, TARN_EINVAL, "could not copy: bad options");
     if (strcmp(c->source_bucket, c->bucket) == 0 && strcmp(c->source_key, c->key) == 0)
@@ -289,23 +293,74 @@ static int run_get_put(struct copy *c, struct tarn_error *err)
     return keep_info(c, rc, &info);
 }
 
-static int copy_parts(struct copy *c, const char *id, uint64_t part_size, struct tarn_part *parts,
-                      size_t count, struct tarn_error *err)
+/* The parts of one upload, which several threads copy. */
+struct part_job {
+    const struct copy *c;
+    const char *id;
+    uint64_t part_size;
+    struct tarn_part *parts; /* each is written by the one thread that copies it */
+    size_t count;
+    struct {
+        pthread_mutex_t lock;
+        size_t next;
+        int rc; /* the first failure; then no more parts are begun */
+        struct tarn_error err;
+    } shared;
+};
+
+static int copy_part(const struct part_job *job, size_t i, struct tarn_error *err)
 {
-    int rc = TARN_OK;
-    for (size_t i = 0; i < count && rc == TARN_OK; i++) {
-        struct tarn_copy_options options = { .request = request_of(c),
-                                             .source_conditions = { .if_match = c->source.etag },
-                                             .source_version_id = c->o.source_version_id };
-        uint64_t first = i * part_size;
-        uint64_t last = i + 1 == count ? c->source.size - 1 : first + part_size - 1;
-        bool is_all = count == 1;
-        rc = tarn_multipart_upload_part_copy(c->client, c->source_bucket, c->source_key,
-                                             is_all ? 0 : first, is_all ? UINT64_MAX : last,
-                                             c->bucket, c->key, id, (uint32_t)i + 1, &options,
-                                             &parts[i], err);
+    const struct copy *c = job->c;
+    struct tarn_copy_options options = { .request = request_of(c),
+                                         .source_conditions = { .if_match = c->source.etag },
+                                         .source_version_id = c->o.source_version_id };
+    uint64_t first = i * job->part_size;
+    uint64_t last = i + 1 == job->count ? c->source.size - 1 : first + job->part_size - 1;
+    bool is_all = job->count == 1;
+    return tarn_multipart_upload_part_copy(
+        c->client, c->source_bucket, c->source_key, is_all ? 0 : first, is_all ? UINT64_MAX : last,
+        c->bucket, c->key, job->id, (uint32_t)i + 1, &options, &job->parts[i], err);
+}
+
+static void *copy_some(void *arg)
+{
+    struct part_job *job = arg;
+    (void)pthread_mutex_lock(&job->shared.lock);
+    while (job->shared.rc == TARN_OK && job->shared.next < job->count) {
+        size_t i = job->shared.next++;
+        struct tarn_error err = { 0 };
+        (void)pthread_mutex_unlock(&job->shared.lock);
+        int rc = copy_part(job, i, &err);
+        (void)pthread_mutex_lock(&job->shared.lock);
+        if (rc < 0 && job->shared.rc == TARN_OK) {
+            job->shared.rc = rc;
+            job->shared.err = err;
+        }
     }
-    return rc;
+    (void)pthread_mutex_unlock(&job->shared.lock);
+    return NULL;
+}
+
+static int copy_parts(const struct copy *c, const char *id, uint64_t part_size,
+                      struct tarn_part *parts, size_t count, struct tarn_error *err)
+{
+    pthread_t threads[PARTS_IN_FLIGHT_MAX];
+    struct part_job job = {
+        .c = c, .id = id, .part_size = part_size, .parts = parts, .count = count
+    };
+    size_t wanted = (size_t)(c->o.parts_in_flight ? c->o.parts_in_flight : PARTS_IN_FLIGHT_DEFAULT);
+    size_t started = 0;
+    (void)pthread_mutex_init(&job.shared.lock, NULL);
+    while (started + 1 < wanted && started + 1 < count &&
+           pthread_create(&threads[started], NULL, copy_some, &job) == 0)
+        started++; /* fewer will do */
+    (void)copy_some(&job);
+    for (size_t i = 0; i < started; i++)
+        (void)pthread_join(threads[i], NULL);
+    (void)pthread_mutex_destroy(&job.shared.lock);
+    if (job.shared.rc < 0 && err)
+        *err = job.shared.err;
+    return job.shared.rc;
 }
 
 static int run_parts(struct copy *c, const char *id, uint64_t part_size, struct tarn_error *err)

@@ -307,10 +307,28 @@ static int c9_same_object(struct scene *c)
     return 0;
 }
 
+/* Each part is answered only once another one is under way, too. */
+static int parts_in_parallel(struct scene *c)
+{
+    struct tarn_copy_atomic_options o = { .strategy = TARN_COPY_MULTIPART,
+                                          .part_size = TARN_PART_LEN_MIN };
+    CHECK(put_source(c, 21 * MIB) == TARN_OK);
+    o.request = scene_request(c);
+    c->fault.value = "meet parts";
+    CHECK(copy_to(c, "dest", &o, NULL) == TARN_OK);
+    return check_copy(c, "dest", 21 * MIB);
+}
+
 const struct scene_case copy_cases[] = {
-    { "C1", c1_no_transfer },     { "C2", c2_pinned_source },
-    { "C3", c3_size_limit },      { "C4", c4_headers_and_tags },
-    { "C5", c5_careless_server }, { "C6", c6_lost_answer },
-    { "C7", c7_two_buckets },     { "C8", c8_no_leaks },
-    { "C9", c9_same_object },     { NULL, NULL },
+    { "C1", c1_no_transfer },
+    { "C2", c2_pinned_source },
+    { "C3", c3_size_limit },
+    { "C4", c4_headers_and_tags },
+    { "C5", c5_careless_server },
+    { "C6", c6_lost_answer },
+    { "C7", c7_two_buckets },
+    { "C8", c8_no_leaks },
+    { "C9", c9_same_object },
+    { "parallel", parts_in_parallel },
+    { NULL, NULL },
 };

@@ -17,6 +17,7 @@ Faults come at random (a share of the requests), or where a request asks for one
   refuse          412 instead of passing it on
   silence         no answer, ever; each request that asks for it
   deny:TEXT       403 for each request that asks for it, makes something and has TEXT in its first line
+  meet            copies of parts wait until there are two at a time; 403 when none comes within 20 s
   rival           somebody else makes an object of that name first: `rival`, a function of the target
 
 A kind that begins with @ waits for a request that makes an object, with % for a copy of a part, with - for a
@@ -27,6 +28,7 @@ import asyncio
 import hashlib
 import http.server
 import random
+import re
 import threading
 
 KINDS = ("drop-request", "drop-answer", "cut-answer", "error-500", "duplicate", "late", "delay")
@@ -51,6 +53,7 @@ class Proxy:
         self.copies_ranges_only = copies_ranges_only
         self.random = random.Random(seed)
         self.used = set()
+        self.met = set()
         self.faults = {}
         self.requests = []
         self.loop = asyncio.new_event_loop()
@@ -96,6 +99,8 @@ class Proxy:
         asked = fields.get(b"x-tarn-fault", b"").decode().split()
         if asked and asked[0] == "silence":
             return "silence"
+        if asked and asked[0] == "meet":
+            return "meet" if self.is_wanted("%meet", method, target, fields) else None
         if asked and asked[0].startswith("deny:"):
             is_denied = method in (b"PUT", b"POST") and asked[0][5:].encode() in target
             return "deny" if is_denied else None
@@ -146,6 +151,8 @@ class Proxy:
         self.faults[fault] = self.faults.get(fault, 0) + 1
         if fault == "drop-request":
             return False
+        if fault == "meet" and not await self.has_company(request.split(b" ")[1]):
+            fault = "deny"
         if fault == "silence":
             await asyncio.sleep(3600)
         if fault in ("busy", "refuse", "deny"):
@@ -170,6 +177,14 @@ class Proxy:
         writer.write(answer)
         await writer.drain()
         return fault not in ("cut-answer", "error-500")
+
+    async def has_company(self, target):
+        self.met.add(re.search(rb"partNumber=(\d+)", target)[1])  # the same one again is no company
+        for _ in range(2000):
+            if len(self.met) >= 2:
+                return True
+            await asyncio.sleep(0.01)
+        return False
 
     async def later(self, method, request):
         await asyncio.sleep(self.random.random() * self.late_s)

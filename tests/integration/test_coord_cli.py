@@ -157,6 +157,39 @@ def test_cp_no_clobber(env, bucket, s3):
     assert sorted(entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]) == ["a", "b"]
 
 
+def test_cp_atomic(env, bucket, s3, tmp_path):
+    """To publish once: that it exists is a failure of its own, or as good as done."""
+    here, there, local = f"s3://{bucket}/a", f"s3://{bucket}/b", tmp_path / "local"
+    s3.put_object(Bucket=bucket, Key="a", Body=b"first")
+    assert "Copied" in tarn(env, "cp", "--atomic", here, there)
+    s3.put_object(Bucket=bucket, Key="a", Body=b"second")
+    for options in [("--atomic",), ("--atomic", "--dry-run"), ("--atomic", "--cache-control", "no-cache"),
+                    ("--atomic", "--metadata-directive", "REPLACE")]:
+        done = run([BIN / "tarn", "cp", *options, here, there], env, 1)
+        assert b"exists" in done.stderr, done.stderr
+    tarn(env, "cp", "--atomic", "--exists-ok", here, there)
+    local.write_bytes(b"third")
+    tarn(env, "cp", "--atomic", local, there, status=1)
+    tarn(env, "cp", "--atomic", "--exists-ok", local, there)
+    tarn(env, "cp", "--atomic", here, local, status=1)
+    tarn(env, "cp", "--atomic", "--exists-ok", here, local)
+    assert local.read_bytes() == b"third"
+    assert s3.get_object(Bucket=bucket, Key="b")["Body"].read() == b"first"
+    tarn(env, "cp", "--atomic", f"s3://{bucket}/missing", f"s3://{bucket}/c", status=1)
+    tarn(env, "cp", "--exists-ok", here, there, status=2)
+    tarn(dict(env, AWS_SECRET_ACCESS_KEY="wrong-key-0000000000"), "cp", "--atomic", here, there, status=2)
+
+
+@pytest.mark.parametrize("options", [(), ("--content-type", "text/x"), ("--metadata-directive", "REPLACE")])
+def test_cp_no_clobber_on_a_server_without_conditions(env, options):
+    with Careless() as careless:
+        access = dict(env, AWS_ENDPOINT_URL=careless.url)
+        careless.objects.update({"any/a": b"new", "any/b": b"old"})
+        # What exists is seen; the race is what only conditions could decide.
+        run([BIN / "tarn", "cp", "-n", *options, "s3://any/a", "s3://any/c"], access, 1)
+        assert careless.objects == {"any/a": b"new", "any/b": b"old"}
+
+
 def test_mock_with_a_command(tmp_path, env):
     env = {k: v for k, v in env.items() if not k.startswith("AWS_")}
     out = tarn(dict(env, TMPDIR=str(tmp_path)), "mock", "--bucket", "one", "--bucket", "two", "--",
@@ -190,6 +223,21 @@ def test_example_prints_what_the_document_says(env, bucket, s3):
     ) + (ROOT / "tests/integration/s3-copy-atomic.expected").read_text()
     assert done.stdout.decode() == expected
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+def test_selftest(env, bucket, s3):
+    out = tarn(env, "selftest", f"s3://{bucket}")
+    example = run([EXAMPLE, "--bucket", bucket], env).stdout.decode()
+    assert re.sub(r"\d{10}", "T", out) == re.sub(r"\d{10}", "T", example)
+    told = json.loads(tarn(env, "selftest", "--json", f"s3://{bucket}/some/place"))
+    assert told["success"] is True and told["bucket"] == bucket
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+    tarn(env, "selftest", "s3://no-such-bucket-here", status=2)
+    tarn(env, "selftest", "local", status=2)
+    with Careless() as careless:
+        done = run([BIN / "tarn", "--endpoint-url", careless.url, "selftest", "s3://any"], env, 1)
+        assert b"Endpoint: " + careless.url.encode() in done.stdout and b"conditional" in done.stderr
+        assert careless.objects == {}
 
 
 def test_example_cleans_up_after_a_failure(tmp_path, env):
