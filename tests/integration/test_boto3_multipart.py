@@ -2,6 +2,7 @@
 """Multipart uploads through boto3."""
 
 import base64
+import concurrent.futures
 import hashlib
 import zlib
 
@@ -95,7 +96,6 @@ def test_complete_errors(s3, bucket):
     refused(400, "InvalidPart", upload.complete, [wrong, two])
     refused(400, "InvalidPart", upload.complete, [one, two, {"PartNumber": 3, "ETag": one["ETag"]}])
     refused(400, "InvalidPartOrder", upload.complete, [two, one])
-    refused(400, "InvalidPartOrder", upload.complete, [one, one])
     refused(400, "MalformedXML", upload.complete, [])
     three = upload.part(3, b"after a part that is too small")
     refused(400, "EntityTooSmall", upload.complete, [one, two, three])
@@ -105,15 +105,67 @@ def test_complete_errors(s3, bucket):
 
 
 def test_complete_again(s3, bucket):
-    """A client that lost the answer asks again: the same answer or "gone", never another object."""
+    """A client that lost the answer asks again: it gets the same one, while the object is that upload's."""
+    upload = Upload(s3, bucket)
+    parts = [upload.part(1, body_of(PART)), upload.part(2, b"x")]
+    first = upload.complete(parts, IfNoneMatch="*")
+    for more in ({}, {"IfNoneMatch": "*"}):
+        again = upload.complete(parts, **more)
+        assert [again[name] for name in ("ETag", "Bucket", "Key")] == [first[name] for name in ("ETag", "Bucket", "Key")]
+    refused(404, "NoSuchUpload", upload.complete, parts[:1])
+    refused(404, "NoSuchUpload", upload.complete, [parts[0], dict(parts[1], ETag=parts[0]["ETag"])])
+    refused(404, "NoSuchUpload", upload.complete, [parts[0], dict(parts[1], ETag='"x"')])
+    refused(404, "NoSuchUpload", upload.abort)
+    refused(404, "NoSuchUpload", s3.list_parts, **upload.all)
+    s3.put_object_tagging(**upload.target, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    assert upload.complete(parts)["ETag"] == first["ETag"]
+    assert s3.get_object_tagging(**upload.target)["TagSet"] == [{"Key": "a", "Value": "b"}]
+    s3.copy_object(**upload.target, CopySource=upload.target, MetadataDirective="REPLACE")
+    refused(404, "NoSuchUpload", upload.complete, parts)
+    s3.delete_object(**upload.target)
+    refused(404, "NoSuchUpload", upload.complete, parts)
+
+
+def test_complete_again_with_a_checksum(s3, bucket):
+    upload = Upload(s3, bucket, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
+    parts = [upload.part(1, b"x", ChecksumCRC32=crc32(b"x"))]
+    first = upload.complete(parts, ChecksumCRC32=crc32(b"x"))
+    again = upload.complete(parts, ChecksumCRC32=crc32(b"x"))
+    assert (again["ChecksumCRC32"], again["ChecksumType"]) == (first["ChecksumCRC32"], "FULL_OBJECT")
+    refused(400, "BadDigest", upload.complete, parts, ChecksumCRC32=crc32(b"y"))
+
+
+def test_complete_at_once(s3, bucket):
+    """Of many that complete the same upload all get the one answer, and there is one version."""
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     upload = Upload(s3, bucket)
     parts = [upload.part(1, b"x")]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: upload.complete(parts), range(16)))
+    assert len({(answer["ETag"], answer["VersionId"]) for answer in answers}) == 1
+    assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 1
+
+
+def test_complete_again_after_a_restart(new_server):
+    server = new_server().start()
+    s3 = server.boto()
+    s3.create_bucket(Bucket="bkt")
+    upload = Upload(s3, "bkt")
+    parts = [upload.part(1, b"x")]
     first = upload.complete(parts)
-    try:
-        assert upload.complete(parts)["ETag"] == first["ETag"]
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == "NoSuchUpload"
-    assert s3.head_object(**upload.target)["ETag"] == first["ETag"]
+    server.kill()
+    upload.s3 = server.start().boto()
+    assert upload.complete(parts)["ETag"] == first["ETag"]
+
+
+def test_a_part_that_is_named_twice(s3, bucket):
+    """The later entry counts: its client has sent the part again."""
+    upload = Upload(s3, bucket)
+    old = upload.part(1, b"old")
+    new = upload.part(1, b"new")
+    refused(400, "InvalidPart", upload.complete, [new, old])
+    upload.complete([old, new])
+    assert s3.get_object(**upload.target)["Body"].read() == b"new"
 
 
 def test_part_errors(server, s3, bucket):

@@ -87,6 +87,29 @@ def test_nobody_without_a_policy(s3, anon, alt, bucket):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
 
 
+def test_whose_uploads(s3, alt, bucket):
+    """Who began an upload is its initiator, and its owner unless the bucket takes what it is given."""
+    mine = s3.get_bucket_acl(Bucket=bucket)["Owner"]
+    other = alt.list_buckets()["Owner"]
+    s3.put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+
+    def owners():
+        listed = s3.list_multipart_uploads(Bucket=bucket)["Uploads"]
+        return {upload["Key"]: (upload["Initiator"], upload["Owner"]) for upload in listed}
+
+    began = s3.create_multipart_upload(Bucket=bucket, Key="mine")["UploadId"]
+    theirs = alt.create_multipart_upload(Bucket=bucket, Key="theirs")["UploadId"]
+    assert owners() == {"mine": (mine, mine), "theirs": (other, other)}
+    parts = s3.list_parts(Bucket=bucket, Key="theirs", UploadId=theirs)
+    assert (parts["Initiator"], parts["Owner"]) == (other, other)
+    ownership = {"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]}
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=ownership)
+    given = alt.create_multipart_upload(Bucket=bucket, Key="given", ACL="bucket-owner-full-control")["UploadId"]
+    assert owners()["given"] == (other, mine)
+    for key, upload in (("mine", began), ("theirs", theirs), ("given", given)):
+        s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload)
+
+
 def test_accounts_see_their_own_buckets(s3, alt, bucket):
     alt.create_bucket(Bucket="alts-own")
     own = {b["Name"] for b in alt.list_buckets()["Buckets"]}

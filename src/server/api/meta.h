@@ -25,10 +25,12 @@ enum api_meta_field {
     API_META_OWNER,     /* canonical id; empty: the bucket's */
     API_META_RETENTION, /* object_lock.h */
     API_META_LEGAL_HOLD,
-    API_META_REDIRECT, /* x-amz-website-redirect-location */
-    API_META_RESTORE,  /* what x-amz-restore says of an archived object */
-    API_META_SSE,      /* sse.h */
-    API_META_RENAMED,  /* what the rename that made it was: object_rename.c */
+    API_META_REDIRECT,  /* x-amz-website-redirect-location */
+    API_META_RESTORE,   /* what x-amz-restore says of an archived object */
+    API_META_SSE,       /* sse.h */
+    API_META_RENAMED,   /* what the rename that made it was: object_rename.c */
+    API_META_UPLOAD,    /* id of the upload that made the object */
+    API_META_INITIATOR, /* of an upload: canonical id of who began it; empty: the bucket's owner */
     API_META_FIELD_COUNT,
     API_META_HEADER_COUNT = API_META_LOCATION,
 };

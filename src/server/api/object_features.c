@@ -62,6 +62,7 @@ void features_copy(const struct api_req *r, const struct api_meta *source,
     for (size_t i = 0; i < TN_COUNT(own); i++)
         out->fields[own[i]] = sent->fields[own[i]];
     out->fields[API_META_RESTORE] = TN_STR_EMPTY;
+    out->fields[API_META_UPLOAD] = TN_STR_EMPTY;
     out->fields[API_META_RENAMED] = TN_STR_EMPTY;
 }
 

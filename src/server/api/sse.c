@@ -254,12 +254,41 @@ enum tn_s3_code sse_read_headers(struct api_req *r, struct api_meta *meta)
     return start_stream(r, &sse, &meta->fields[API_META_SSE]);
 }
 
+static enum tn_s3_code check_upload_key(struct api_req *r, const struct sse *sse)
+{
+    unsigned char key[SSE_KEY_LEN];
+    unsigned char check[SSE_CHECK_LEN];
+    enum tn_s3_code code = read_customer(r, "x-amz-", key);
+    if (code)
+        return code;
+    sse_key_check(key, sse->salt, check);
+    tn_wipe(key, sizeof key);
+    if (memcmp(check, sse->check, sizeof check) == 0)
+        return TN_S3_OK;
+    return api_err(r, TN_S3_INVALID_REQUEST,
+                   "The provided encryption parameters did not match the ones used originally.");
+}
+
+enum tn_s3_code sse_check_complete(struct api_req *r, const struct api_meta *upload, bool is_needed)
+{
+    struct sse sse;
+    int rc = sse_decode(upload->fields[API_META_SSE], &sse);
+    if (rc < 0)
+        return api_from_status(r, rc, NULL);
+    if (sse.kind != SSE_CUSTOMER)
+        return TN_S3_OK;
+    if (has_customer_header(r, "x-amz-"))
+        return check_upload_key(r, &sse);
+    return is_needed ? api_err(r, TN_S3_INVALID_REQUEST,
+                               "The multipart upload initiate requested encryption and a checksum. "
+                               "The request must include the appropriate encryption parameters.")
+                     : TN_S3_OK;
+}
+
 enum tn_s3_code sse_begin_part(struct api_req *r, const struct api_meta *upload,
                                struct tn_str *part)
 {
     struct sse sse;
-    unsigned char key[SSE_KEY_LEN];
-    unsigned char check[SSE_CHECK_LEN];
     *part = TN_STR_EMPTY;
     int rc = sse_decode(upload->fields[API_META_SSE], &sse);
     if (rc < 0)
@@ -270,18 +299,8 @@ enum tn_s3_code sse_begin_part(struct api_req *r, const struct api_meta *upload,
                        "requests must include the appropriate encryption parameters.");
     if (sse.kind == SSE_NONE)
         return TN_S3_OK;
-    if (sse.kind == SSE_CUSTOMER) {
-        enum tn_s3_code code = read_customer(r, "x-amz-", key);
-        if (code)
-            return code;
-        sse_key_check(key, sse.salt, check);
-        tn_wipe(key, sizeof key);
-        if (memcmp(check, sse.check, sizeof check) != 0)
-            return api_err(r, TN_S3_INVALID_REQUEST,
-                           "The provided encryption parameters did not match the ones used "
-                           "originally.");
-    }
-    return start_stream(r, &sse, part);
+    enum tn_s3_code code = sse.kind == SSE_CUSTOMER ? check_upload_key(r, &sse) : TN_S3_OK;
+    return code ? code : start_stream(r, &sse, part);
 }
 
 /* --- Reading --- */

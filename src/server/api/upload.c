@@ -48,6 +48,14 @@ enum tn_s3_code upload_find(struct api_req *r, struct store_head *head, struct a
     return api_from_status(r, rc, &err);
 }
 
+void upload_write_owners(const struct api_req *r, struct tn_xml_writer *w,
+                         const struct api_meta *meta)
+{
+    struct tn_str initiator = meta->fields[API_META_INITIATOR];
+    owner_write(r, w, "Initiator", initiator.len ? initiator : owner_of_bucket(r, r->config));
+    owner_write(r, w, "Owner", owner_of_object(r, meta));
+}
+
 /* --- Create --- */
 
 struct create_state {
@@ -117,6 +125,9 @@ static enum tn_s3_code on_created(struct api_req *r)
 enum tn_s3_code upload_create_run(struct api_req *r)
 {
     const struct create_state *state = r->state;
+    struct tn_str asking = owner_asking(r);
+    if (!tn_str_eq(asking, owner_of_bucket(r, r->config)))
+        r->meta.fields[API_META_INITIATOR] = asking;
     r->txn = (struct store_txn){ .op = STORE_UPLOAD_CREATE, .bucket = r->bucket, .key = r->key };
     r->txn.head.attrs = api_attrs(state->storage_class, state->kind, state->type);
     enum tn_s3_code code = object_meta_store(r);
@@ -149,8 +160,16 @@ enum tn_s3_code upload_abort_run(struct api_req *r)
 
 /* --- List --- */
 
+struct upload_entry {
+    struct tn_str key;
+    char id[STORE_UPLOAD_ID_LEN + 1];
+    struct store_head head;
+};
+
 struct list_state {
     struct store_list query;
+    struct upload_entry *found; /* room for query.max */
+    size_t found_count;
     struct listing out;
     struct tn_str key_marker;
     struct tn_str id_marker;
@@ -180,27 +199,59 @@ static int on_upload(void *user, struct tn_str key, const char *upload_id,
 {
     struct api_req *r = user;
     struct list_state *state = r->state;
+    struct upload_entry *entry = &state->found[state->found_count];
     int rc = listing_remember(r, key);
+    if (rc == TARN_OK)
+        rc = tn_arena_str(&r->tree, key, &entry->key);
     if (rc < 0)
         return rc;
     state->count++;
+    state->found_count++;
     memcpy(state->last_id, upload_id, sizeof state->last_id);
+    memcpy(entry->id, upload_id, sizeof entry->id);
+    entry->head = *head;
+    return TARN_OK;
+}
 
+/* Only the upload's own metadata tells who began it; with one account there is nothing to ask. */
+static int write_owners(struct api_req *r, const struct upload_entry *entry,
+                        struct tn_xml_writer *w)
+{
+    struct store *s = r->api->store;
+    struct api_meta meta = { 0 };
+    struct store_head head;
+    struct tn_str bytes;
+    struct tn_arena arena;
+    int rc = TARN_ENOTFOUND;
+    tn_arena_init(&arena, 2 * STORE_META_LEN_MAX);
+    if (auth_account_count(r->api->auth) > 1)
+        rc = s->ops->upload_get(s, r->bucket, entry->key, entry->id, &head, &arena, &bytes, NULL);
+    if (rc == TARN_OK)
+        rc = api_meta_decode(bytes, &arena, &meta);
+    if (rc == TARN_OK || rc == TARN_ENOTFOUND) /* ended meanwhile */
+        upload_write_owners(r, w, &meta);
+    tn_arena_release(&arena);
+    return rc == TARN_ENOTFOUND ? TARN_OK : rc;
+}
+
+static int write_upload(struct api_req *r, const struct upload_entry *entry)
+{
+    const struct list_state *state = r->state;
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
     tn_xml_open(&w, "Upload");
-    (void)listing_key(&state->out, &w, "Key", key);
-    tn_xml_text(&w, "UploadId", upload_id);
-    owner_write(r, &w, "Initiator", owner_of_bucket(r, r->config));
-    owner_write(r, &w, "Owner", owner_of_bucket(r, r->config));
-    tn_xml_text(&w, "StorageClass", api_class_names[api_attrs_class(head->attrs)]);
-    api_xml_time(&w, "Initiated", head->mtime_ms);
-    enum tn_checksum_kind kind = api_attrs_checksum(head->attrs);
+    (void)listing_key(&state->out, &w, "Key", entry->key);
+    tn_xml_text(&w, "UploadId", entry->id);
+    int rc = write_owners(r, entry, &w);
+    tn_xml_text(&w, "StorageClass", api_class_names[api_attrs_class(entry->head.attrs)]);
+    api_xml_time(&w, "Initiated", entry->head.mtime_ms);
+    enum tn_checksum_kind kind = api_attrs_checksum(entry->head.attrs);
     if (kind != TN_CHECKSUM_NONE) {
         tn_xml_str(&w, "ChecksumAlgorithm", tn_checksum_name(kind));
-        tn_xml_str(&w, "ChecksumType", tn_checksum_type_name(api_attrs_checksum_type(head->attrs)));
+        tn_xml_str(&w, "ChecksumType",
+                   tn_checksum_type_name(api_attrs_checksum_type(entry->head.attrs)));
     }
     tn_xml_close(&w, "Upload");
-    return w.rc;
+    return rc < 0 ? rc : w.rc;
 }
 
 static int on_prefix(void *user, struct tn_str prefix, const struct store_head *head)
@@ -214,6 +265,20 @@ static int on_prefix(void *user, struct tn_str prefix, const struct store_head *
     state->count++;
     state->last_id[0] = '\0';
     return listing_prefix(r, &state->out, prefix);
+}
+
+/* The listing holds a snapshot of the index while it runs; the uploads are looked at after it. */
+static int list_uploads(struct api_req *r, struct list_state *state, bool *is_truncated,
+                        struct tarn_error *err)
+{
+    struct store *s = r->api->store;
+    state->found = tn_arena_alloc(&r->tree, state->query.max * sizeof *state->found);
+    if (!state->found)
+        return TARN_ENOMEM;
+    int rc = s->ops->upload_list(s, &state->query, on_upload, on_prefix, r, is_truncated, err);
+    for (size_t i = 0; rc == TARN_OK && i < state->found_count; i++)
+        rc = write_upload(r, &state->found[i]);
+    return rc;
 }
 
 static void write_request(struct api_req *r, const struct list_state *state,
@@ -234,7 +299,6 @@ static void write_request(struct api_req *r, const struct list_state *state,
 
 enum tn_s3_code upload_list_run(struct api_req *r)
 {
-    struct store *s = r->api->store;
     struct list_state *state = r->state;
     struct tarn_error err = { 0 };
     bool is_truncated = false;
@@ -244,7 +308,7 @@ enum tn_s3_code upload_list_run(struct api_req *r)
         return api_from_status(r, w.rc, NULL);
     int rc = TARN_OK;
     if (state->query.max)
-        rc = s->ops->upload_list(s, &state->query, on_upload, on_prefix, r, &is_truncated, &err);
+        rc = list_uploads(r, state, &is_truncated, &err);
     if (rc == TARN_OK)
         rc = tn_buf_append_str(&r->out, tn_buf_str(&r->side));
     if (rc < 0)

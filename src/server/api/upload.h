@@ -17,4 +17,8 @@ TN_MUST_USE enum tn_s3_code upload_part_number_read(struct api_req *r);
 TN_MUST_USE enum tn_s3_code upload_find(struct api_req *r, struct store_head *head,
                                         struct api_meta *meta);
 
+/* <Initiator> and <Owner> of an upload with this metadata. */
+void upload_write_owners(const struct api_req *r, struct tn_xml_writer *w,
+                         const struct api_meta *meta);
+
 #endif

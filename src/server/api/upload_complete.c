@@ -125,8 +125,10 @@ static enum tn_s3_code read_parts(struct api_req *r, struct complete_state *stat
         if (code)
             return code;
         size_t i = state->count++;
-        if (i && state->named[i].number <= state->named[i - 1].number)
+        if (i && state->named[i].number < state->named[i - 1].number)
             return TN_S3_INVALID_PART_ORDER;
+        if (i && state->named[i].number == state->named[i - 1].number)
+            state->named[--state->count - 1] = state->named[i]; /* who named it last knows best */
     }
     return TN_S3_OK;
 }
@@ -298,18 +300,8 @@ static void write_location(struct api_req *r, struct tn_xml_writer *w)
         tn_xml_text(w, "Location", text);
 }
 
-static enum tn_s3_code on_completed(struct api_req *r)
+static enum tn_s3_code reply_completed(struct api_req *r)
 {
-    if (!r->cond.refused && r->txn.status == TARN_EAGAIN &&
-        ++r->retry_count < API_RETRY_COUNT_MAX) {
-        api_run_on_worker(r, upload_complete_run);
-        return TN_S3_OK;
-    }
-    if (!r->cond.refused && r->txn.status == TARN_ENOTFOUND)
-        return TN_S3_NO_SUCH_UPLOAD;
-    enum tn_s3_code code = api_commit_code(r);
-    if (code)
-        return code;
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
     sse_add_headers(r, &r->meta);
     version_add_new(r, &r->txn.head);
@@ -324,6 +316,63 @@ static enum tn_s3_code on_completed(struct api_req *r)
         tn_xml_str(&w, "ChecksumType", tn_checksum_type_name(r->meta.checksum.type));
     tn_xml_close(&w, "CompleteMultipartUploadResult");
     return api_reply_xml(r, &w);
+}
+
+static int etags_md5(const struct complete_state *state, unsigned char out[STORE_MD5_LEN])
+{
+    struct tn_hash md5 = { 0 };
+    int rc = tn_hash_init(&md5, TN_HASH_MD5);
+    for (size_t i = 0; rc == TARN_OK && i < state->count; i++) {
+        unsigned char part[STORE_MD5_LEN];
+        struct tn_str etag = state->named[i].etag;
+        rc = etag.len == 2 * sizeof part && tn_hex_decode(etag, part) == TARN_OK ? TARN_OK
+                                                                                 : TARN_EINVAL;
+        tn_hash_update(&md5, part, sizeof part);
+    }
+    if (rc == TARN_OK)
+        tn_hash_final(&md5, out);
+    tn_hash_release(&md5);
+    return rc;
+}
+
+/* The upload is not there. If the object is the one that it became, out of the parts that are named
+ * here, then its client has not got the answer: it gets it again. Conditions held then. */
+static enum tn_s3_code answer_again(struct api_req *r)
+{
+    struct store *s = r->api->store;
+    const struct complete_state *state = r->state;
+    unsigned char md5[STORE_MD5_LEN];
+    struct tarn_error err = { 0 };
+    int rc = s->ops->object_open(s, r->bucket, r->key, true, &r->object, &err);
+    if (rc == TARN_OK)
+        rc = api_meta_decode(s->ops->object_meta(r->object), &r->http->arena, &r->meta);
+    if (rc < 0)
+        return rc == TARN_ENOTFOUND ? TN_S3_NO_SUCH_UPLOAD : api_from_status(r, rc, &err);
+    const struct store_head *head = s->ops->object_head(r->object);
+    if (!tn_str_eq(r->meta.fields[API_META_UPLOAD], tn_str_from(r->txn.upload_id)) ||
+        head->part_count != state->count || etags_md5(state, md5) < 0 ||
+        memcmp(md5, head->md5, sizeof md5) != 0)
+        return TN_S3_NO_SUCH_UPLOAD;
+    if (state->expected.kind != TN_CHECKSUM_NONE &&
+        !is_expected(&state->expected, &r->meta.checksum))
+        return refuse_digest(r, state->expected.kind);
+    r->txn.head = *head;
+    return reply_completed(r);
+}
+
+static enum tn_s3_code on_completed(struct api_req *r)
+{
+    if (!r->cond.refused && r->txn.status == TARN_EAGAIN &&
+        ++r->retry_count < API_RETRY_COUNT_MAX) {
+        api_run_on_worker(r, upload_complete_run);
+        return TN_S3_OK;
+    }
+    if (!r->cond.refused && r->txn.status == TARN_ENOTFOUND) {
+        api_run_on_worker(r, answer_again);
+        return TN_S3_OK;
+    }
+    enum tn_s3_code code = api_commit_code(r);
+    return code ? code : reply_completed(r);
 }
 
 static void fill_txn(struct api_req *r, struct complete_state *state)
@@ -346,14 +395,19 @@ enum tn_s3_code upload_complete_run(struct api_req *r)
     if (code == TN_S3_OK)
         code = upload_find(r, &state->upload, &r->meta);
     if (code == TN_S3_OK)
+        code = sse_check_complete(r, &r->meta,
+                                  api_attrs_checksum(state->upload.attrs) != TN_CHECKSUM_NONE);
+    if (code == TN_S3_OK)
         code = start_digests(r, state);
     if (code == TN_S3_OK)
         code = find_parts(r, state);
     if (code == TN_S3_OK)
         code = finish_digests(r, state);
     if (code)
-        return code;
+        return code == TN_S3_NO_SUCH_UPLOAD ? answer_again(r) : code;
     fill_txn(r, state);
+    r->meta.fields[API_META_INITIATOR] = TN_STR_EMPTY;
+    r->meta.fields[API_META_UPLOAD] = tn_str_from(r->txn.upload_id);
     code = object_meta_store(r);
     if (r->txn.head.attrs & API_ATTR_SSE)
         r->txn.head.attrs |= (uint32_t)(state->block_count - sse_block_count(state->size))

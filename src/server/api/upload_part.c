@@ -3,7 +3,6 @@
 
 #include "server/api/object.h"
 #include "server/api/ops.h"
-#include "server/api/owner.h"
 #include "server/api/sse.h"
 #include "server/api/upload.h"
 
@@ -251,8 +250,7 @@ static void write_upload(struct api_req *r, const struct store_head *upload,
     tn_xml_str(w, "Bucket", r->bucket);
     tn_xml_str(w, "Key", r->key);
     tn_xml_text(w, "UploadId", r->txn.upload_id);
-    owner_write(r, w, "Initiator", owner_of_bucket(r, r->config));
-    owner_write(r, w, "Owner", owner_of_bucket(r, r->config));
+    upload_write_owners(r, w, &r->meta);
     tn_xml_text(w, "StorageClass", api_class_names[api_attrs_class(upload->attrs)]);
     tn_xml_u64(w, "PartNumberMarker", state->after);
     tn_xml_u64(w, "MaxParts", state->max);

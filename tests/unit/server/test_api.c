@@ -329,9 +329,9 @@ static const struct row upload_rows[] = {
       "<CompleteMultipartUpload><Part><PartNumber>4</PartNumber><ETag>%E</ETag></Part>"
       "</CompleteMultipartUpload>",
       400, "<Code>InvalidPart</Code>" },
-    { "twice", "POST /mpb/k?uploadId=%U", NULL,
+    { "descending", "POST /mpb/k?uploadId=%U", NULL,
       "<CompleteMultipartUpload><Part><PartNumber>3</PartNumber><ETag>%E</ETag></Part>"
-      "<Part><PartNumber>3</PartNumber><ETag>%E</ETag></Part></CompleteMultipartUpload>",
+      "<Part><PartNumber>2</PartNumber><ETag>%E</ETag></Part></CompleteMultipartUpload>",
       400, "<Code>InvalidPartOrder</Code>" },
     { "wrong size", "POST /mpb/k?uploadId=%U", "x-amz-mp-object-size: 4\r\n",
       "<CompleteMultipartUpload><Part><PartNumber>3</PartNumber><ETag>%E</ETag></Part>"
