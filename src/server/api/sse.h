@@ -83,8 +83,8 @@ TN_MUST_USE enum tn_s3_code sse_read_headers(struct api_req *r, struct api_meta 
 TN_MUST_USE enum tn_s3_code sse_begin_part(struct api_req *r, const struct api_meta *upload,
                                            struct tn_str *part);
 
-/* The customer's key on completion must be the upload's. S3 needs it (`is_needed`) only where it
- * has to compute a checksum. */
+/* The customer's key on completion must be the upload's. S3 needs it (`is_needed`) only for
+ * what was uploaded with checksums. */
 TN_MUST_USE enum tn_s3_code sse_check_complete(struct api_req *r, const struct api_meta *upload,
                                                bool is_needed);
 

@@ -31,6 +31,7 @@ struct complete_state {
     enum tn_checksum_type type;        /* from the headers */
     bool has_type;
     bool has_size;
+    bool has_checksums; /* a part has one */
     uint64_t size_expected;
     bool is_read; /* the XML has been, on an earlier try */
     struct tarn_error err;
@@ -202,6 +203,7 @@ static enum tn_s3_code take_part(struct api_req *r, struct complete_state *state
     *kept = *part;
     state->size += size;
     state->block_count += sse_block_count(size);
+    state->has_checksums |= meta.checksum.kind != TN_CHECKSUM_NONE;
     rc = tn_arena_str(&r->tree, part->meta, &kept->meta);
     return rc < 0 ? api_from_status(r, rc, NULL) : add_digests(r, state, part, &meta.checksum);
 }
@@ -240,6 +242,7 @@ static enum tn_s3_code start_digests(struct api_req *r, struct complete_state *s
     state->found_count = 0;
     state->size = 0;
     state->block_count = 0;
+    state->has_checksums = false;
     if (state->has_type && (kind == TN_CHECKSUM_NONE || state->type != type))
         return api_err(r, TN_S3_INVALID_REQUEST,
                        "The upload was created with another checksum type.");
@@ -395,12 +398,11 @@ enum tn_s3_code upload_complete_run(struct api_req *r)
     if (code == TN_S3_OK)
         code = upload_find(r, &state->upload, &r->meta);
     if (code == TN_S3_OK)
-        code = sse_check_complete(r, &r->meta,
-                                  api_attrs_checksum(state->upload.attrs) != TN_CHECKSUM_NONE);
-    if (code == TN_S3_OK)
         code = start_digests(r, state);
     if (code == TN_S3_OK)
         code = find_parts(r, state);
+    if (code == TN_S3_OK)
+        code = sse_check_complete(r, &r->meta, state->has_checksums);
     if (code == TN_S3_OK)
         code = finish_digests(r, state);
     if (code)
