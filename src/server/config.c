@@ -45,8 +45,22 @@ static void provider_release(struct config_provider *p)
     tn_free(p->audience);
 }
 
+static void target_release(struct config_target *t)
+{
+    tn_free(t->arn);
+    tn_free(t->webhook);
+    tn_free_secret(t->auth_token);
+    tn_free(t->redis);
+    tn_free_secret(t->password);
+    tn_free(t->key);
+    tn_free(t->format);
+}
+
 void config_release(struct config *c)
 {
+    for (size_t i = 0; i < c->target_count; i++)
+        target_release(&c->targets[i]);
+    tn_free(c->targets);
     account_release(&c->account);
     for (size_t i = 0; i < c->account_count; i++)
         account_release(&c->accounts[i]);
@@ -229,7 +243,15 @@ int config_key_add(struct config *c, struct tn_str access_key, struct tn_str sec
 
 /* --- YAML --- */
 
-enum row_kind { ROW_SCALAR, ROW_LIST, ROW_MAP, ROW_KEYS, ROW_ACCOUNTS, ROW_PROVIDERS };
+enum row_kind {
+    ROW_SCALAR,
+    ROW_LIST,
+    ROW_MAP,
+    ROW_KEYS,
+    ROW_ACCOUNTS,
+    ROW_PROVIDERS,
+    ROW_TARGETS,
+};
 
 /* One key of a mapping. */
 struct row {
@@ -283,6 +305,8 @@ static const struct row top_rows[] = {
     { "account", ROW_MAP, 0, NULL, account_rows },
     { "accounts", ROW_ACCOUNTS, 0, NULL, NULL },
     { "identity_providers", ROW_PROVIDERS, 0, NULL, NULL },
+    { "notification_targets", ROW_TARGETS, 0, NULL, NULL },
+    { "notification_queue_max", ROW_SCALAR, FIELD(notification_queue_max), set_count, NULL },
     { "tls", ROW_MAP, 0, NULL, tls_rows },
     { "limits", ROW_MAP, 0, NULL, limit_rows },
     { NULL, ROW_SCALAR, 0, NULL, NULL },
@@ -451,6 +475,37 @@ static int read_provider(const struct reader *y, const yaml_node_t *node)
                : fail_at(y, node, "an identity provider without issuer or jwks_file", expected);
 }
 
+/* What is in it is the sender's to judge. */
+static int read_target(const struct reader *y, const yaml_node_t *node)
+{
+    static const char expected[] =
+        "a mapping of arn with webhook and auth_token, or with redis, password, key and format";
+    struct config *c = y->config;
+    if (node->type != YAML_MAPPING_NODE || c->target_count == CONFIG_TARGET_COUNT_MAX)
+        return fail_at(y, node, "bad notification target", expected);
+    struct config_target *grown = tn_realloc(c->targets, (c->target_count + 1) * sizeof *grown);
+    if (!grown)
+        return tn_fail(y->err, TARN_ENOMEM, "could not read \"%s\"", y->name);
+    c->targets = grown;
+    struct config_target *t = &grown[c->target_count++];
+    *t = (struct config_target){ 0 };
+    const struct field fields[] = {
+        { "arn", &t->arn },       { "webhook", &t->webhook },   { "auth_token", &t->auth_token },
+        { "redis", &t->redis },   { "password", &t->password }, { "key", &t->key },
+        { "format", &t->format },
+    };
+    const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+    for (; pair < node->data.mapping.pairs.top; pair++) {
+        struct tn_str name = scalar_of(yaml_document_get_node(y->document, pair->key));
+        if (read_field(y, fields, TN_COUNT(fields), name,
+                       yaml_document_get_node(y->document, pair->value)) < 0)
+            return fail_at(y, node, "bad notification target", expected);
+    }
+    return t->arn && !t->webhook != !t->redis
+               ? TARN_OK
+               : fail_at(y, node, "a notification target without arn, webhook or redis", expected);
+}
+
 static int read_each(const struct reader *y, const struct row *row, const yaml_node_t *node,
                      int (*read)(const struct reader *y, const yaml_node_t *node))
 {
@@ -478,6 +533,8 @@ static int read_row(const struct reader *y, const struct row *row, const yaml_no
         return read_each(y, row, node, read_account);
     case ROW_PROVIDERS:
         return read_each(y, row, node, read_provider);
+    case ROW_TARGETS:
+        return read_each(y, row, node, read_target);
     default:
         return read_scalar(y, row, node);
     }

@@ -16,6 +16,7 @@ enum {
     CONFIG_DOMAIN_COUNT_MAX = 30,
     CONFIG_ACCOUNT_COUNT_MAX = 1000,
     CONFIG_PROVIDER_COUNT_MAX = 16,
+    CONFIG_TARGET_COUNT_MAX = 16,
     CONFIG_MEMORY_MIN = 32 * 1024 * 1024,
 };
 
@@ -40,6 +41,17 @@ struct config_provider {
     char *audience; /* NULL: any */
 };
 
+/* Where events of buckets may be sent. */
+struct config_target {
+    char *arn;
+    char *webhook;
+    char *auth_token;
+    char *redis;
+    char *password;
+    char *key;
+    char *format;
+};
+
 /* Texts are owned; NULL where nothing was said. */
 struct config {
     char *data;
@@ -59,6 +71,9 @@ struct config {
     size_t account_count;
     struct config_provider *providers;
     size_t provider_count;
+    struct config_target *targets;
+    size_t target_count;
+    uint64_t notification_queue_max; /* events; 0: the default */
     bool is_auth_off;
     enum tn_log_level log_level;
     uint64_t connection_max; /* 0: the default, like all limits */

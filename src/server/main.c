@@ -19,6 +19,7 @@
 #include "server/api/iam_store.h"
 #include "server/care.h"
 #include "server/config.h"
+#include "server/notify/sender.h"
 #include "server/store/log_store.h"
 
 enum {
@@ -45,6 +46,7 @@ struct tarnd {
     struct iam *iam;
     struct sse_keys *sse_keys;
     struct api_provider providers[CONFIG_PROVIDER_COUNT_MAX];
+    struct notify_target targets[CONFIG_TARGET_COUNT_MAX];
     struct api *api;
     struct http_server *http;
     unsigned grace_ms;
@@ -296,7 +298,18 @@ static int start_api(struct tarnd *t, struct tarn_error *err)
     t->api = api_new(&config);
     if (!t->api || api_start(t->api, t->config.lifecycle_day_s, t->config.access_log_flush_s) < 0)
         return tn_fail(err, TARN_ENOMEM, "could not start");
-    return TARN_OK;
+    for (size_t i = 0; i < t->config.target_count; i++) {
+        const struct config_target *c = &t->config.targets[i];
+        t->targets[i] = (struct notify_target){ .arn = c->arn,
+                                                .webhook = c->webhook,
+                                                .auth_token = c->auth_token,
+                                                .redis = c->redis,
+                                                .password = c->password,
+                                                .key = c->key,
+                                                .format = c->format };
+    }
+    return api_start_notify(t->api, t->targets, t->config.target_count,
+                            t->config.notification_queue_max, err);
 }
 
 static int start_http(struct tarnd *t, struct tarn_error *err)

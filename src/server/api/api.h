@@ -10,6 +10,7 @@
 #include "server/store/store.h"
 
 struct api;
+struct notify_target;
 struct sse_keys;
 
 /* Who vouches for web identities. */
@@ -40,6 +41,11 @@ void api_free(struct api *api); /* accepts NULL; no request may run any more */
 /* Starts what works by itself: lifecycle rules and access logs. `day_s` is the length of a day, 0
  * for a real one; `log_flush_s` how long lines of logs are gathered, 0 for a minute. TARN_ENOMEM. */
 TN_MUST_USE int api_start(struct api *api, uint64_t day_s, uint64_t log_flush_s);
+
+/* Makes the targets known that buckets may have their events sent to, and sends what an earlier
+ * process left for them; `queue_max` 0 for the default. They must outlive the api. TARN_ECONFIG. */
+TN_MUST_USE int api_start_notify(struct api *api, const struct notify_target *targets, size_t count,
+                                 uint64_t queue_max, struct tarn_error *err);
 
 /* Ends it, before the store is closed; api_free() does so, too. */
 void api_stop(struct api *api);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "proto/name.h"
 #include "server/api/lifecycle_rule.h"
+#include "server/api/notify.h"
 #include "server/api/object_lock.h"
 #include "server/api/xml_rule.h"
 
@@ -102,6 +103,45 @@ static void on_removed(struct store_txn *txn)
     (void)pthread_mutex_unlock(&l->shared.lock);
 }
 
+static void on_notified(void *user)
+{
+    struct lifecycle *l = user;
+    (void)pthread_mutex_lock(&l->shared.lock);
+    if (--l->shared.pending == 0)
+        (void)pthread_cond_signal(&l->shared.changed);
+    (void)pthread_mutex_unlock(&l->shared.lock);
+}
+
+/* Events of what was removed, waited for. */
+static void notify(struct lifecycle *l)
+{
+    struct notify_batch *events = NULL;
+    for (size_t i = 0; i < l->batch_count; i++) {
+        const struct store_txn *txn = &l->batch[i].txn;
+        bool is_marker = txn->version.kind == STORE_CURRENT && txn->head.flags & STORE_IS_MARKER;
+        if (txn->status < 0 || txn->op != STORE_DELETE)
+            continue;
+        struct notify_event e = { .api = l->api,
+                                  .name = is_marker ? "LifecycleExpiration:DeleteMarkerCreated"
+                                                    : "LifecycleExpiration:Delete",
+                                  .config = l->config,
+                                  .key = txn->key,
+                                  .head = &txn->head,
+                                  .principal = TN_STR("s3.amazonaws.com"),
+                                  .address = TN_STR("127.0.0.1"),
+                                  .request_id = TN_STR_EMPTY };
+        notify_batch_add(&events, &e);
+    }
+    if (!events)
+        return;
+    l->shared.pending = 1;
+    notify_batch_commit(events, on_notified, l);
+    (void)pthread_mutex_lock(&l->shared.lock);
+    while (l->shared.pending)
+        (void)pthread_cond_wait(&l->shared.changed, &l->shared.lock);
+    (void)pthread_mutex_unlock(&l->shared.lock);
+}
+
 /* Sends what was gathered and waits for it. */
 static void flush(struct lifecycle *l)
 {
@@ -117,6 +157,7 @@ static void flush(struct lifecycle *l)
     (void)pthread_mutex_unlock(&l->shared.lock);
     for (size_t i = 0; i < l->batch_count; i++)
         l->removed_count += l->batch[i].txn.status == TARN_OK;
+    notify(l);
     l->batch_count = 0;
 }
 

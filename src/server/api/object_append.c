@@ -10,6 +10,7 @@
 
 #include "server/api/archive.h"
 #include "server/api/lifecycle.h"
+#include "server/api/notify.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
 #include "server/api/sse_stream.h"
@@ -211,6 +212,7 @@ static enum tn_s3_code on_appended(struct api_req *r)
     sse_add_headers(r, &r->meta);
     version_add_new(r, &r->txn.head);
     lifecycle_add_headers(r, &r->txn.head);
+    notify_add(r, "ObjectCreated:Put", r->key, &r->txn.head);
     return api_reply_empty(r, 200);
 }
 

@@ -3,6 +3,7 @@
 
 #include "server/api/object_change.h"
 
+#include "server/api/notify.h"
 #include "server/api/object.h"
 #include "server/api/version.h"
 
@@ -28,6 +29,7 @@ static enum tn_s3_code on_changed(struct api_req *r)
     if (code)
         return code;
     version_add_header(r, "x-amz-version-id", &r->txn.head);
+    notify_add_change(r, &r->txn.head);
     return api_reply_empty(r, r->edit_status);
 }
 

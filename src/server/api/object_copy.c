@@ -2,6 +2,7 @@
 /* CopyObject: the new object shares the bytes of the old one; only its record is written. */
 
 #include "proto/xml.h"
+#include "server/api/notify.h"
 #include "server/api/object.h"
 #include "server/api/object_features.h"
 #include "server/api/ops.h"
@@ -169,6 +170,7 @@ static enum tn_s3_code on_copied(struct api_req *r)
     if (code)
         return code;
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
+    notify_add(r, "ObjectCreated:Copy", r->key, &r->txn.head);
     version_add_new(r, &r->txn.head);
     version_add_header(r, "x-amz-copy-source-version-id",
                        r->api->store->ops->object_head(r->object));

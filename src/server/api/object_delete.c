@@ -7,6 +7,7 @@
 #include "proto/name.h"
 #include "proto/xml.h"
 #include "server/api/authorise.h"
+#include "server/api/notify.h"
 #include "server/api/object_lock.h"
 #include "server/api/ops.h"
 #include "server/api/version.h"
@@ -63,6 +64,7 @@ static enum tn_s3_code on_deleted(struct api_req *r)
         api_add(r, "x-amz-version-id", tn_query_value(&r->query, "versionId"));
     else if (r->txn.head.flags & STORE_IS_MARKER)
         version_add_header(r, "x-amz-version-id", &r->txn.head);
+    notify_add_delete(r, &r->txn);
     return api_reply_empty(r, 204);
 }
 
@@ -249,8 +251,12 @@ static enum tn_s3_code reply_deleted(struct api_req *r)
     const struct delete_state *state = r->state;
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
     tn_xml_root(&w, "DeleteResult", TN_XML_S3_NAMESPACE);
-    for (size_t i = 0; i < state->count; i++)
-        write_entry(&w, &state->entries[i], state->is_quiet);
+    for (size_t i = 0; i < state->count; i++) {
+        const struct delete_entry *e = &state->entries[i];
+        write_entry(&w, e, state->is_quiet);
+        if (!e->code && !e->cond.refused && e->txn.status == TARN_OK)
+            notify_add_delete(r, &e->txn);
+    }
     tn_xml_close(&w, "DeleteResult");
     return api_reply_xml(r, &w);
 }

@@ -2,6 +2,7 @@
 /* PutObject. */
 
 #include "server/api/lifecycle.h"
+#include "server/api/notify.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
 #include "server/api/post_policy_form.h"
@@ -34,6 +35,7 @@ static enum tn_s3_code on_put(struct api_req *r)
     sse_add_headers(r, &r->meta);
     version_add_new(r, &r->txn.head);
     lifecycle_add_headers(r, &r->txn.head);
+    notify_add(r, r->form ? "ObjectCreated:Post" : "ObjectCreated:Put", r->key, &r->txn.head);
     return r->form ? post_form_reply(r) : api_reply_empty(r, 200);
 }
 

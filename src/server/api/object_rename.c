@@ -6,6 +6,7 @@
 #include "proto/name.h"
 #include "proto/uri.h"
 #include "server/api/authorise.h"
+#include "server/api/notify.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
 
@@ -132,7 +133,13 @@ static enum tn_s3_code on_renamed(struct api_req *r)
         return api_err(r, TN_S3_NOT_IMPLEMENTED,
                        "Objects of a bucket that keeps versions cannot be renamed.");
     enum tn_s3_code code = api_commit_code(r);
-    return code ? code : api_reply_empty(r, 200);
+    if (code)
+        return code;
+    const struct rename_state *state = r->state;
+    notify_add(r, "ObjectCreated:Copy", r->key, &r->txn.head);
+    notify_add(r, "ObjectRemoved:Delete", state->source,
+               r->api->store->ops->object_head(r->object));
+    return api_reply_empty(r, 200);
 }
 
 static enum tn_s3_code authorise_source(struct api_req *r, const struct rename_state *state)

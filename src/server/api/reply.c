@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "proto/xml.h"
 #include "server/api/cors.h"
+#include "server/api/notify.h"
 #include "server/api/request.h"
 
 enum tn_s3_code api_err(struct api_req *r, enum tn_s3_code code, const char *format, ...)
@@ -138,13 +139,22 @@ void api_xml_checksum(struct tn_xml_writer *w, const struct tn_checksum_value *v
     tn_xml_str(w, name, (struct tn_str){ text, len });
 }
 
+static void on_events_queued(void *user)
+{
+    const struct api_req *r = user;
+    http_reply(r->http);
+}
+
 static void send(struct api_req *r, int status)
 {
     assert(!r->is_answered);
     r->is_answered = true;
     cors_add_headers(r);
     r->http->answer.status = status;
-    http_reply(r->http);
+    if (r->events)
+        notify_batch_commit(TN_TAKE(r->events), on_events_queued, r);
+    else
+        http_reply(r->http);
 }
 
 enum tn_s3_code api_reply_empty(struct api_req *r, int status)

@@ -19,6 +19,7 @@
 #include "server/api/access_log.h"
 #include "server/api/bucket_forms.h"
 #include "server/api/lifecycle.h"
+#include "server/api/notify.h"
 #include "server/api/quota.h"
 #include "server/api/router.h"
 #include "server/api/version.h"
@@ -641,6 +642,7 @@ static void on_done(void *context, struct http_req *http)
     if (r->object)
         r->api->store->ops->object_close(r->object);
     bucket_config_unref(r->config);
+    notify_batch_free(r->events);
     auth_result_wipe(&r->who);
     tn_arena_release(&r->tree);
     tn_buf_release(&r->out);
@@ -732,12 +734,19 @@ int api_start(struct api *api, uint64_t day_s, uint64_t log_flush_s)
     return rc < 0 ? rc : access_log_start(api, log_flush_s, &api->access_log);
 }
 
+int api_start_notify(struct api *api, const struct notify_target *targets, size_t count,
+                     uint64_t queue_max, struct tarn_error *err)
+{
+    return count ? notify_start(api, targets, count, queue_max, &api->notify, err) : TARN_OK;
+}
+
 void api_stop(struct api *api)
 {
     if (!api)
         return;
     lifecycle_stop(TN_TAKE(api->lifecycle));
     access_log_stop(TN_TAKE(api->access_log));
+    notify_stop(TN_TAKE(api->notify));
 }
 
 void api_bind(struct api *api, struct http_config *config)

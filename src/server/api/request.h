@@ -41,6 +41,7 @@ enum {
 
 struct api_identity;
 struct append;
+struct notify_batch;
 struct post_form;
 struct api_req;
 typedef enum tn_s3_code (*api_step_fn)(struct api_req *r);
@@ -101,6 +102,7 @@ struct api_req {
     bool is_undecided;             /* whether it may go on depends on the object */
     struct api_body body;
     struct post_form *form; /* of an upload by form, post_policy_form.h; else NULL */
+    struct notify_batch *events; /* to be queued before the answer, notify.h; NULL: none */
     struct append *append;  /* of bytes that are put behind others, object_append.h; else NULL */
     struct tn_buf out;      /* body of the answer */
     struct tn_buf side;     /* listings: common prefixes, which follow the entries */
@@ -146,6 +148,7 @@ struct api {
     struct api_scratch_pool *scratch;
     struct lifecycle *lifecycle;   /* NULL: not started */
     struct access_log *access_log; /* the same */
+    struct notify *notify;         /* NULL: nobody is told */
     struct digest_pool digests;
     bool has_digests;
 };

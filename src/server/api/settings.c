@@ -3,6 +3,7 @@
 
 #include "server/api/settings.h"
 
+#include "server/api/notify.h"
 #include "server/api/ops.h"
 #include "server/api/xml_rules.h"
 
@@ -46,13 +47,11 @@ static const struct setting settings[BUCKET_SECTION_COUNT] = {
                              .missing = TN_S3_OBJECT_LOCK_CONFIGURATION_NOT_FOUND,
                              .check = object_lock_check,
                              .judge = object_lock_judge },
-    [BUCKET_LOGGING] = { .rule = &logging_rule,
-                         .is_empty_unset = true,
-                         .check = logging_check },
-    [BUCKET_NOTIFICATION] = { .is_unserved = true,
-                              .rule = &notification_rule,
+    [BUCKET_LOGGING] = { .rule = &logging_rule, .is_empty_unset = true, .check = logging_check },
+    [BUCKET_NOTIFICATION] = { .rule = &notification_rule,
                               .is_empty_unset = true,
-                              .check = notification_check },
+                              .check = notification_check,
+                              .replaced = notify_add_test },
     [BUCKET_WEBSITE] = { .is_unserved = true,
                          .rule = &website_rule,
                          .missing = TN_S3_NO_SUCH_WEBSITE_CONFIGURATION,
@@ -155,6 +154,9 @@ static enum tn_s3_code on_replaced(struct api_req *r)
                        "All settings of a bucket together may have %d bytes.",
                        BUCKET_CONFIG_LEN_MAX);
     enum tn_s3_code code = api_from_status(r, r->change.status, NULL);
+    const struct setting *setting = setting_of(r->op->section);
+    if (code == TN_S3_OK && setting && setting->replaced)
+        setting->replaced(r);
     return code ? code : api_reply_empty(r, state->status);
 }
 

@@ -18,6 +18,9 @@ struct setting {
     /* What the table of elements cannot say. On a worker. May be NULL. */
     enum tn_s3_code (*check)(struct api_req *r, const struct tn_xml_node *root);
 
+    /* It was replaced, and the answer has not gone out. May not wait. May be NULL. */
+    void (*replaced)(struct api_req *r);
+
     /* What depends on other settings of the bucket: `now` is as it was, `sections` as it would be.
      * May not wait, nor look at r->config. May be NULL. */
     enum tn_s3_code (*judge)(struct api_req *r, const struct bucket_config *now,

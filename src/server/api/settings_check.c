@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/rand.h"
+#include "server/api/notify.h"
 #include "server/api/tags.h"
 #include "server/api/xml_rules.h"
 
@@ -438,7 +439,7 @@ enum tn_s3_code notification_check(struct api_req *r, const struct tn_xml_node *
         if (code)
             return code;
     }
-    return TN_S3_OK;
+    return notify_check(r, root);
 }
 
 /* --- Website --- */

@@ -4,6 +4,7 @@
 #include "base/codec.h"
 #include "proto/etag.h"
 #include "server/api/lifecycle.h"
+#include "server/api/notify.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
 #include "server/api/sse.h"
@@ -306,6 +307,7 @@ static void write_location(struct api_req *r, struct tn_xml_writer *w)
 static enum tn_s3_code reply_completed(struct api_req *r)
 {
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
+    notify_add(r, "ObjectCreated:CompleteMultipartUpload", r->key, &r->txn.head);
     sse_add_headers(r, &r->meta);
     version_add_new(r, &r->txn.head);
     lifecycle_add_headers(r, &r->txn.head);
