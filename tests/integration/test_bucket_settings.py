@@ -269,7 +269,6 @@ def test_not_implemented(server, s3, bucket, sub):
 
 UNSERVED = {
     "website": b"<IndexDocument><Suffix>index.html</Suffix></IndexDocument>",
-    "notification": b"<QueueConfiguration><Queue>arn:aws:sqs:::q</Queue><Event>s3:ObjectCreated:*</Event></QueueConfiguration>",
 }
 
 
