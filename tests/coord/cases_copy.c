@@ -260,7 +260,7 @@ static int cancelled_copy(struct scene *c)
     struct tarn_copy_atomic_options o = { .strategy = TARN_COPY_MULTIPART, .skip_probe = true };
     o.request = scene_request(c);
     o.request.cancel = &k.is_cancelled;
-    c->fault.value = "%hold c8";
+    c->fault.value = "%hold c8-cancelled";
     CHECK(pthread_create(&thread, NULL, cancel_in_upload, &k) == 0);
     int rc = copy_to(c, "dest3", &o, NULL);
     (void)pthread_join(thread, NULL);

@@ -606,6 +606,39 @@ static int w16_missed_beat(struct scene *c)
     return 0;
 }
 
+static void let_a_renew(void *arg)
+{
+    struct scene *c = arg;
+    if (tarn_lock_renew(c->la, &c->err) < 0)
+        setup_die("a", &c->err);
+}
+
+static void let_b_steal(void *arg)
+{
+    struct scene *c = arg;
+    if (acquire_b(c, 10000) < 0)
+        setup_die("b", &c->err);
+}
+
+/* Whoever writes first has it, and the other one learns of it. */
+static int steal_and_renew(struct scene *c)
+{
+    c->o.renews_by_hand = true;
+    c->o.clock = &c->clock_a.clock;
+    c->clock_a.before_write_arg = c->clock_b.before_write_arg = c;
+    CHECK(acquire_a(c) == TARN_OK);
+    atomic_store(&c->clock_b.before_write, let_a_renew); /* b has seen it stale, and is about to */
+    CHECK(acquire_b(c, TTL_MS + 600) == TARN_ETIMEOUT && !c->lb);
+    CHECK(tarn_lock_check(c->la) == TARN_OK);
+    atomic_store(&c->clock_a.before_write, let_b_steal);
+    CHECK(tarn_lock_renew(c->la, &c->err) == TARN_ELOST);
+    CHECK(tarn_lock_check(c->la) == TARN_ELOST && tarn_lock_check(c->lb) == TARN_OK);
+    CHECK(tarn_lock_token(c->lb) == tarn_lock_token(c->la) + 1);
+    CHECK(tarn_lock_release(TN_TAKE(c->la), &c->err) == TARN_ELOST);
+    CHECK(look(c) == TARN_OK && strcmp(c->info.nonce, tarn_lock_nonce(c->lb)) == 0);
+    return 0;
+}
+
 static int attach(struct scene *c)
 {
     char nonce[TARN_LOCK_NONCE_LEN];
@@ -640,6 +673,7 @@ const struct scene_case lock_cases[] = {
     { "W14", w14_careless_server },
     { "W15", w15_missing_bucket },
     { "W16", w16_missed_beat },
+    { "steal", steal_and_renew },
     { "attach", attach },
     { NULL, NULL },
 };

@@ -261,9 +261,69 @@ static int h18_taken_name(struct scene *c)
     return 0;
 }
 
+/* What the documents ask for is enough: Get, Put and Delete of objects. */
+static int least_rights(struct scene *c)
+{
+    struct tarn_bytes one = { (char[]){ "one" }, 3 };
+    struct tarn_store *store = tarn_store_new(c->a, NULL, NULL);
+    TN_AUTO_FREE char *out = tn_calloc(1, LARGE);
+    for (size_t len = 5000; len <= LARGE; len += LARGE - 5000) {
+        struct tarn_buffer *b = make_buffer(c, 0);
+        CHECK(fill(c, b, len, 0) == 0);
+        CHECK(tarn_buffer_read(b, out, len, &c->err) == (int64_t)(len / PAUSES * PAUSES));
+        tarn_buffer_free(b);
+    }
+    CHECK(tarn_lock_acquire(c->a, c->s->bucket, "kept", &c->o, &c->la, &c->err) == TARN_OK);
+    CHECK(tarn_lock_release(TN_TAKE(c->la), &c->err) == TARN_OK);
+    CHECK(tarn_lock_acquire(c->a, c->s->bucket, "kept", &c->o, &c->la, &c->err) == TARN_OK);
+    CHECK(tarn_store_create(store, c->s->bucket, "v", &one, 0, NULL, &c->err) == TARN_OK);
+    tarn_store_free(store);
+    CHECK(tarn_copy_atomic(c->a, c->s->bucket, "v", c->s->bucket, "w", NULL, NULL, &c->err) ==
+          TARN_OK);
+    return 0;
+}
+
+/* Failures of the first request come out where they are looked for, and say what they are. */
+static int no_bucket_and_no_access(struct scene *c)
+{
+    struct tarn_config config;
+    tarn_config_init(&config);
+    config.endpoint = c->s->endpoint;
+    config.addressing = TARN_ADDRESSING_PATH;
+    config.access_key = "nobody-knows-this-key";
+    config.secret_key = "nobody-knows-this-key";
+    struct tarn_client *stranger = tarn_client_new(&config, &c->err);
+    const struct tarn_buffer_s3 places[] = {
+        { .client = c->a, .bucket = "no-such-bucket-here" },
+        { .client = stranger, .bucket = c->s->bucket },
+    };
+    static const int statuses[] = { TARN_ENOBUCKET, TARN_EDENIED };
+    CHECK(stranger);
+    for (size_t i = 0; i < TN_COUNT(places); i++) {
+        for (size_t len = 5000; len <= LARGE; len += LARGE - 5000) {
+            struct tarn_buffer_options o = { .threshold = 1000, .s3 = &places[i] };
+            TN_AUTO_FREE char *zeros = tn_calloc(1, len);
+            struct tarn_buffer *b = tarn_buffer_new(&o, &c->err);
+            int rc = tarn_buffer_write(b, zeros, len, &c->err);
+            if (rc == TARN_OK)
+                rc = tarn_buffer_seal(b, &c->err);
+            tarn_buffer_free(b);
+            CHECK(rc == statuses[i] && c->err.message[0]);
+        }
+    }
+    tarn_client_free(stranger);
+    return 0;
+}
+
 const struct scene_case spool_cases[] = {
-    { "H1", h1_cancelled_context }, { "H2", h2_unknown_length },
-    { "H3", h3_size_limit },        { "H4", h4_slow_producer },
-    { "H16", h16_leftovers },       { "H17", h17_no_handing_over },
-    { "H18", h18_taken_name },      { NULL, NULL },
+    { "H1", h1_cancelled_context },
+    { "H2", h2_unknown_length },
+    { "H3", h3_size_limit },
+    { "H4", h4_slow_producer },
+    { "H16", h16_leftovers },
+    { "H17", h17_no_handing_over },
+    { "H18", h18_taken_name },
+    { "rights", least_rights },
+    { "nobody", no_bucket_and_no_access },
+    { NULL, NULL },
 };

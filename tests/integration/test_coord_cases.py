@@ -6,6 +6,7 @@ lose, and by ours, which must not."""
 import json
 import subprocess
 
+import boto3
 import pytest
 from conftest import BIN, SANITIZER
 from coord_proxy import Careless, Proxy
@@ -14,7 +15,7 @@ LOCKS = [f"W{n}" for n in range(1, 17) if n != 14]
 COPIES = [f"C{n}" for n in range(1, 10) if n != 5]
 BUFFERS = [f"H{n}" for n in range(1, 19)]
 CARELESS = ["W14", "C5"]  # of servers that take no notice of conditions
-OURS_ALONE = ["attach", "S1", "fork", "owner", "silence", "longest", "refused", "parts", "parallel"]
+OURS_ALONE = ["attach", "S1", "fork", "owner", "silence", "longest", "refused", "parts", "parallel", "steal", "nobody"]
 HOLDS, VIOLATED = 0, 3
 
 
@@ -58,6 +59,23 @@ def test_case(place, name):
 @pytest.mark.parametrize("name", LOCKS + COPIES + BUFFERS + ["S2"])
 def test_case_fails_for_the_flawed(place, name):
     play(place, name, "--flawed", status=VIOLATED)
+
+
+def test_least_rights(place, tmp_path):
+    """Get, Put and Delete of objects, as the documents ask for, and nothing is left."""
+    server, env = place
+    iam = boto3.client("iam", endpoint_url=server.url, region_name="us-east-1", aws_access_key_id=server.keys[0],
+                       aws_secret_access_key=server.keys[1])
+    actions = [f"s3:{verb}Object" for verb in ("Get", "Put", "Delete")]
+    rule = {"Effect": "Allow", "Action": actions, "Resource": "arn:aws:s3:::coord/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [rule]})
+    iam.create_user(UserName="least")
+    iam.put_user_policy(UserName="least", PolicyName="least", PolicyDocument=document)
+    key = iam.create_access_key(UserName="least")["AccessKey"]
+    env = dict(env, AWS_ACCESS_KEY_ID=key["AccessKeyId"], AWS_SECRET_ACCESS_KEY=key["SecretAccessKey"])
+    proves(tarn_coord(env, server.url, "--name", "rights", "case"))
+    left = [entry["Key"] for entry in server.boto().list_objects_v2(Bucket="coord")["Contents"]]
+    assert sorted(left) == ["kept.lock", "v", "w"]
 
 
 @pytest.mark.parametrize("name", CARELESS)
