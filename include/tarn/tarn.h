@@ -13,6 +13,7 @@
 #include <tarn/credentials.h>
 #include <tarn/events.h>
 #include <tarn/iam.h>
+#include <tarn/job.h>
 #include <tarn/list.h>
 #include <tarn/lock.h>
 #include <tarn/multipart.h>

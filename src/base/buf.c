@@ -69,18 +69,27 @@ int tn_buf_append_char(struct tn_buf *b, char c)
     return tn_buf_append(b, &c, 1);
 }
 
+/* Mostly there is room already, and one pass does. */
 int tn_buf_vappendf(struct tn_buf *b, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
-    int rc = len < 0 ? TARN_EINVAL : tn_buf_reserve(b, (size_t)len);
-    if (rc == TARN_OK) {
-        (void)vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
-        b->len += (size_t)len;
+    size_t room = b->cap ? b->cap - b->len : 0;
+    int len = vsnprintf(room ? b->data + b->len : NULL, room, format, args);
+    int rc = len < 0 || (size_t)len > b->max - b->len ? TARN_ETOOBIG : TARN_OK;
+    if (rc == TARN_OK && (size_t)len >= room) {
+        if (room)
+            b->data[b->len] = '\0'; /* it may be copied, or stay */
+        rc = tn_buf_reserve(b, (size_t)len);
+        if (rc == TARN_OK)
+            (void)vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
     }
     va_end(again);
-    return rc;
+    if (rc == TARN_OK)
+        b->len += (size_t)len;
+    else if (b->cap)
+        b->data[b->len] = '\0';
+    return len < 0 ? TARN_EINVAL : rc;
 }
 
 int tn_buf_appendf(struct tn_buf *b, const char *format, ...)

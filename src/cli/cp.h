@@ -10,12 +10,11 @@
 #include "cli/attribute_options.h"
 #include "cli/names.h"
 #include "cli/walk.h"
-#include "cli/worker_pool.h"
 #include "cli/target.h"
 
 enum cp_kind { CP_UPLOAD, CP_DOWNLOAD, CP_COPY };
 
-/* Set up by the main thread before the first item, then read by all workers. */
+/* Set up by the main thread before the first item, then read by all threads. */
 struct cp_job {
     struct cli_app *app;
     enum cp_kind kind;
@@ -25,11 +24,12 @@ struct cp_job {
     bool is_target_dir;    /* names go below `target`; otherwise it is the one destination */
     struct cli_target dir; /* of downloads below a directory; not with --dry-run */
     struct cli_attributes attributes;
-    struct cli_names names; /* main thread only */
-    bool is_unique;         /* check names for collisions */
-    bool is_single;         /* one item is all there can be */
-    bool is_move;           /* the source goes once its copy is there */
-    struct cli_pool *pool;
+    struct cli_names names;             /* main thread only */
+    bool is_unique;                     /* check names for collisions */
+    bool is_single;                     /* one item is all there can be */
+    bool is_move;                       /* the source goes once its copy is there */
+    struct tarn_job *engine;            /* NULL: items are done where they are found */
+    struct tn_buf directory;            /* prepared last below `dir`; main thread only */
     void *finder;                       /* of `find` and `finish` */
     void (*finish)(struct cp_job *job); /* after the last item, unless interrupted; or NULL */
 };
@@ -37,7 +37,7 @@ struct cp_job {
 /* Finds the items and submits them; reports what cannot be found. */
 typedef void (*cp_find_fn)(struct cp_job *job);
 
-/* Runs the workers around `find`; the exit status. `label` is for --stat. */
+/* Runs the engine around `find`; the exit status. `label` is for --stat. */
 int cp_job_run(struct cp_job *job, cp_find_fn find, const char *label);
 void cp_job_release(struct cp_job *job);
 
@@ -83,7 +83,7 @@ TN_MUST_USE int cp_check_options(const struct cp_job *job, struct tarn_error *er
 
 unsigned cp_walk_flags(const struct cli_options *opt);
 
-/* A worker: copies or skips, reports, counts, frees the item. */
-void cp_item_run(void *job, void *item);
+/* Copies or skips, reports, counts, frees the item: now, or in the engine. */
+void cp_item_start(struct cp_job *job, struct cp_item *item);
 
 #endif

@@ -17,15 +17,19 @@ enum { PATH_LEN_MAX = 65536, SYNC_ALONE_LEN = 8 << 20 };
 /* Below this an upload with a condition costs less than asking first. */
 static const uint64_t ASK_FIRST_LEN = (uint64_t)8 << 20;
 
-/* An item while a worker has it. */
+/* An item on its way. */
 struct work {
     struct cp_job *job;
     struct cp_item *item;
-    struct tn_buf target; /* the whole key or path */
+    struct tn_buf target;         /* the whole key or path */
+    struct tarn_header *metadata; /* of an upload that tells its file's time and mode */
+    char mtime[48];
+    char mode[16];
     struct tarn_object_info info;
     const char *skip_reason; /* NULL: it was not skipped */
     uint64_t shown_done;     /* what the progress counters know of this item */
     uint64_t shown_total;
+    bool is_plain; /* nothing but a transfer */
 };
 
 /* What is at the destination, or at the source. */
@@ -94,6 +98,26 @@ static bool is_marker(const struct work *w)
            w->item->target[len - 1] == '/';
 }
 
+/* The path of a name below the target; the directories on the way are made. Those of the item
+ * before need no second look. */
+static int prepare_path(struct work *w, const char *name, struct tarn_error *err)
+{
+    struct cp_job *job = w->job;
+    TN_AUTO_BUF path = TN_BUF_INIT(PATH_LEN_MAX);
+    const char *slash = strrchr(w->target.data, '/');
+    struct tn_str parent =
+        tn_str_sub(tn_buf_str(&w->target), 0, slash ? (size_t)(slash - w->target.data) : 0);
+    bool is_main = w->is_plain; /* the thread that the memory belongs to */
+    if (is_main && job->directory.len > 0 && tn_str_eq(parent, tn_buf_str(&job->directory)))
+        return cli_target_check(name, err);
+    int rc = cli_target_prepare(&job->dir, name, &path, err);
+    if (rc == TARN_OK && is_main) {
+        tn_buf_truncate(&job->directory, 0);
+        rc = tn_buf_append_str(&job->directory, parent);
+    }
+    return rc;
+}
+
 static int build_path(struct work *w, struct tarn_error *err)
 {
     const struct cp_job *job = w->job;
@@ -108,10 +132,8 @@ static int build_path(struct work *w, struct tarn_error *err)
             return tn_fail(err, TARN_EDENIED, "refused: the key ends in a slash, but has content");
         if (rc == TARN_OK && job->app->opt.dry_run)
             return cli_target_check(name, err);
-        if (rc == TARN_OK) {
-            TN_AUTO_BUF path = TN_BUF_INIT(PATH_LEN_MAX);
-            return cli_target_prepare(&job->dir, name, &path, err);
-        }
+        if (rc == TARN_OK)
+            return prepare_path(w, name, err);
     }
     return rc < 0 ? tn_fail(err, rc, "could not build the path: %s", tarn_status_text(rc)) : rc;
 }
@@ -231,56 +253,49 @@ static struct tarn_transfer_options transfer_options(struct work *w)
 }
 
 /* The metadata of the command line, and the file's time and permissions behind it. */
-struct stat_metadata {
-    struct tarn_header *headers;
-    char mtime[48];
-    char mode[16];
-};
-
-static int add_stat(const struct work *w, struct stat_metadata *m, struct tarn_attributes *a,
-                    struct tarn_error *err)
+static int add_stat(struct work *w, struct tarn_attributes *a, struct tarn_error *err)
 {
     const struct cp_item *item = w->item;
-    m->headers = tn_calloc(a->metadata_count + 2, sizeof *m->headers);
-    if (!m->headers)
+    w->metadata = tn_calloc(a->metadata_count + 2, sizeof *w->metadata);
+    if (!w->metadata)
         return tn_fail(err, TARN_ENOMEM, "out of memory");
-    memcpy(m->headers, a->metadata, a->metadata_count * sizeof *m->headers);
-    (void)snprintf(m->mtime, sizeof m->mtime, "%lld.%09ld", (long long)(item->mtime_ms / 1000),
+    memcpy(w->metadata, a->metadata, a->metadata_count * sizeof *w->metadata);
+    (void)snprintf(w->mtime, sizeof w->mtime, "%lld.%09ld", (long long)(item->mtime_ms / 1000),
                    item->mtime_ns);
-    (void)snprintf(m->mode, sizeof m->mode, "%04o", (unsigned)item->mode & 0777u);
-    m->headers[a->metadata_count] = (struct tarn_header){ "mtime", m->mtime };
-    m->headers[a->metadata_count + 1] = (struct tarn_header){ "mode", m->mode };
-    a->metadata = m->headers;
+    (void)snprintf(w->mode, sizeof w->mode, "%04o", (unsigned)item->mode & 0777u);
+    w->metadata[a->metadata_count] = (struct tarn_header){ "mtime", w->mtime };
+    w->metadata[a->metadata_count + 1] = (struct tarn_header){ "mode", w->mode };
+    a->metadata = w->metadata;
     a->metadata_count += item->mtime_ms >= 0 ? 2 : 0;
     return TARN_OK;
 }
 
-static int upload_file(struct work *w, struct tarn_transfer_options *options,
-                       struct tarn_error *err)
+static int upload_options(struct work *w, struct tarn_transfer_options *options,
+                          struct tarn_error *err)
 {
-    struct stat_metadata stat_metadata = { .headers = NULL };
-    int rc = TARN_OK;
-    if (w->job->app->opt.preserve)
-        rc = add_stat(w, &stat_metadata, &options->attributes, err);
-    if (rc == TARN_OK)
-        rc = tarn_upload_file(w->job->app->client, w->item->source, w->item->target_bucket,
-                              w->target.data, options, &w->info, err);
-    tn_free(stat_metadata.headers);
-    return rc;
+    const struct cli_app *app = w->job->app;
+    *options = transfer_options(w);
+    options->attributes = w->job->attributes.value;
+    if (!options->attributes.content_type)
+        options->attributes.content_type = cli_mime_guess(w->item->source);
+    if (app->opt.no_clobber)
+        options->conditions.if_none_match = "*";
+    if (!w->item->is_stream && app->opt.preserve)
+        return add_stat(w, &options->attributes, err);
+    return TARN_OK;
 }
 
 static int upload(struct work *w, struct tarn_error *err)
 {
     const struct cp_item *item = w->item;
     struct cli_app *app = w->job->app;
-    struct tarn_transfer_options options = transfer_options(w);
-    options.attributes = w->job->attributes.value;
-    if (!options.attributes.content_type)
-        options.attributes.content_type = cli_mime_guess(item->source);
-    if (app->opt.no_clobber)
-        options.conditions.if_none_match = "*";
+    struct tarn_transfer_options options;
+    int rc = upload_options(w, &options, err);
+    if (rc < 0)
+        return rc;
     if (!item->is_stream)
-        return upload_file(w, &options, err);
+        return tarn_upload_file(app->client, item->source, item->target_bucket, w->target.data,
+                                &options, &w->info, err);
 
     TN_AUTO_FD fd = open(item->source, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -289,24 +304,31 @@ static int upload(struct work *w, struct tarn_error *err)
                           err);
 }
 
-static int download(struct work *w, struct tarn_error *err)
+static struct tarn_transfer_options download_options(struct work *w)
 {
     const struct cp_item *item = w->item;
-    struct cli_app *app = w->job->app;
+    const struct cli_options *opt = &w->job->app->opt;
     struct tarn_transfer_options options = transfer_options(w);
-    if (is_marker(w)) /* the directory was made with the path */
-        return TARN_OK;
-    options.version_id = app->opt.version_id;
+    options.version_id = opt->version_id;
     options.has_size_hint = item->has_size;
     options.size_hint = item->size;
     options.etag_hint = item->etag;
     options.set_mtime = true;
-    options.restore_stat = app->opt.preserve;
-    options.must_not_exist = app->opt.no_clobber;
+    options.restore_stat = opt->preserve;
+    options.must_not_exist = opt->no_clobber;
     /* What lands in a directory is synced with all the others, at the end of the job. */
     options.skip_sync = w->job->is_target_dir && item->has_size && item->size < SYNC_ALONE_LEN;
-    return tarn_download_file(app->client, item->source_bucket, item->source, w->target.data,
-                              &options, &w->info, err);
+    return options;
+}
+
+static int download(struct work *w, struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    struct tarn_transfer_options options = download_options(w);
+    if (is_marker(w)) /* the directory was made with the path */
+        return TARN_OK;
+    return tarn_download_file(w->job->app->client, item->source_bucket, item->source,
+                              w->target.data, &options, &w->info, err);
 }
 
 static int copy(struct work *w, struct tarn_error *err)
@@ -484,6 +506,16 @@ static bool is_clobber_refused(const struct work *w, int rc)
     return w->job->kind == CP_DOWNLOAD ? rc == TARN_EEXISTS : rc == TARN_EPRECOND;
 }
 
+/* What a failure of the transfer comes to. */
+static int excuse(struct work *w, int rc, struct tarn_error *err)
+{
+    if (rc < 0 && is_archive_refusal(w, err)) {
+        skip_archived(w);
+        return TARN_OK;
+    }
+    return is_clobber_refused(w, rc) ? note_existing(w, err) : rc;
+}
+
 static int execute(struct work *w, struct tarn_error *err)
 {
     int rc = w->item->target_bucket ? build_key(w, err) : build_path(w, err);
@@ -500,11 +532,7 @@ static int execute(struct work *w, struct tarn_error *err)
         rc = transfer(w, err);
     if (rc == TARN_OK && w->job->is_move)
         rc = remove_source(w, err);
-    if (rc < 0 && is_archive_refusal(w, err)) {
-        skip_archived(w);
-        return TARN_OK;
-    }
-    return is_clobber_refused(w, rc) ? note_existing(w, err) : rc;
+    return excuse(w, rc, err);
 }
 
 static uint64_t size_of(const struct work *w)
@@ -538,6 +566,8 @@ static void report_text(struct work *w, struct cli_place source, struct cli_plac
     struct cli_app *app = w->job->app;
     TN_AUTO_BUF from = TN_BUF_INIT(CLI_LINE_LEN_MAX);
     TN_AUTO_BUF to = TN_BUF_INIT(CLI_LINE_LEN_MAX);
+    if (app->opt.quiet)
+        return;
     if (cli_place_append(&from, source) < 0 || cli_place_append(&to, target) < 0)
         return;
     if (w->skip_reason) {
@@ -594,6 +624,8 @@ static void report(struct work *w, int rc, const struct tarn_error *err)
     bool is_known = false;
     if (rc < 0 && is_hopeless(w, rc, err))
         is_known = atomic_exchange(&app->is_hopeless, true);
+    if (atomic_load(&app->is_hopeless) && w->job->engine)
+        tarn_job_cancel(w->job->engine);
     if (rc == TARN_OK)
         report_success(w, source, target);
     else if (is_known || rc == TARN_ECANCELLED)
@@ -602,19 +634,111 @@ static void report(struct work *w, int rc, const struct tarn_error *err)
         cli_report_failure(app, source, target, err);
 }
 
-void cp_item_run(void *job, void *arg)
+static struct work *work_new(struct cp_job *job, struct cp_item *item)
 {
-    struct work w = { .job = job, .item = arg };
+    struct work *w = tn_calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    w->job = job;
+    w->item = item;
+    tn_buf_init(&w->target, PATH_LEN_MAX);
+    w->shown_total = item->has_size ? item->size : 0;
+    return w;
+}
+
+/* Tells what became of it; the item is gone then, too. */
+static void work_end(struct work *w, int rc, const struct tarn_error *err)
+{
+    settle_progress(w, rc == TARN_OK && !w->skip_reason);
+    report(w, rc, err);
+    tarn_object_info_release(&w->info);
+    tn_buf_release(&w->target);
+    tn_free(w->metadata);
+    cp_item_free(w->item);
+    tn_free(w);
+}
+
+/* ---- in the engine ---- */
+
+static int run_call(void *arg, struct tarn_object_info *info, struct tarn_error *err)
+{
+    (void)info; /* it goes into `w` */
+    return execute(arg, err);
+}
+
+static void on_call_done(void *arg, int status, struct tarn_object_info *info,
+                         const struct tarn_error *err)
+{
+    (void)info;
+    work_end(arg, status, err);
+}
+
+static void on_plain_done(void *arg, int status, struct tarn_object_info *info,
+                          const struct tarn_error *err)
+{
+    struct work *w = arg;
+    struct tarn_error why = { 0 };
+    if (err)
+        why = *err;
+    w->info = *info;
+    *info = (struct tarn_object_info){ 0 };
+    if (status == TARN_OK && w->job->is_move)
+        status = remove_source(w, &why);
+    status = excuse(w, status, &why);
+    work_end(w, status, &why);
+}
+
+/* Nothing to ask before, nothing but a file to remove behind it. */
+static bool is_plain(const struct work *w)
+{
+    const struct cp_item *item = w->item;
+    const struct cli_options *opt = &w->job->app->opt;
+    if (w->job->kind == CP_COPY || item->is_stream || item->is_compared || opt->dry_run ||
+        (item->is_archived && !opt->force_glacier) || is_marker(w) || must_look(w))
+        return false;
+    return w->job->kind == CP_UPLOAD || !w->job->is_move;
+}
+
+static int start_plain(struct work *w, struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    struct tarn_transfer_options options;
+    int rc = item->target_bucket ? build_key(w, err) : build_path(w, err);
+    if (rc < 0)
+        return rc;
+    if (w->job->kind == CP_UPLOAD) {
+        rc = upload_options(w, &options, err);
+        return rc < 0 ? rc
+                      : tarn_job_upload(w->job->engine, item->source, item->target_bucket,
+                                        w->target.data, &options, on_plain_done, w, err);
+    }
+    options = download_options(w);
+    return tarn_job_download(w->job->engine, item->source_bucket, item->source, w->target.data,
+                             &options, on_plain_done, w, err);
+}
+
+void cp_item_start(struct cp_job *job, struct cp_item *item)
+{
     struct tarn_error err = { 0 };
-    struct cli_app *app = w.job->app;
-    tn_buf_init(&w.target, PATH_LEN_MAX);
-    w.shown_total = w.item->has_size ? w.item->size : 0;
+    struct work *w = work_new(job, item);
     int rc = TARN_ECANCELLED;
-    if (!cli_app_is_over(app) && !atomic_load(&app->is_hopeless))
-        rc = execute(&w, &err);
-    settle_progress(&w, rc == TARN_OK && !w.skip_reason);
-    report(&w, rc, &err);
-    tarn_object_info_release(&w.info);
-    tn_buf_release(&w.target);
-    cp_item_free(w.item);
+    if (!w) {
+        (void)tn_fail(&err, TARN_ENOMEM, "out of memory");
+        cli_report_failure(job->app, (struct cli_place){ item->source_bucket, item->source },
+                           (struct cli_place){ 0 }, &err);
+        cp_item_free(item);
+        return;
+    }
+    w->is_plain = job->engine && is_plain(w);
+    bool is_here = !job->engine;
+    if (cp_must_stop(job))
+        is_here = true;
+    else if (is_here)
+        rc = execute(w, &err);
+    else if (w->is_plain)
+        rc = start_plain(w, &err);
+    else
+        rc = tarn_job_call(job->engine, run_call, on_call_done, w, &err);
+    if (is_here || rc < 0) /* else it is told later */
+        work_end(w, rc, &err);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What copying jobs share: from something found to an item in the workers' hands. */
+/* What copying jobs share: from something found to an item in the engine's hands. */
 
 #include <fcntl.h>
 #include <strings.h>
@@ -9,6 +9,8 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "cli/cp.h"
+
+enum { PATH_LEN_MAX = 65536 };
 
 bool cp_must_stop(const struct cp_job *job)
 {
@@ -66,7 +68,7 @@ int cp_submit(struct cp_job *job, struct cp_item *item, const char *name, struct
     atomic_fetch_add(&cli_app_progress(job->app)->files_total, 1);
     if (item->has_size)
         atomic_fetch_add(&cli_app_progress(job->app)->bytes_total, item->size);
-    cli_pool_submit(job->pool, item);
+    cp_item_start(job, item);
     return TARN_OK;
 }
 
@@ -190,20 +192,28 @@ static void sync_target(struct cp_job *job)
                        (struct cli_place){ 0 }, &err);
 }
 
+/* A single item that is a line of `run` is done in the thread of its line. */
+static int start_engine(struct cp_job *job, struct tarn_error *err)
+{
+    const struct cli_app *app = job->app;
+    struct tarn_job_options options = { .objects_max =
+                                            app->opt.workers ? (uint32_t)app->opt.workers : 0 };
+    tn_buf_init(&job->directory, PATH_LEN_MAX);
+    if (app->parent && job->is_single)
+        return TARN_OK;
+    job->engine = tarn_job_new(app->client, &options, err);
+    return job->engine ? TARN_OK : err->status;
+}
+
 int cp_job_run(struct cp_job *job, cp_find_fn find, const char *label)
 {
     struct cli_app *app = job->app;
     struct tarn_error err = { 0 };
-    size_t workers = app->opt.workers ? (size_t)app->opt.workers : CLI_WORKERS_DEFAULT;
-    if (app->parent && job->is_single) /* in the thread of its line */
-        workers = 0;
     if (prepare_target(job, &err) < 0) {
         cli_report_fatal(app, (struct cli_place){ NULL, job->target.name }, &err);
         return (int)cli_app_exit(app);
     }
-    job->pool = cli_pool_new(workers, cp_item_run, job);
-    if (!job->pool) {
-        (void)tn_fail(&err, TARN_ENOMEM, "out of memory");
+    if (start_engine(job, &err) < 0) {
         cli_report_fatal(app, (struct cli_place){ 0 }, &err);
         return (int)cli_app_exit(app);
     }
@@ -211,7 +221,7 @@ int cp_job_run(struct cp_job *job, cp_find_fn find, const char *label)
                      !app->opt.dry_run;
     struct cli_bar *bar = wants_bar ? cli_bar_start(&app->progress, &app->out) : NULL;
     find(job);
-    cli_pool_free(TN_TAKE(job->pool));
+    tarn_job_free(TN_TAKE(job->engine));
     sync_target(job);
     if (job->finish && !cli_app_is_over(app))
         job->finish(job);
@@ -225,5 +235,6 @@ void cp_job_release(struct cp_job *job)
     cli_attributes_release(&job->attributes);
     cli_names_release(&job->names);
     cli_target_release(&job->dir);
+    tn_buf_release(&job->directory);
     tn_free(job->sources);
 }

@@ -41,7 +41,7 @@ enum cli_command_id {
 };
 
 enum {
-    CLI_WORKERS_DEFAULT = 64,
+    CLI_WORKERS_DEFAULT = 64, /* threads of `run`; objects of a job are the library's 256 */
     CLI_WORKERS_MAX = 1024,
     CLI_CONCURRENCY_MAX = 256,
     CLI_LIST_MAX = 256,   /* values of one option that may be repeated */

@@ -85,7 +85,7 @@ const struct cli_option cli_global_options[] = {
       .offset = offsetof(struct cli_options, workers),
       .value = "N",
       .max = CLI_WORKERS_MAX,
-      .help = "objects in flight; default 0, which is 64",
+      .help = "objects in flight; default 0, which is 256 (64 lines of run)",
       .alias = "parallel" },
     NUMBER("concurrency", concurrency, "N", 1, CLI_CONCURRENCY_MAX,
            "parts of one object in flight; default 5"),

@@ -81,15 +81,18 @@ static int keep_field(struct tn_op *op, struct tn_str line)
     if (colon == SIZE_MAX)
         return TARN_OK;
     struct tn_str value = tn_str_trim(tn_str_sub(line, colon + 1, SIZE_MAX));
-    size_t start = op->head.len;
-    int rc = tn_buf_append(&op->head, line.data, colon);
-    for (size_t i = start; i < op->head.len; i++)
-        op->head.data[i] = tn_to_lower(op->head.data[i]);
-    if (rc == TARN_OK)
-        rc = tn_buf_append_char(&op->head, '\0');
-    if (rc == TARN_OK)
-        rc = tn_buf_append_str(&op->head, value);
-    return rc == TARN_OK ? tn_buf_append_char(&op->head, '\0') : rc;
+    int rc = tn_buf_reserve(&op->head, colon + value.len + 2);
+    if (rc < 0)
+        return rc;
+    char *at = op->head.data + op->head.len;
+    for (size_t i = 0; i < colon; i++)
+        *at++ = tn_to_lower(line.data[i]);
+    *at++ = '\0';
+    if (value.len > 0)
+        memcpy(at, value.data, value.len);
+    at[value.len] = at[value.len + 1] = '\0';
+    op->head.len += colon + value.len + 2;
+    return TARN_OK;
 }
 
 /* Content-Range where one must be: a part of what was asked for, at the right place. */
@@ -131,7 +134,10 @@ static int start_verifier(struct tn_op *op)
     if (!s->verifies || op->has_range)
         return TARN_OK;
     tn_verifier_release(&s->verifier); /* of a try that ended before its first byte */
-    int rc = tn_verifier_init(&s->verifier, kind, text, tn_op_etag(op), tn_op_etag_is_md5(op));
+    /* One of the parts' checksums does not count. */
+    bool wants_md5 = kind == TN_CHECKSUM_NONE || tn_str_find_char(text, '-') != SIZE_MAX;
+    int rc = tn_verifier_init(&s->verifier, kind, text, tn_op_etag(op),
+                              wants_md5 && tn_op_etag_is_md5(op));
     s->has_verifier = rc == TARN_OK;
     return rc;
 }
@@ -226,17 +232,21 @@ size_t tn_op_on_body(char *bytes, size_t size, size_t count, void *arg)
 
 enum tn_checksum_kind tn_op_checksum(const struct tn_op *op, struct tn_str *text)
 {
-    for (int i = TN_CHECKSUM_NONE + 1; i < TN_CHECKSUM_KIND_COUNT; i++) {
-        char name[64];
-        struct tn_str header = tn_checksum_header((enum tn_checksum_kind)i);
-        (void)snprintf(name, sizeof name, "%.*s", TN_STR_ARG(header));
-        struct tn_str value = tn_op_field(op, name);
-        if (value.len > 0) {
+    const struct tn_buf *head = op->first_head.len > 0 ? &op->first_head : &op->head;
+    enum tn_checksum_kind found = TN_CHECKSUM_NONE;
+    for (size_t at = 0; at < head->len;) {
+        struct tn_str name = tn_str_from(head->data + at);
+        struct tn_str value = tn_str_from(head->data + at + name.len + 1);
+        at += name.len + value.len + 2;
+        if (value.len == 0 || !tn_str_starts(name, TN_STR("x-amz-checksum-")))
+            continue;
+        enum tn_checksum_kind kind = tn_checksum_from_header(name);
+        if (kind != TN_CHECKSUM_NONE && (found == TN_CHECKSUM_NONE || kind < found)) {
+            found = kind;
             *text = value;
-            return (enum tn_checksum_kind)i;
         }
     }
-    return TN_CHECKSUM_NONE;
+    return found;
 }
 
 bool tn_op_etag_is_md5(const struct tn_op *op)
@@ -317,6 +327,16 @@ static bool can_go_on(const struct tn_op *op)
     return op->can_resume && etag.len > 2 && etag.data[0] == '"';
 }
 
+static void keep_first_head(struct tn_op *op)
+{
+    if (op->waiter) /* the caller may be looking at the head */
+        tn_waiter_lock(op->waiter);
+    if (op->sink.received > 0 && op->first_head.len == 0)
+        tn_buf_swap(&op->head, &op->first_head);
+    if (op->waiter)
+        tn_waiter_unlock(op->waiter);
+}
+
 /* One more try, unless tries, budget or time are used up or the body cannot be had again. */
 static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_after_ms,
                               uint64_t *delay_ms)
@@ -327,8 +347,7 @@ static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_a
         return TN_NEXT_DONE;
     if (!can_go_on(op) || !tn_client_may_retry(op->client, kind == TN_RETRY_THROTTLE))
         return TN_NEXT_DONE;
-    bool is_at_once =
-        kind == TN_RETRY_CLOCK || kind == TN_RETRY_REGION || kind == TN_RETRY_KEYS;
+    bool is_at_once = kind == TN_RETRY_CLOCK || kind == TN_RETRY_REGION || kind == TN_RETRY_KEYS;
     *delay_ms =
         is_at_once ? 0
                    : tn_backoff_ms(op->attempts, s->retry_base_ms, s->retry_cap_ms, retry_after_ms);
@@ -339,10 +358,7 @@ static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_a
         op->rewind_delay_ms = *delay_ms;
         return TN_NEXT_DONE;
     }
-    tn_waiter_lock(op->waiter); /* the caller may be looking at the head */
-    if (op->sink.received > 0 && op->first_head.len == 0)
-        tn_buf_swap(&op->head, &op->first_head);
-    tn_waiter_unlock(op->waiter);
+    keep_first_head(op);
     op->is_resuming = op->sink.kind != TN_SINK_DOCUMENT && op->sink.received > 0;
     atomic_fetch_add_explicit(&op->client->retries, 1, memory_order_relaxed);
     return TN_NEXT_RETRY;
@@ -381,7 +397,7 @@ static bool fix_keys(struct tn_op *op)
     if (op->key_tries > 0 || !tn_cred_store_renew(&op->client->credentials, op->cred))
         return false;
     op->key_tries++;
-    op->must_get_keys = true;
+    op->must_get_keys = op->has_awaited_keys = true;
     return true;
 }
 

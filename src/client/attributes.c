@@ -222,59 +222,63 @@ void tn_info_move(struct tarn_object_info *from, struct tarn_object_info *to)
     }
 }
 
+#define TEXT_FIELD(header, member)                                                                 \
+    {                                                                                              \
+        { header, sizeof header - 1 }, offsetof(struct tarn_object_info, member)                   \
+    }
+
 static const struct {
-    const char *header;
+    struct tn_str header;
     size_t offset;
 } text_fields[] = {
-    { "etag", offsetof(struct tarn_object_info, etag) },
-    { "x-amz-version-id", offsetof(struct tarn_object_info, version_id) },
-    { "content-type", offsetof(struct tarn_object_info, content_type) },
-    { "content-encoding", offsetof(struct tarn_object_info, content_encoding) },
-    { "content-disposition", offsetof(struct tarn_object_info, content_disposition) },
-    { "content-language", offsetof(struct tarn_object_info, content_language) },
-    { "cache-control", offsetof(struct tarn_object_info, cache_control) },
-    { "expires", offsetof(struct tarn_object_info, expires) },
-    { "x-amz-storage-class", offsetof(struct tarn_object_info, storage_class) },
-    { "x-amz-restore", offsetof(struct tarn_object_info, restore) },
-    { "x-amz-archive-status", offsetof(struct tarn_object_info, archive_status) },
-    { "x-amz-server-side-encryption", offsetof(struct tarn_object_info, sse) },
-    { "x-amz-server-side-encryption-aws-kms-key-id",
-      offsetof(struct tarn_object_info, sse_kms_key_id) },
-    { "x-amz-checksum-type", offsetof(struct tarn_object_info, checksum_type) },
+    TEXT_FIELD("etag", etag),
+    TEXT_FIELD("x-amz-version-id", version_id),
+    TEXT_FIELD("content-type", content_type),
+    TEXT_FIELD("content-encoding", content_encoding),
+    TEXT_FIELD("content-disposition", content_disposition),
+    TEXT_FIELD("content-language", content_language),
+    TEXT_FIELD("cache-control", cache_control),
+    TEXT_FIELD("expires", expires),
+    TEXT_FIELD("x-amz-storage-class", storage_class),
+    TEXT_FIELD("x-amz-restore", restore),
+    TEXT_FIELD("x-amz-archive-status", archive_status),
+    TEXT_FIELD("x-amz-server-side-encryption", sse),
+    TEXT_FIELD("x-amz-server-side-encryption-aws-kms-key-id", sse_kms_key_id),
+    TEXT_FIELD("x-amz-checksum-type", checksum_type),
 };
 
-static void take_text(struct tarn_object_info *info, const char *name, char *value)
+static void take_text(struct tarn_object_info *info, struct tn_str name, char *value)
 {
     for (size_t i = 0; i < TN_COUNT(text_fields); i++) {
-        if (strcmp(name, text_fields[i].header) == 0)
+        if (tn_str_eq(name, text_fields[i].header))
             memcpy((char *)info + text_fields[i].offset, &value, sizeof value);
     }
-    enum tn_checksum_kind kind = tn_checksum_from_header(tn_str_from(name));
+    enum tn_checksum_kind kind = tn_checksum_from_header(name);
     if (kind != TN_CHECKSUM_NONE) {
         info->checksum_algorithm = tn_checksum_public(kind);
         info->checksum_value = value;
     }
 }
 
-static void take_number(struct tarn_object_info *info, const char *name, const char *value)
+static void take_number(struct tarn_object_info *info, struct tn_str name, struct tn_str value)
 {
     struct tn_content_range range;
     uint64_t number;
     int64_t seconds;
-    if (strcmp(name, "content-length") == 0 && info->size == UINT64_MAX &&
-        tn_str_to_u64(tn_str_from(value), &number) == TARN_OK)
+    if (tn_str_eq(name, TN_STR("content-length")) && info->size == UINT64_MAX &&
+        tn_str_to_u64(value, &number) == TARN_OK)
         info->size = number;
-    else if (strcmp(name, "content-range") == 0 &&
-             tn_content_range_parse(tn_str_from(value), &range) == TARN_OK && range.has_size)
+    else if (tn_str_eq(name, TN_STR("content-range")) &&
+             tn_content_range_parse(value, &range) == TARN_OK && range.has_size)
         info->size = range.size;
-    else if (strcmp(name, "last-modified") == 0 &&
-             tn_http_date_parse(tn_str_from(value), tn_wall_ms() / 1000, &seconds) == TARN_OK)
+    else if (tn_str_eq(name, TN_STR("last-modified")) &&
+             tn_http_date_parse(value, tn_wall_ms() / 1000, &seconds) == TARN_OK)
         info->last_modified_ms = seconds * 1000;
-    else if (strcmp(name, "x-amz-mp-parts-count") == 0 &&
-             tn_str_to_u64(tn_str_from(value), &number) == TARN_OK && number <= UINT32_MAX)
+    else if (tn_str_eq(name, TN_STR("x-amz-mp-parts-count")) &&
+             tn_str_to_u64(value, &number) == TARN_OK && number <= UINT32_MAX)
         info->parts_count = (uint32_t)number;
-    else if (strcmp(name, "x-amz-delete-marker") == 0)
-        info->is_delete_marker = strcmp(value, "true") == 0;
+    else if (tn_str_eq(name, TN_STR("x-amz-delete-marker")))
+        info->is_delete_marker = tn_str_eq(value, TN_STR("true"));
 }
 
 static size_t count_fields(const struct tn_buf *head, size_t *metadata_count)
@@ -329,14 +333,15 @@ static int fill_info(const struct tn_buf *head, struct tarn_object_info *info)
                                        .metadata_count = metadata_count,
                                        .owned = owned };
     for (size_t i = 0; i < count; i++) {
-        char *name = texts;
-        char *value = name + strlen(name) + 1;
-        texts = value + strlen(value) + 1;
-        headers[i] = (struct tarn_header){ name, value };
-        if (strncmp(name, METADATA_PREFIX, 11) == 0)
-            *metadata++ = (struct tarn_header){ name + 11, value };
+        struct tn_str name = tn_str_from(texts);
+        char *value = texts + name.len + 1;
+        struct tn_str text = tn_str_from(value);
+        headers[i] = (struct tarn_header){ texts, value };
+        if (tn_str_starts(name, TN_STR(METADATA_PREFIX)))
+            *metadata++ = (struct tarn_header){ texts + sizeof METADATA_PREFIX - 1, value };
+        texts = value + text.len + 1;
         take_text(info, name, value);
-        take_number(info, name, value);
+        take_number(info, name, text);
     }
     char *room = owned + tables_len + head->len + 1;
     info->etag = place(&room, unquoted(tn_str_from(info->etag)));

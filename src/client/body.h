@@ -59,4 +59,8 @@ uint64_t tn_body_wire_len(const struct tn_body *b);
  * file has become shorter). */
 int64_t tn_body_read(struct tn_body *b, char *out, size_t cap);
 
+/* The same for who can send from a file by himself: of TN_BODY_FILE the next bytes are at `*offset`
+ * of it, and `scratch` was used to check them. UINT64_MAX: they are in `scratch`, as ever. */
+int64_t tn_body_piece(struct tn_body *b, char *scratch, size_t cap, uint64_t *offset);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "client/client_impl.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -203,7 +204,9 @@ void tarn_client_get_stats(const struct tarn_client *client, struct tarn_client_
 
 void tn_client_region_get(struct tarn_client *c, const char *bucket, char out[TARN_REGION_LEN_MAX])
 {
-    (void)snprintf(out, TARN_REGION_LEN_MAX, "%s", c->settings.region);
+    size_t len = strlen(c->settings.region);
+    assert(len < TARN_REGION_LEN_MAX);
+    memcpy(out, c->settings.region, len + 1);
     if (!bucket)
         return;
     (void)pthread_mutex_lock(&c->regions.lock);
@@ -244,6 +247,29 @@ static struct tn_loop *least_loaded(const struct tarn_client *c, int count)
     return best;
 }
 
+/* With the loops' lock held. */
+static struct tn_loop *start_loop(struct tarn_client *c, struct tarn_error *err)
+{
+    int count = atomic_load(&c->loops.count);
+    int active_max = (c->settings.connections_max + c->loops.max - 1) / c->loops.max;
+    struct tn_loop *made = tn_loop_new(c, active_max, err);
+    if (!made)
+        return NULL;
+    c->loops.items[count] = made;
+    atomic_store(&c->loops.count, count + 1);
+    return made;
+}
+
+struct tn_loop *tn_client_loop_at(struct tarn_client *c, int i, struct tarn_error *err)
+{
+    (void)pthread_mutex_lock(&c->loops.lock);
+    bool is_started = true;
+    while (is_started && atomic_load(&c->loops.count) <= i)
+        is_started = start_loop(c, err) != NULL;
+    (void)pthread_mutex_unlock(&c->loops.lock);
+    return is_started ? c->loops.items[i] : NULL;
+}
+
 struct tn_loop *tn_client_loop(struct tarn_client *c, struct tarn_error *err)
 {
     int count = atomic_load(&c->loops.count);
@@ -255,13 +281,8 @@ struct tn_loop *tn_client_loop(struct tarn_client *c, struct tarn_error *err)
     count = atomic_load(&c->loops.count);
     best = least_loaded(c, count);
     if (!best || (count < c->loops.max && tn_loop_load(best) >= LOOP_BUSY_COUNT)) {
-        int active_max = (c->settings.connections_max + c->loops.max - 1) / c->loops.max;
-        struct tn_loop *made = tn_loop_new(c, active_max, best ? NULL : err);
-        if (made) {
-            c->loops.items[count] = made;
-            atomic_store(&c->loops.count, count + 1);
-            best = made;
-        }
+        struct tn_loop *made = start_loop(c, best ? NULL : err);
+        best = made ? made : best;
     }
     (void)pthread_mutex_unlock(&c->loops.lock);
     return best;

@@ -70,6 +70,10 @@ void tn_client_region_set(struct tarn_client *c, const char *bucket, struct tn_s
  * started. */
 struct tn_loop *tn_client_loop(struct tarn_client *c, struct tarn_error *err);
 
+/* I/O thread number `i` of at most loops.max, those before it started, too. NULL when it could not
+ * be. */
+struct tn_loop *tn_client_loop_at(struct tarn_client *c, int i, struct tarn_error *err);
+
 /* Takes the price of a retry from the budget; false when it is spent. */
 bool tn_client_may_retry(struct tarn_client *c, bool is_throttled);
 void tn_client_did_well(struct tarn_client *c);

@@ -195,6 +195,17 @@ static void wait_a_while(struct tn_cred_store *store)
     (void)pthread_cond_timedwait(&store->shared.changed, &store->shared.lock, &until);
 }
 
+/* With the lock held: what is to be said when keys were waited for and none came. */
+static int failure(const struct tn_cred_store *store, struct tarn_error *err)
+{
+    if (store->shared.err.status < 0 && err)
+        *err = store->shared.err;
+    if (store->shared.err.status < 0)
+        return store->shared.err.status;
+    return tn_fail(err, TARN_ECREDENTIALS,
+                   "could not get credentials: those that came have expired already");
+}
+
 /* With the lock held. */
 static int wait_for_keys(struct tn_cred_store *store, const volatile int *cancel,
                          struct tarn_error *err)
@@ -206,14 +217,7 @@ static int wait_for_keys(struct tn_cred_store *store, const volatile int *cancel
             return tn_fail(err, TARN_ECANCELLED, "could not get credentials: cancelled");
         wait_a_while(store);
     }
-    if (is_usable(store, tn_wall_ms()))
-        return TARN_OK;
-    if (store->shared.err.status < 0 && err)
-        *err = store->shared.err;
-    if (store->shared.err.status < 0)
-        return store->shared.err.status;
-    return tn_fail(err, TARN_ECREDENTIALS,
-                   "could not get credentials: those that came have expired already");
+    return is_usable(store, tn_wall_ms()) ? TARN_OK : failure(store, err);
 }
 
 int tn_cred_store_get(struct tn_cred_store *store, const volatile int *cancel, struct tn_cred **out,
@@ -236,12 +240,32 @@ int tn_cred_store_get(struct tn_cred_store *store, const volatile int *cancel, s
     return rc;
 }
 
-struct tn_cred *tn_cred_store_peek(struct tn_cred_store *store)
+int tn_cred_store_try(struct tn_cred_store *store, bool *has_waited, struct tn_cred **out,
+                      struct tarn_error *err)
 {
+    int rc = TARN_OK;
+    if (!store->source) {
+        *out = NULL;
+        return TARN_OK;
+    }
     (void)pthread_mutex_lock(&store->shared.lock);
-    struct tn_cred *cred = cred_ref(store->shared.current);
+    int64_t now = store->shared.renew_ms == INT64_MAX ? 0 : tn_wall_ms();
+    bool is_good = is_usable(store, now);
+    if (is_good && now >= store->shared.renew_ms && !store->shared.is_fetching)
+        (void)start_fetch(store); /* nobody waits: without a thread the next one tries again */
+    else if (!is_good && store->shared.is_fetching)
+        rc = TARN_EAGAIN;
+    else if (!is_good && !*has_waited)
+        rc = start_fetch(store) < 0
+                 ? tn_fail(err, TARN_ENOMEM, "could not get credentials: no thread for it")
+                 : TARN_EAGAIN;
+    else if (!is_good)
+        rc = failure(store, err);
+    *has_waited = *has_waited || rc == TARN_EAGAIN;
+    if (rc == TARN_OK)
+        *out = cred_ref(store->shared.current);
     (void)pthread_mutex_unlock(&store->shared.lock);
-    return cred;
+    return rc;
 }
 
 bool tn_cred_store_renew(struct tn_cred_store *store, const struct tn_cred *used)
@@ -255,12 +279,4 @@ bool tn_cred_store_renew(struct tn_cred_store *store, const struct tn_cred *used
     bool is_coming = !is_old || store->shared.is_fetching || start_fetch(store) == TARN_OK;
     (void)pthread_mutex_unlock(&store->shared.lock);
     return is_coming;
-}
-
-bool tn_cred_store_is_fetching(struct tn_cred_store *store)
-{
-    (void)pthread_mutex_lock(&store->shared.lock);
-    bool is_fetching = store->shared.is_fetching;
-    (void)pthread_mutex_unlock(&store->shared.lock);
-    return is_fetching;
 }

@@ -123,12 +123,13 @@ void tn_cred_store_release(struct tn_cred_store *store); /* waits for the thread
 TN_MUST_USE int tn_cred_store_get(struct tn_cred_store *store, const volatile int *cancel,
                                   struct tn_cred **out, struct tarn_error *err);
 
-/* The same without waiting: what there is, even when it has expired, or NULL. */
-struct tn_cred *tn_cred_store_peek(struct tn_cred_store *store);
+/* The same without waiting: TARN_EAGAIN while they are being fetched. `*has_waited` is the caller's
+ * between its calls, false at first: one fetch that fails is enough. */
+TN_MUST_USE int tn_cred_store_try(struct tn_cred_store *store, bool *has_waited,
+                                  struct tn_cred **out, struct tarn_error *err);
 
 /* The server has refused `used`: fetches new keys, unless that is done or going on already. False
  * when this source can give no others. */
 bool tn_cred_store_renew(struct tn_cred_store *store, const struct tn_cred *used);
-bool tn_cred_store_is_fetching(struct tn_cred_store *store);
 
 #endif

@@ -6,25 +6,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <linux/magic.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "client/attributes.h"
 #include "client/client_impl.h"
+#include "client/partial.h"
 #include "client/plan.h"
 #include "client/resume.h"
+#include "client/transfer_impl.h"
 #include "client/window.h"
 
-enum {
-    PATH_LEN_MAX = 4096,
-    READ_BACK_LEN = 256 * 1024,
-    PREALLOCATE_MIN = 1 << 20,
-    STAT_BLOCK_LEN = 512
-};
+enum { PATH_LEN_MAX = 4096, READ_BACK_LEN = 256 * 1024 };
 
 static const struct tarn_transfer_options no_options;
 
@@ -101,20 +95,28 @@ static void download_release(struct download *d)
     tn_buf_release(&d->identity);
 }
 
-static uint64_t threshold_of(const struct download *d)
+static struct tarn_get_options pinned_options(const struct tarn_transfer_options *options,
+                                              const char *pin)
 {
-    return d->options->part_threshold ? d->options->part_threshold : TN_PART_LEN_DEFAULT;
+    struct tarn_get_options o = { .request = options->request,
+                                  .conditions = options->conditions,
+                                  .version_id = options->version_id,
+                                  .skip_verify = options->verify == TARN_VERIFY_NONE };
+    if (!o.conditions.if_match && pin && pin[0])
+        o.conditions.if_match = pin;
+    return o;
 }
 
 static struct tarn_get_options get_options(const struct download *d)
 {
-    struct tarn_get_options o = { .request = d->options->request,
-                                  .conditions = d->options->conditions,
-                                  .version_id = d->options->version_id,
-                                  .skip_verify = d->options->verify == TARN_VERIFY_NONE };
-    if (!o.conditions.if_match && d->pin[0])
-        o.conditions.if_match = d->pin;
-    return o;
+    return pinned_options(d->options, d->pin);
+}
+
+void tn_download_request(struct tn_op *op, const struct tarn_transfer_options *options)
+{
+    struct tarn_get_options o = pinned_options(options, options->etag_hint);
+    tn_op_request(op, &o.request);
+    tn_op_get_options(op, &o);
 }
 
 static int look(struct download *d, struct tarn_error *err)
@@ -135,7 +137,8 @@ static int plan(struct download *d, struct tarn_error *err)
     if (o->etag_hint)
         (void)snprintf(d->pin, sizeof d->pin, "%s", o->etag_hint);
     d->first = o->has_range ? o->range_first : 0;
-    d->is_whole = o->has_size_hint && o->size_hint < threshold_of(d) && !o->has_range;
+    d->is_whole =
+        o->has_size_hint && o->size_hint < tn_transfer_threshold(d->options) && !o->has_range;
     d->len = d->is_whole ? o->size_hint : 0;
     if (!d->is_whole) {
         int rc = look(d, err);
@@ -148,7 +151,7 @@ static int plan(struct download *d, struct tarn_error *err)
         if (o->has_range && o->range_last < end)
             end = o->range_last + 1;
         d->len = end - d->first;
-        d->is_whole = !o->has_range && (d->len < threshold_of(d) || !d->pin[0]);
+        d->is_whole = !o->has_range && (d->len < tn_transfer_threshold(d->options) || !d->pin[0]);
     }
     if (d->is_file) /* the record of what is done stays small */
         (void)tarn_part_size_plan(d->len, d->part_size, &d->part_size);
@@ -265,21 +268,26 @@ static int take_piece(struct download *d, struct tn_slot *slot, struct tarn_erro
     return TARN_OK;
 }
 
+int tn_download_take(struct tn_op *op, struct tarn_object_info *info, struct tarn_error *err)
+{
+    struct tn_sink *sink = &op->sink;
+    int rc = sink->has_verifier ? tn_verifier_check(&sink->verifier) : TARN_ENOTFOUND;
+    if (rc == TARN_ECHECKSUM)
+        return tn_op_fail(op, err, rc, "the bytes do not match the checksum of the object");
+    bool was_verified = rc == TARN_OK;
+    rc = tn_op_info(op, info, err);
+    if (rc == TARN_OK)
+        info->was_verified = was_verified;
+    return rc;
+}
+
 static int take_file_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct download *d = arg;
-    struct tn_sink *sink = &slot->op->sink;
     if (!d->is_whole)
         return take_piece(d, slot, err);
-    int rc = sink->has_verifier ? tn_verifier_check(&sink->verifier) : TARN_ENOTFOUND;
-    if (rc == TARN_ECHECKSUM)
-        return tn_op_fail(slot->op, err, rc, "the bytes do not match the checksum of the object");
-    d->was_verified = rc == TARN_OK;
-    d->len = slot->len = sink->received;
-    rc = tn_op_info(slot->op, d->info, err);
-    if (rc == TARN_OK && d->info)
-        d->info->was_verified = d->was_verified;
-    return rc;
+    d->len = slot->len = slot->op->sink.received;
+    return tn_download_take(slot->op, d->info, err);
 }
 
 /* CRCs of parts that came in any order make the CRC of the whole; and they tell later whether what
@@ -410,29 +418,6 @@ static int verify_file(struct download *d, struct tarn_error *err)
     return d->has_told ? check_sums(d, err) : read_back(d, err);
 }
 
-/* Locked, so that two transfers never write one file; the lock is on what the name means now, not
- * before a rename. */
-static int open_partial(const char *path, int mode, bool *was_there, struct tarn_error *err)
-{
-    struct stat by_fd;
-    struct stat by_name;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, mode ? mode & 07777 : 0666);
-    if (fd < 0)
-        return tn_fail_errno(err, "could not create file \"%s\"", path);
-    int rc = TARN_OK;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        rc = tn_fail(err, TARN_EBUSY, "could not write file \"%s\": another transfer has it", path);
-    else if (fstat(fd, &by_fd) < 0 || stat(path, &by_name) < 0 || by_fd.st_ino != by_name.st_ino)
-        rc = tn_fail(err, TARN_EBUSY, "could not write file \"%s\": another transfer had it", path);
-    else if (!S_ISREG(by_fd.st_mode))
-        rc = tn_fail(err, TARN_EINVAL, "could not write \"%s\": not a regular file", path);
-    else
-        *was_there = by_fd.st_size > 0;
-    if (rc < 0)
-        tn_fd_close(&fd);
-    return rc < 0 ? rc : fd;
-}
-
 /* ---- going on with an earlier download ---- */
 
 static int identify(struct download *d)
@@ -553,123 +538,6 @@ static int take_up(struct download *d, const char *partial, struct tarn_error *e
     return TARN_OK;
 }
 
-/* The whole room at once: a full disk shows before the bytes are fetched, and the file lies in one
- * piece. */
-static int allocate(int fd, uint64_t len)
-{
-    struct statfs fs;
-    if (fstatfs(fd, &fs) < 0 || fs.f_type != TMPFS_MAGIC)
-        return fallocate(fd, 0, 0, (off_t)len);
-    /* There it would fill every page with zeros, only for them to be overwritten. */
-    struct stat st;
-    uint64_t has = fstat(fd, &st) == 0 ? (uint64_t)st.st_blocks * STAT_BLOCK_LEN : 0;
-    uint64_t left = (uint64_t)fs.f_bavail * (uint64_t)fs.f_bsize;
-    if (fs.f_blocks == 0 || len <= has || len - has <= left)
-        return 0;
-    errno = ENOSPC;
-    return -1;
-}
-
-static int preallocate(const struct download *d, const char *path, struct tarn_error *err)
-{
-    if (d->len < PREALLOCATE_MIN || allocate(d->fd, d->len) == 0)
-        return TARN_OK;
-    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-        return tn_fail_errno(err, "could not write file \"%s\"", path);
-    return TARN_OK;
-}
-
-static int sync_parent(const char *path, struct tarn_error *err)
-{
-    char directory[PATH_LEN_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
-    (void)snprintf(directory, sizeof directory, "%.*s%s", (int)len, path,
-                   !slash     ? "."
-                   : len == 0 ? "/"
-                              : "");
-    return tn_dir_sync(directory, err);
-}
-
-static int set_mtime(const struct download *d, int64_t ms)
-{
-    struct timespec times[2] = { { 0, UTIME_OMIT }, { ms / 1000, ms % 1000 * 1000000 } };
-    return ms < 0 ? 0 : futimens(d->fd, times);
-}
-
-static struct tn_str metadata_of(const struct download *d, const char *name)
-{
-    const struct tarn_object_info *info = d->has_head ? &d->head : d->info;
-    for (size_t i = 0; i < info->metadata_count; i++) {
-        if (strcmp(info->metadata[i].name, name) == 0)
-            return tn_str_from(info->metadata[i].value);
-    }
-    return TN_STR_EMPTY;
-}
-
-/* "1700000000.123456789"; digits behind the ninth do not count. */
-static bool parse_mtime(struct tn_str text, struct timespec *out)
-{
-    uint64_t seconds;
-    uint64_t ns = 0;
-    struct tn_str whole = tn_str_split(&text, '.');
-    if (tn_str_to_u64(whole, &seconds) < 0 || seconds > INT64_MAX)
-        return false;
-    for (size_t i = 0; i < 9; i++) {
-        char c = i < text.len ? text.data[i] : '0';
-        if (!tn_is_digit(c))
-            return false;
-        ns = ns * 10 + (uint64_t)(c - '0');
-    }
-    *out = (struct timespec){ (time_t)seconds, (long)ns };
-    return true;
-}
-
-/* Permissions alone, without set-user-id and its like: a bucket is no place to trust with these. */
-static bool parse_mode(struct tn_str text, mode_t *out)
-{
-    mode_t mode = 0;
-    if (text.len == 0 || text.len > 7)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '7')
-            return false;
-        mode = mode * 8 + (mode_t)(text.data[i] - '0');
-    }
-    *out = mode & 0777;
-    return true;
-}
-
-/* What the metadata says of the file that it once was. */
-static int restore_stat(struct download *d)
-{
-    struct timespec times[2] = { { 0, UTIME_OMIT }, { 0, UTIME_OMIT } };
-    mode_t mode;
-    if (parse_mode(metadata_of(d, "mode"), &mode) && fchmod(d->fd, mode) < 0)
-        return -1;
-    return parse_mtime(metadata_of(d, "mtime"), &times[1]) ? futimens(d->fd, times) : 0;
-}
-
-static int put_in_place(struct download *d, const char *partial, const char *path,
-                        int64_t last_modified_ms, struct tarn_error *err)
-{
-    const struct tarn_transfer_options *o = d->options;
-    struct stat st;
-    bool has_size = fstat(d->fd, &st) == 0 && (uint64_t)st.st_size == d->len;
-    if (!has_size && ftruncate(d->fd, (off_t)d->len) < 0)
-        return tn_fail_errno(err, "could not write file \"%s\"", partial);
-    if (o->set_mtime && set_mtime(d, last_modified_ms) < 0)
-        return tn_fail_errno(err, "could not set the time of file \"%s\"", partial);
-    if (o->restore_stat && restore_stat(d) < 0)
-        return tn_fail_errno(err, "could not set mode and time of file \"%s\"", partial);
-    if (!o->skip_sync && fsync(d->fd) < 0)
-        return tn_fail_errno(err, "could not sync file \"%s\"", partial);
-    unsigned flags = o->must_not_exist ? RENAME_NOREPLACE : 0;
-    if (renameat2(AT_FDCWD, partial, AT_FDCWD, path, flags) < 0)
-        return tn_fail_errno(err, "could not rename \"%s\" to \"%s\"", partial, path);
-    return o->skip_sync ? TARN_OK : sync_parent(path, err);
-}
-
 static int fill_file(struct download *d, const char *partial, const char *path,
                      struct tarn_error *err)
 {
@@ -678,15 +546,34 @@ static int fill_file(struct download *d, const char *partial, const char *path,
     if (rc == TARN_OK)
         rc = take_up(d, partial, err);
     if (rc == TARN_OK)
-        rc = preallocate(d, path, err);
+        rc = tn_partial_allocate(d->fd, d->len, path, err);
     if (rc == TARN_OK)
         rc = tn_window_run(&d->window, &calls, d, err);
     if (rc == TARN_OK)
         rc = verify_file(d, err);
-    int64_t modified = d->has_head ? d->head.last_modified_ms
-                       : d->info   ? d->info->last_modified_ms
-                                   : -1;
-    return rc < 0 ? rc : put_in_place(d, partial, path, modified, err);
+    const struct tarn_object_info *info = d->has_head ? &d->head : d->info;
+    return rc < 0 ? rc : tn_partial_finish(d->fd, d->len, partial, path, d->options, info, err);
+}
+
+static int make_partial_name(const char *path, char out[PATH_LEN_MAX], struct tarn_error *err)
+{
+    int len = snprintf(out, PATH_LEN_MAX, "%s.part", path);
+    return len > 0 && len < PATH_LEN_MAX
+               ? TARN_OK
+               : tn_fail(err, TARN_EINVAL, "could not write file: the path is too long");
+}
+
+int tn_download_check(const char *path, const struct tarn_transfer_options *options,
+                      struct tarn_error *err)
+{
+    char partial[PATH_LEN_MAX];
+    options = options ? options : &no_options;
+    int rc = check_options(options, err);
+    if (rc == TARN_OK)
+        rc = make_partial_name(path, partial, err);
+    if (rc == TARN_OK && options->has_range)
+        rc = tn_fail(err, TARN_EINVAL, "could not download a range to a file: use a descriptor");
+    return rc;
 }
 
 int tarn_download_file(struct tarn_client *client, const char *bucket, const char *key,
@@ -697,12 +584,9 @@ int tarn_download_file(struct tarn_client *client, const char *bucket, const cha
     char partial[PATH_LEN_MAX];
     struct download d;
     options = options ? options : &no_options;
-    int len = snprintf(partial, sizeof partial, "%s.part", path);
-    int rc = check_options(options, err);
-    if (rc == TARN_OK && (len < 0 || (size_t)len >= sizeof partial))
-        rc = tn_fail(err, TARN_EINVAL, "could not write file: the path is too long");
-    if (rc == TARN_OK && options->has_range)
-        rc = tn_fail(err, TARN_EINVAL, "could not download a range to a file: use a descriptor");
+    int rc = tn_download_check(path, options, err);
+    if (rc == TARN_OK)
+        rc = make_partial_name(path, partial, err);
     if (rc == TARN_OK && options->must_not_exist && access(path, F_OK) == 0)
         rc = tn_fail(err, TARN_EEXISTS, "could not write file \"%s\": it exists already", path);
     if (rc < 0)
@@ -711,7 +595,7 @@ int tarn_download_file(struct tarn_client *client, const char *bucket, const cha
     d.is_file = true;
     rc = plan(&d, err);
     if (rc == TARN_OK) {
-        d.fd = open_partial(partial, options->file_mode, &d.was_there, err);
+        d.fd = tn_partial_open(partial, options->file_mode, &d.was_there, err);
         rc = d.fd < 0 ? d.fd : fill_file(&d, partial, path, err);
         bool is_kept =
             rc < 0 && d.record.fd >= 0 && d.window.parts_done > 0 && tn_resume_is_worth(rc);

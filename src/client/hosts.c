@@ -54,12 +54,12 @@ static struct addrinfo *ask(const char *host)
 }
 
 /* With the lock held. SIZE_MAX when it is not there, or too old. */
-static size_t slot_of(const struct tn_hosts *h, const char *host)
+static size_t slot_of(const struct tn_hosts *h, const char *host, bool may_be_old)
 {
-    uint64_t now = tn_now_ns();
+    uint64_t now = may_be_old ? 0 : tn_now_ns();
     for (size_t i = 0; i < TN_HOSTS_MAX; i++) {
-        if (h->slots[i].count > 0 && now - h->slots[i].found_ns < REMEMBERED_NS &&
-            strcmp(h->slots[i].host, host) == 0)
+        if (h->slots[i].count > 0 && strcmp(h->slots[i].host, host) == 0 &&
+            (may_be_old || now - h->slots[i].found_ns < REMEMBERED_NS))
             return i;
     }
     return SIZE_MAX;
@@ -67,8 +67,11 @@ static size_t slot_of(const struct tn_hosts *h, const char *host)
 
 static void remember(struct tn_hosts *h, const char *host, const struct addrinfo *found)
 {
-    size_t slot = h->next;
-    h->next = (slot + 1) % TN_HOSTS_MAX;
+    size_t slot = slot_of(h, host, true);
+    if (slot == SIZE_MAX) {
+        slot = h->next;
+        h->next = (slot + 1) % TN_HOSTS_MAX;
+    }
     (void)snprintf(h->slots[slot].host, sizeof h->slots[slot].host, "%s", host);
     h->slots[slot].found_ns = tn_now_ns();
     h->slots[slot].count = 0;
@@ -82,13 +85,13 @@ static void remember(struct tn_hosts *h, const char *host, const struct addrinfo
     }
 }
 
-bool tn_hosts_find(struct tn_hosts *h, const char *host, unsigned which,
+bool tn_hosts_find(struct tn_hosts *h, const char *host, unsigned which, bool may_be_old,
                    struct sockaddr_storage *address, socklen_t *len)
 {
     if (strlen(host) >= TN_HOST_NAME_MAX)
         return false;
     (void)pthread_mutex_lock(&h->lock);
-    size_t slot = slot_of(h, host);
+    size_t slot = slot_of(h, host, may_be_old);
     if (slot == SIZE_MAX) {
         (void)pthread_mutex_unlock(&h->lock); /* the resolver may take its time */
         struct addrinfo *found = ask(host);
@@ -97,7 +100,7 @@ bool tn_hosts_find(struct tn_hosts *h, const char *host, unsigned which,
             remember(h, host, found);
         if (found)
             freeaddrinfo(found);
-        slot = slot_of(h, host);
+        slot = slot_of(h, host, may_be_old);
     }
     if (slot != SIZE_MAX) {
         size_t n = which % h->slots[slot].count;

@@ -28,8 +28,9 @@ void tn_hosts_init(struct tn_hosts *h);
 void tn_hosts_release(struct tn_hosts *h);
 
 /* An address of "host[:port]" (port 80 by default; "[::1]:9000" for IPv6): number `which` of those
- * there are, around and around. Asks the resolver, and blocks, when it is not remembered. */
-bool tn_hosts_find(struct tn_hosts *h, const char *host, unsigned which,
+ * there are, around and around. Asks the resolver, and blocks, when it is not remembered, or for too
+ * long, unless it `may_be_old`. */
+bool tn_hosts_find(struct tn_hosts *h, const char *host, unsigned which, bool may_be_old,
                    struct sockaddr_storage *address, socklen_t *len);
 
 #endif

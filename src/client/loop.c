@@ -41,11 +41,13 @@ struct tn_loop {
     uint64_t bandwidth_due_ns; /* the limit of bytes */
     struct op_list pending, active, delayed;
     bool did_cancel;
+    bool has_calls; /* as of the beginning of this turn */
     atomic_int load;
 
     struct {
         pthread_mutex_t lock;
         struct tn_op *first, *last;
+        struct tn_loop_call *first_call, *last_call;
         bool must_stop;
     } inbox;
 };
@@ -133,6 +135,73 @@ void tn_loop_post(struct tn_loop *loop, struct tn_op *op, unsigned what)
         wake(loop);
 }
 
+/* True when it is the only one. */
+static bool add_call(struct tn_loop *loop, struct tn_loop_call *call)
+{
+    (void)pthread_mutex_lock(&loop->inbox.lock);
+    bool was_empty = loop->inbox.first_call == NULL;
+    if (!call->is_waiting) {
+        call->is_waiting = true;
+        call->next = NULL;
+        *(loop->inbox.last_call ? &loop->inbox.last_call->next : &loop->inbox.first_call) = call;
+        loop->inbox.last_call = call;
+    }
+    (void)pthread_mutex_unlock(&loop->inbox.lock);
+    return was_empty;
+}
+
+void tn_loop_call(struct tn_loop *loop, struct tn_loop_call *call)
+{
+    if (add_call(loop, call))
+        wake(loop);
+}
+
+void tn_loop_call_inside(struct tn_loop *loop, struct tn_loop_call *call)
+{
+    (void)add_call(loop, call); /* looked at before the next wait */
+}
+
+struct fence {
+    struct tn_loop_call call;
+    struct tn_waiter waiter;
+    bool is_reached;
+};
+
+static void reach_fence(struct tn_loop_call *call)
+{
+    struct fence *f = TN_CONTAINER(call, struct fence, call);
+    tn_waiter_lock(&f->waiter);
+    f->is_reached = true;
+    tn_waiter_wake(&f->waiter);
+    tn_waiter_unlock(&f->waiter);
+}
+
+void tn_loop_fence(struct tn_loop *loop)
+{
+    struct fence f = { .call = { .run = reach_fence } };
+    tn_waiter_init(&f.waiter);
+    tn_loop_call(loop, &f.call);
+    tn_waiter_lock(&f.waiter);
+    while (!f.is_reached)
+        tn_waiter_wait(&f.waiter, -1);
+    tn_waiter_unlock(&f.waiter);
+    tn_waiter_release(&f.waiter);
+}
+
+static struct tn_loop_call *take_call(struct tn_loop *loop)
+{
+    (void)pthread_mutex_lock(&loop->inbox.lock);
+    struct tn_loop_call *call = loop->inbox.first_call;
+    if (call) {
+        loop->inbox.first_call = call->next;
+        if (!call->next)
+            loop->inbox.last_call = NULL;
+        call->is_waiting = false;
+    }
+    (void)pthread_mutex_unlock(&loop->inbox.lock);
+    return call;
+}
+
 /* With the inbox's lock held. */
 static void inbox_remove(struct tn_loop *loop, struct tn_op *op)
 {
@@ -164,6 +233,11 @@ static void complete(struct tn_loop *loop, struct tn_op *op)
 {
     enter(loop, op, TN_OP_DONE);
     atomic_fetch_sub_explicit(&loop->load, 1, memory_order_relaxed);
+    if (op->on_done) { /* nobody else knows of it */
+        op->is_done = true;
+        op->on_done(op);
+        return;
+    }
     struct tn_waiter *waiter = op->waiter;
     tn_waiter_lock(waiter);
     (void)pthread_mutex_lock(&loop->inbox.lock);
@@ -210,6 +284,10 @@ static void finish(struct tn_loop *loop, struct tn_op *op, CURLcode code)
 
 static void start(struct tn_loop *loop, struct tn_op *op)
 {
+    if (op->rc < 0) { /* it could not be built */
+        complete(loop, op);
+        return;
+    }
     if (op->deadline_ns && tn_now_ns() >= op->deadline_ns) {
         complete_failed(loop, op, TARN_ETIMEOUT, "timed out");
         return;
@@ -295,6 +373,20 @@ static bool is_refused(const struct tn_loop *loop, const struct tn_op *op)
     return !op->survives_cancel && atomic_load(&loop->client->is_cancelled);
 }
 
+/* What cannot be built fails when its turn to start comes. */
+void tn_loop_start(struct tn_loop *loop, struct tn_op *op)
+{
+    assert(op->on_done);
+    op->loop = loop;
+    atomic_fetch_add_explicit(&loop->load, 1, memory_order_relaxed);
+    op->rc = is_refused(loop, op) ? tn_op_fail(op, &op->err, TARN_ECANCELLED, "cancelled")
+                                  : tn_op_build_now(op);
+    op->due_ns = 0;
+    enter(loop, op, op->rc == TARN_EAGAIN ? TN_OP_DELAYED : TN_OP_PENDING);
+    if (op->rc == TARN_EAGAIN)
+        op->rc = TARN_OK;
+}
+
 static void handle_inbox(struct tn_loop *loop)
 {
     unsigned wanted;
@@ -307,6 +399,13 @@ static void handle_inbox(struct tn_loop *loop)
         else if ((wanted & TN_OP_WANT_UNPAUSE) && op->state == TN_OP_ACTIVE)
             unpause(loop, op);
     }
+}
+
+static void make_calls(struct tn_loop *loop)
+{
+    struct tn_loop_call *call;
+    while ((call = take_call(loop)) != NULL)
+        call->run(call);
 }
 
 static void cancel_list(struct tn_loop *loop, struct op_list *list)
@@ -443,6 +542,8 @@ static int wait_ms(const struct tn_loop *loop)
     for (const struct tn_op *op = loop->delayed.first; op; op = op->next)
         due = op->due_ns < due ? op->due_ns : due;
     int wire_ms = loop->wire ? tn_wire_wait_ms(loop->wire) : -1;
+    if (loop->has_calls)
+        return 0;
     if (due == NO_TIMER || wire_ms == 0)
         return wire_ms;
     uint64_t now = tn_now_ns();
@@ -458,6 +559,7 @@ static bool must_stop(struct tn_loop *loop)
 {
     (void)pthread_mutex_lock(&loop->inbox.lock);
     bool stop = loop->inbox.must_stop;
+    loop->has_calls = loop->inbox.first_call != NULL;
     (void)pthread_mutex_unlock(&loop->inbox.lock);
     return stop;
 }
@@ -475,6 +577,7 @@ static void *run(void *arg)
         reap(loop);
         cancel_all_once(loop);
         handle_inbox(loop);
+        make_calls(loop);
         start_due(loop);
         start_pending(loop);
         release_throttled(loop);

@@ -5,6 +5,8 @@
 #ifndef CLIENT_LOOP_H
 #define CLIENT_LOOP_H
 
+#include <stdbool.h>
+
 #include "base/fail.h"
 
 struct tn_loop;
@@ -20,6 +22,24 @@ void tn_loop_free(struct tn_loop *loop);
 
 /* Puts `what` (TN_OP_WANT_...) into the inbox. With the waiter's lock of `op` held. */
 void tn_loop_post(struct tn_loop *loop, struct tn_op *op, unsigned what);
+
+/* A function to run in the I/O thread, once for however often it was called for. */
+struct tn_loop_call {
+    void (*run)(struct tn_loop_call *call);
+    struct tn_loop_call *next;
+    bool is_waiting; /* guarded by the inbox's lock */
+};
+
+/* Lets `call` run soon; its memory must last until then. Any thread. */
+void tn_loop_call(struct tn_loop *loop, struct tn_loop_call *call);
+void tn_loop_call_inside(struct tn_loop *loop, struct tn_loop_call *call); /* in the I/O thread */
+
+/* Returns once all calls before it have returned. Not in the I/O thread. */
+void tn_loop_fence(struct tn_loop *loop);
+
+/* Builds and takes an operation with on_done, which is not called before this has returned. In the
+ * I/O thread only. */
+void tn_loop_start(struct tn_loop *loop, struct tn_op *op);
 
 /* Requests in it now, about. Any thread. */
 int tn_loop_load(const struct tn_loop *loop);

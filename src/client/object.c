@@ -5,7 +5,7 @@
 
 #include "client/attributes.h"
 #include "client/client_impl.h"
-#include "client/verify.h"
+#include "client/transfer_impl.h"
 
 enum { PAUSE_POLL_MS = 100 };
 
@@ -30,17 +30,6 @@ static void add_put_options(struct tn_op *op, const struct tarn_put_options *opt
     op->body.has_value = true;
 }
 
-static int finish_put(struct tn_op *op, struct tarn_object_info *info, struct tarn_error *err)
-{
-    bool is_verified = false;
-    int rc = tn_verify_upload(op, &is_verified, err);
-    if (rc == TARN_OK)
-        rc = tn_op_info(op, info, err);
-    if (rc == TARN_OK && info)
-        info->was_verified = is_verified;
-    return rc;
-}
-
 int tarn_object_put(struct tarn_client *client, const char *bucket, const char *key,
                     const void *bytes, size_t len, const struct tarn_put_options *options,
                     struct tarn_object_info *info, struct tarn_error *err)
@@ -56,7 +45,7 @@ int tarn_object_put(struct tarn_client *client, const char *bucket, const char *
         rc = tn_op_run(op, err);
     }
     if (rc == TARN_OK)
-        rc = finish_put(op, info, err);
+        rc = tn_upload_take(op, info, err);
     tn_op_free(op);
     tn_waiter_release(&waiter);
     return rc;
@@ -175,7 +164,7 @@ int tarn_object_put_stream(struct tarn_client *client, const char *bucket, const
         rc = run_source(op, &src, err);
     }
     if (rc == TARN_OK)
-        rc = finish_put(op, info, err);
+        rc = tn_upload_take(op, info, err);
     tn_op_free(op);
     tn_waiter_release(&waiter);
     tn_budget_give(&client->budget, ring, TN_PIPE_CAP);

@@ -23,13 +23,9 @@ enum {
 
 /* ---- the pool ---- */
 
-size_t tn_op_on_read(char *out, size_t size, size_t count, void *arg)
+/* What a count of bytes, or its stand-in, is for curl. */
+static size_t count_sent(struct tn_op *op, int64_t n)
 {
-    struct tn_op *op = arg;
-    op->is_throttled = tn_limit_wait_ns(&op->client->bandwidth) > 0;
-    if (op->is_throttled)
-        return CURL_READFUNC_PAUSE;
-    int64_t n = tn_body_read(&op->body, out, size * count);
     if (n == TN_BODY_WAIT)
         return CURL_READFUNC_PAUSE;
     if (n < 0)
@@ -37,6 +33,21 @@ size_t tn_op_on_read(char *out, size_t size, size_t count, void *arg)
     atomic_fetch_add_explicit(&op->moved, (uint64_t)n, memory_order_relaxed);
     tn_limit_spend(&op->client->bandwidth, (double)n);
     return (size_t)n;
+}
+
+size_t tn_op_on_read(char *out, size_t size, size_t count, void *arg)
+{
+    struct tn_op *op = arg;
+    op->is_throttled = tn_limit_wait_ns(&op->client->bandwidth) > 0;
+    return op->is_throttled ? CURL_READFUNC_PAUSE
+                            : count_sent(op, tn_body_read(&op->body, out, size * count));
+}
+
+size_t tn_op_on_piece(struct tn_op *op, char *scratch, size_t cap, uint64_t *offset)
+{
+    op->is_throttled = tn_limit_wait_ns(&op->client->bandwidth) > 0;
+    return op->is_throttled ? CURL_READFUNC_PAUSE
+                            : count_sent(op, tn_body_piece(&op->body, scratch, cap, offset));
 }
 
 /* curl goes back when a kept connection turns out to be closed. */
@@ -173,6 +184,8 @@ static void forget(struct tn_op *op)
     if (op->answer.cap > KEPT_BUFFER_MAX)
         tn_buf_release(&op->answer);
     op->waiter = NULL;
+    op->on_done = NULL;
+    op->owner = NULL;
     op->loop = NULL;
     op->service = NULL;
     op->state = TN_OP_IDLE;
@@ -183,7 +196,7 @@ static void forget(struct tn_op *op)
     op->cancel = NULL;
     op->build_rc = TARN_OK;
     tn_cred_unref(TN_TAKE(op->cred));
-    op->must_get_keys = false;
+    op->must_get_keys = op->has_awaited_keys = false;
     op->attempts = op->region_tries = op->key_tries = 0;
     op->has_fixed_clock = op->is_resuming = false;
     op->http_status = 0;
@@ -378,11 +391,28 @@ void tn_op_stream(struct tn_op *op, struct tn_pipe *pipe, uint64_t len,
 
 /* ---- the payload ---- */
 
+static bool is_small(const struct tn_body *b)
+{
+    return b->kind == TN_BODY_BYTES && b->len <= TN_OP_SIGNED_BODY_MAX;
+}
+
+bool tn_op_needs_hash(const struct tn_op *op)
+{
+    return op->is_control || (is_small(&op->body) && !op->client->settings.is_https);
+}
+
+void tn_op_hashed(struct tn_op *op, const unsigned char digest[TN_SHA256_LEN])
+{
+    tn_hex_encode(digest, TN_SHA256_LEN, op->payload_hash);
+}
+
 static void hash_body(struct tn_op *op)
 {
     unsigned char digest[TN_SHA256_LEN];
+    if (op->payload_hash[0])
+        return;
     tn_sha256(op->body.bytes, (size_t)op->body.len, digest);
-    tn_hex_encode(digest, sizeof digest, op->payload_hash);
+    tn_op_hashed(op, digest);
 }
 
 static void set_payload(struct tn_op *op, enum tn_sigv4_payload payload)
@@ -421,14 +451,13 @@ static int choose_payload(struct tn_op *op)
 {
     struct tn_body *b = &op->body;
     bool is_https = op->client->settings.is_https;
-    bool is_small = b->kind == TN_BODY_BYTES && b->len <= TN_OP_SIGNED_BODY_MAX;
     if (b->len > TARN_PUT_LEN_MAX)
         return TARN_ETOOBIG;
     if (b->kind == TN_BODY_NONE) {
-        (void)snprintf(op->payload_hash, sizeof op->payload_hash, "%s", EMPTY_SHA256);
+        memcpy(op->payload_hash, EMPTY_SHA256, sizeof EMPTY_SHA256);
         return TARN_OK;
     }
-    if (is_small || (b->kind == TN_BODY_BYTES && is_https)) {
+    if (is_small(b) || (b->kind == TN_BODY_BYTES && is_https)) {
         int rc = tn_body_sum_ahead(b);
         if (rc < 0)
             return rc;
@@ -438,7 +467,7 @@ static int choose_payload(struct tn_op *op)
     else if (b->checksum != TN_CHECKSUM_NONE)
         b->is_chunked = true;
 
-    if (op->is_control || (is_small && !is_https))
+    if (tn_op_needs_hash(op))
         hash_body(op);
     else if (b->is_chunked)
         set_payload(op, TN_SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER);
@@ -460,7 +489,9 @@ static int build_url(struct tn_op *op, struct tn_str *path)
     int rc =
         tn_settings_route(s, tn_str_from(op->bucket), tn_str_from(op->region), &op->host, &front);
     if (rc == TARN_OK)
-        rc = tn_buf_appendf(&op->url, "%s://%s", s->is_https ? "https" : "http", op->host.data);
+        rc = tn_buf_append_text(&op->url, s->is_https ? "https://" : "http://");
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(&op->url, tn_buf_str(&op->host));
     size_t path_start = op->url.len;
     if (rc == TARN_OK)
         rc = tn_buf_append_str(&op->url, tn_buf_str(&front));
@@ -685,11 +716,17 @@ int tn_op_prepare(struct tn_op *op, struct tarn_error *err)
 
 int tn_op_prepare_again(struct tn_op *op, struct tarn_error *err)
 {
-    if (tn_cred_store_is_fetching(&op->client->credentials))
-        return TARN_EAGAIN;
+    struct tn_cred *cred = NULL;
+    int rc = tn_cred_store_try(&op->client->credentials, &op->has_awaited_keys, &cred, err);
+    if (rc == TARN_EAGAIN)
+        return rc;
     op->must_get_keys = false;
-    tn_cred_unref(op->cred);
-    op->cred = tn_cred_store_peek(&op->client->credentials);
+    if (rc < 0 && !op->cred)
+        return rc;
+    if (rc == TARN_OK) { /* else the server is to say that the old ones are bad */
+        tn_cred_unref(op->cred);
+        op->cred = cred;
+    }
     return tn_op_prepare(op, err);
 }
 
@@ -732,7 +769,8 @@ static int check_names(const struct tn_op *op, struct tarn_error *err)
     return rc < 0 ? tn_op_fail(op, err, rc, "the key is empty or not UTF-8") : TARN_OK;
 }
 
-static int build(struct tn_op *op)
+/* All but the keys. */
+static int build_request(struct tn_op *op)
 {
     int rc = check_names(op, &op->err);
     if (rc < 0)
@@ -747,12 +785,47 @@ static int build(struct tn_op *op)
         op->given_count = op->header_count;
     op->must_get_keys = false;
     tn_cred_unref(TN_TAKE(op->cred));
+    return TARN_OK;
+}
+
+static int build(struct tn_op *op)
+{
+    int rc = build_request(op);
+    if (rc < 0)
+        return rc;
     rc = tn_cred_store_get(&op->client->credentials, op->cancel, &op->cred, &op->err);
     if (rc == TARN_OK)
         rc = tn_op_prepare(op, &op->err);
     if (rc == TARN_OK && op->client->has_wire)
         tn_wire_resolve(op->client, op->host.data);
     return rc;
+}
+
+int tn_op_build_now(struct tn_op *op)
+{
+    int rc = build_request(op);
+    if (rc < 0)
+        return rc;
+    op->has_awaited_keys = false;
+    rc = tn_op_prepare_again(op, &op->err);
+    op->must_get_keys = rc == TARN_EAGAIN;
+    return rc;
+}
+
+void tn_op_warm(struct tarn_client *client, const char *bucket)
+{
+    char region[TARN_REGION_LEN_MAX];
+    struct tn_cred *cred = NULL;
+    if (tn_cred_store_get(&client->credentials, NULL, &cred, NULL) == TARN_OK)
+        tn_cred_unref(cred);
+    if (!client->has_wire)
+        return;
+    TN_AUTO_BUF host = TN_BUF_INIT(TN_HOST_LEN_MAX);
+    TN_AUTO_BUF front = TN_BUF_INIT(TN_OP_URL_MAX);
+    tn_client_region_get(client, bucket, region);
+    if (tn_settings_route(&client->settings, tn_str_from(bucket), tn_str_from(region), &host,
+                          &front) == TARN_OK)
+        tn_wire_resolve(client, host.data);
 }
 
 void tn_op_post(struct tn_op *op)

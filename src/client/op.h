@@ -54,7 +54,10 @@ enum { TN_OP_WANT_START = 1u << 0, TN_OP_WANT_UNPAUSE = 1u << 1, TN_OP_WANT_CANC
 
 struct tn_op {
     struct tarn_client *client;
-    struct tn_waiter *waiter; /* its lock guards is_done, the pipe, and posting against finishing */
+    struct tn_waiter *waiter; /* its lock guards is_done, the pipe, and posting against finishing;
+                                 NULL with on_done */
+    void (*on_done)(struct tn_op *op); /* in the I/O thread, instead of waking a waiter */
+    void *owner;                       /* of on_done */
     struct tn_loop *loop;
     struct tn_op *prev, *next;             /* in the loop's list of its state, or in the pool */
     struct tn_op *inbox_prev, *inbox_next; /* guarded by the inbox's lock, as are the next two */
@@ -85,8 +88,9 @@ struct tn_op {
     uint64_t range_suffix;
     uint64_t deadline_ns; /* 0: none */
     const volatile int *cancel;
-    int build_rc;       /* the first failure while it was built */
-    bool must_get_keys; /* the next attempt is signed once new keys are there */
+    int build_rc;          /* the first failure while it was built */
+    bool must_get_keys;    /* the next attempt is signed once new keys are there */
+    bool has_awaited_keys; /* and they have been asked for */
     int key_tries;
     struct tn_cred *cred; /* keys of this attempt; NULL: anonymous */
     uint64_t cred_serial; /* of those that sign_key was made from */
@@ -96,6 +100,7 @@ struct tn_op {
     struct tn_wire_conn *wire_conn; /* without curl: where the exchange is under way */
     struct tn_op *wire_next;
     int wire_code;
+    bool is_reported; /* it is among those that have ended */
     struct tn_sigv4_scratch scratch;
     struct tn_sigv4_key sign_key;
     struct tn_buf url;
@@ -152,6 +157,11 @@ void tn_op_header_u64(struct tn_op *op, const char *name, uint64_t value);
 void tn_op_request(struct tn_op *op, const struct tarn_request *request); /* NULL is fine */
 void tn_op_bytes(struct tn_op *op, const void *bytes, size_t len, enum tn_checksum_kind checksum);
 void tn_op_document(struct tn_op *op, const struct tn_buf *document);
+
+/* Must the SHA-256 of these bytes be signed? Then whoever has it may say so with tn_op_hashed,
+ * before the first attempt is built. */
+bool tn_op_needs_hash(const struct tn_op *op);
+void tn_op_hashed(struct tn_op *op, const unsigned char digest[TN_SHA256_LEN]);
 void tn_op_file(struct tn_op *op, int fd, uint64_t offset, uint64_t len,
                 enum tn_checksum_kind checksum);
 void tn_op_stream(struct tn_op *op, struct tn_pipe *pipe, uint64_t len,
@@ -166,6 +176,14 @@ TN_MUST_USE int tn_op_prepare_again(struct tn_op *op, struct tarn_error *err);
 
 /* Hands it to an I/O thread. A failure to build is a result like any other: it is done at once. */
 void tn_op_post(struct tn_op *op);
+
+/* In the I/O thread: builds the first attempt without waiting for anything. TARN_EAGAIN: it has
+ * must_get_keys now. */
+TN_MUST_USE int tn_op_build_now(struct tn_op *op);
+
+/* Fetches keys and looks up the bucket's host, so that tn_op_build_now finds them. May block;
+ * failures show there. */
+void tn_op_warm(struct tarn_client *client, const char *bucket);
 
 /* Posts and waits: for operations without a pipe. */
 TN_MUST_USE int tn_op_run(struct tn_op *op, struct tarn_error *err);
@@ -202,6 +220,9 @@ enum tn_next { TN_NEXT_DONE, TN_NEXT_RETRY };
 
 /* Judges a finished exchange: fills rc and err, or says to try again after `delay_ms`. */
 enum tn_next tn_op_judge(struct tn_op *op, int curl_code, uint64_t *delay_ms);
+
+/* As tn_op_on_read, for who sends from files by himself (tn_body_piece). */
+size_t tn_op_on_piece(struct tn_op *op, char *scratch, size_t cap, uint64_t *offset);
 
 /* Callbacks of curl; those of the answer are in answer.c. */
 size_t tn_op_on_read(char *out, size_t size, size_t count, void *arg);

@@ -18,6 +18,7 @@
 #include "client/multipart_impl.h"
 #include "client/plan.h"
 #include "client/resume.h"
+#include "client/transfer_impl.h"
 #include "client/verify.h"
 #include "client/window.h"
 
@@ -63,9 +64,15 @@ struct upload {
     struct tn_slot first; /* read before it is known whether there will be parts */
 };
 
-static int check_options(const struct tarn_transfer_options *o, struct tarn_error *err)
+uint64_t tn_transfer_threshold(const struct tarn_transfer_options *options)
+{
+    return options->part_threshold ? options->part_threshold : TN_PART_LEN_DEFAULT;
+}
+
+int tn_upload_check(const struct tarn_transfer_options *o, struct tarn_error *err)
 {
     uint64_t part_size;
+    o = o ? o : &no_options;
     if (tarn_part_size_plan(0, o->part_size, &part_size) < 0)
         return tn_fail(err, TARN_EINVAL, "could not transfer: part size outside 5 MiB to 5 GiB");
     if (o->part_threshold > TARN_PUT_LEN_MAX)
@@ -439,6 +446,13 @@ static int start_file_part(void *arg, struct tn_slot *slot, struct tarn_error *e
     return TARN_OK;
 }
 
+void tn_upload_request(struct tn_op *op, const struct tarn_transfer_options *options)
+{
+    tn_op_request(op, &options->request);
+    tn_op_attributes(op, &options->attributes);
+    tn_op_conditions(op, &options->conditions, "");
+}
+
 /* One PUT, as a window of one. */
 static int start_whole(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
@@ -451,9 +465,7 @@ static int start_whole(void *arg, struct tn_slot *slot, struct tarn_error *err)
         return tn_fail_no_memory(err, "put object");
     slot->len = u->size;
     tn_op_file(slot->op, u->fd, 0, u->size, u->checksum);
-    tn_op_request(slot->op, &u->options->request);
-    tn_op_attributes(slot->op, &u->options->attributes);
-    tn_op_conditions(slot->op, &u->options->conditions, "");
+    tn_upload_request(slot->op, u->options);
     tn_op_post(slot->op);
     return TARN_OK;
 }
@@ -463,16 +475,21 @@ struct whole {
     struct tarn_object_info *info;
 };
 
+int tn_upload_take(const struct tn_op *op, struct tarn_object_info *info, struct tarn_error *err)
+{
+    bool is_verified = false;
+    int rc = tn_verify_upload(op, &is_verified, err);
+    if (rc == TARN_OK)
+        rc = tn_op_info(op, info, err);
+    if (rc == TARN_OK && info)
+        info->was_verified = is_verified;
+    return rc;
+}
+
 static int take_whole(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct whole *w = arg;
-    bool is_verified = false;
-    int rc = tn_verify_upload(slot->op, &is_verified, err);
-    if (rc == TARN_OK)
-        rc = tn_op_info(slot->op, w->info, err);
-    if (rc == TARN_OK && w->info)
-        w->info->was_verified = is_verified;
-    return rc;
+    return tn_upload_take(slot->op, w->info, err);
 }
 
 static int put_small(struct upload *u, const char *path, struct tarn_object_info *info,
@@ -487,7 +504,7 @@ static int put_small(struct upload *u, const char *path, struct tarn_object_info
     return tarn_object_put(u->client, u->bucket, u->key, bytes, (size_t)n, &options, info, err);
 }
 
-static int open_regular(const char *path, struct stat *info, struct tarn_error *err)
+int tn_upload_open(const char *path, struct stat *info, struct tarn_error *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
     if (fd < 0)
@@ -501,8 +518,8 @@ static int open_regular(const char *path, struct stat *info, struct tarn_error *
     return rc < 0 ? rc : fd;
 }
 
-static int check_unchanged(int fd, const struct stat *before, const char *path,
-                           struct tarn_error *err)
+int tn_upload_check_unchanged(int fd, const struct stat *before, const char *path,
+                              struct tarn_error *err)
 {
     struct stat now;
     if (fstat(fd, &now) < 0)
@@ -526,7 +543,7 @@ static int take_checked_part(void *arg, struct tn_slot *slot, struct tarn_error 
 {
     struct file_upload *f = arg;
     int rc = take_part(arg, slot, err);
-    return rc < 0 ? rc : check_unchanged(f->whole.upload.fd, f->before, f->path, err);
+    return rc < 0 ? rc : tn_upload_check_unchanged(f->whole.upload.fd, f->before, f->path, err);
 }
 
 int tarn_upload_file(struct tarn_client *client, const char *path, const char *bucket,
@@ -539,10 +556,10 @@ int tarn_upload_file(struct tarn_client *client, const char *path, const char *b
     struct upload *u = &f.whole.upload;
     struct stat before;
     options = options ? options : &no_options;
-    int rc = check_options(options, err);
+    int rc = tn_upload_check(options, err);
     if (rc < 0)
         return rc;
-    int fd = open_regular(path, &before, err);
+    int fd = tn_upload_open(path, &before, err);
     if (fd < 0)
         return fd;
     upload_init(u, client, bucket, key, options);
@@ -550,7 +567,7 @@ int tarn_upload_file(struct tarn_client *client, const char *path, const char *b
     f.before = &before;
     u->fd = fd;
     u->size = u->window.bytes_total = (uint64_t)before.st_size;
-    uint64_t threshold = options->part_threshold ? options->part_threshold : TN_PART_LEN_DEFAULT;
+    uint64_t threshold = tn_transfer_threshold(options);
     rc = tarn_part_size_plan(u->size, options->part_size, &u->part_size);
     if (rc < 0)
         rc =
@@ -566,7 +583,7 @@ int tarn_upload_file(struct tarn_client *client, const char *path, const char *b
             rc = upload_parts(u, &part_calls, info, err);
     }
     if (rc == TARN_OK)
-        rc = check_unchanged(fd, &before, path, err);
+        rc = tn_upload_check_unchanged(fd, &before, path, err);
     if (rc == TARN_OK)
         u->window.bytes_done = u->size;
     upload_release(u);
@@ -698,7 +715,7 @@ int tarn_upload_stream(struct tarn_client *client, tarn_read_fn read, void *arg,
     static const struct tn_window_calls calls = { start_stream_part, take_part };
     struct upload u;
     options = options ? options : &no_options;
-    int rc = check_options(options, err);
+    int rc = tn_upload_check(options, err);
     if (rc < 0)
         return rc;
     upload_init(&u, client, bucket, key, options);

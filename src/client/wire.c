@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,7 +21,8 @@
 enum {
     RECEIVE_LEN = 256 * 1024,
     SEND_STEP_LEN = 64 * 1024,
-    TURN_BYTES_MAX = 2 << 20, /* of one connection in one turn */
+    FILE_STEP_LEN = 256 * 1024, /* checked at once; no more than RECEIVE_LEN */
+    TURN_BYTES_MAX = 2 << 20,   /* of one connection in one turn */
     LINE_LEN_MAX = 32 * 1024,
     SWEEP_MS = 250,
     SLOT_BITS = 16,
@@ -45,6 +47,7 @@ struct tn_wire_conn {
     enum conn_state state;
     uint32_t generation; /* so that an event for what was here before is recognised */
     int fd;
+    struct tn_wire_conn *newer, *older; /* among the idle or the free ones, by their last use */
     char host[TN_HOST_LEN_MAX];
     struct tn_op *op;
     bool is_reused;
@@ -59,6 +62,9 @@ struct tn_wire_conn {
 
     struct tn_buf out; /* head, then pieces of the body */
     size_t out_sent;
+    uint64_t file_offset; /* then so much of the file that is the body */
+    size_t file_len;
+    bool copies_file; /* the kernel does not send from that file */
     bool has_sent_all;
 
     enum answer_state answer;
@@ -71,10 +77,15 @@ struct tn_wire_conn {
     bool closes; /* no other exchange after this one */
 };
 
+struct conn_list {
+    struct tn_wire_conn *newest, *oldest;
+};
+
 struct tn_wire {
     struct tarn_client *client;
     int epoll_fd;
     struct tn_wire_conn *conns;
+    struct conn_list idle, free;
     int conns_max;
     int busy_count;
     int ready_count;
@@ -84,6 +95,30 @@ struct tn_wire {
 };
 
 /* ---- connections ---- */
+
+static struct conn_list *list_of(struct tn_wire *w, enum conn_state state)
+{
+    return state == CONN_IDLE ? &w->idle : state == CONN_FREE ? &w->free : NULL;
+}
+
+static void enter(struct tn_wire *w, struct tn_wire_conn *c, enum conn_state to)
+{
+    struct conn_list *from_list = list_of(w, c->state);
+    struct conn_list *to_list = list_of(w, to);
+    if (from_list) {
+        *(c->newer ? &c->newer->older : &from_list->newest) = c->older;
+        *(c->older ? &c->older->newer : &from_list->oldest) = c->newer;
+        c->newer = c->older = NULL;
+    }
+    if (to_list) {
+        c->newer = NULL;
+        c->older = to_list->newest;
+        *(to_list->newest ? &to_list->newest->newer : &to_list->oldest) = c;
+        to_list->newest = c;
+    }
+    w->busy_count += (int)(to_list == NULL) - (int)(from_list == NULL);
+    c->state = to;
+}
 
 struct tn_wire *tn_wire_new(struct tarn_client *client, int epoll_fd, int conns_max)
 {
@@ -97,7 +132,10 @@ struct tn_wire *tn_wire_new(struct tarn_client *client, int epoll_fd, int conns_
         tn_wire_free(w);
         return NULL;
     }
-    for (int i = 0; i < conns_max; i++) {
+    for (int i = conns_max; i-- > 0;) {
+        *(w->free.newest ? &w->free.newest->newer : &w->free.oldest) = &w->conns[i];
+        w->conns[i].older = w->free.newest;
+        w->free.newest = &w->conns[i];
         w->conns[i].fd = -1;
         w->conns[i].out = TN_BUF_INIT(TN_OP_HEAD_MAX + SEND_STEP_LEN);
         w->conns[i].line = TN_BUF_INIT(LINE_LEN_MAX);
@@ -115,12 +153,12 @@ static void set_ready(struct tn_wire *w, struct tn_wire_conn *c, bool is_ready)
 static void conn_close(struct tn_wire *w, struct tn_wire_conn *c)
 {
     set_ready(w, c, false);
-    w->busy_count -= c->state == CONN_BUSY || c->state == CONN_CONNECTING;
     tn_fd_close(&c->fd);
     tn_buf_release(&c->out);
     tn_buf_release(&c->line);
     tn_buf_release(&c->kept);
-    c->state = CONN_FREE;
+    if (c->state != CONN_FREE)
+        enter(w, c, CONN_FREE);
     c->op = NULL;
     c->generation++;
 }
@@ -141,28 +179,19 @@ void tn_wire_free(struct tn_wire *w)
  * last one that was used first: the others may grow old and be closed by the server. */
 static struct tn_wire_conn *find_conn(struct tn_wire *w, const char *host)
 {
-    struct tn_wire_conn *best = NULL;
-    struct tn_wire_conn *room = NULL;
-    for (int i = 0; i < w->conns_max; i++) {
-        struct tn_wire_conn *c = &w->conns[i];
-        if (c->state == CONN_IDLE && strcmp(c->host, host) == 0 &&
-            (!best || c->moved_ns > best->moved_ns))
-            best = c;
-        if (c->state == CONN_FREE || (c->state == CONN_IDLE && (!room || room->state != CONN_FREE)))
-            room = c;
-        if (c->state == CONN_FREE && c->generation == 0 && c->out.cap == 0)
-            break; /* none behind it was ever used */
+    for (struct tn_wire_conn *c = w->idle.newest; c; c = c->older) {
+        if (strcmp(c->host, host) == 0)
+            return c;
     }
-    if (best)
-        return best;
-    if (room && room->state == CONN_IDLE)
-        conn_close(w, room);
-    return room;
+    if (!w->free.newest && w->idle.oldest)
+        conn_close(w, w->idle.oldest);
+    return w->free.newest;
 }
 
 static void report(struct tn_wire *w, struct tn_op *op, CURLcode code)
 {
     op->wire_code = (int)code;
+    op->is_reported = true;
     op->wire_next = NULL;
     *(w->last_done ? &w->last_done->wire_next : &w->first_done) = op;
     w->last_done = op;
@@ -177,6 +206,7 @@ struct tn_op *tn_wire_next(struct tn_wire *w, CURLcode *code)
     if (!w->first_done)
         w->last_done = NULL;
     op->wire_next = NULL;
+    op->is_reported = false;
     *code = (CURLcode)op->wire_code;
     return op;
 }
@@ -187,13 +217,12 @@ static void conn_end(struct tn_wire *w, struct tn_wire_conn *c, CURLcode code)
     struct tn_op *op = c->op;
     op->wire_conn = NULL;
     bool is_clean = code == CURLE_OK && c->has_sent_all && c->out_sent == c->out.len &&
-                    c->answer == ANSWER_DONE && !c->closes && !c->is_hung;
+                    c->file_len == 0 && c->answer == ANSWER_DONE && !c->closes && !c->is_hung;
     if (!is_clean) {
         conn_close(w, c);
     } else {
         set_ready(w, c, false);
-        w->busy_count--;
-        c->state = CONN_IDLE;
+        enter(w, c, CONN_IDLE);
         c->op = NULL;
     }
     report(w, op, code);
@@ -220,7 +249,8 @@ static CURLcode conn_open(struct tn_wire *w, struct tn_wire_conn *c, const char 
 {
     struct sockaddr_storage address;
     socklen_t len;
-    if (!tn_hosts_find(&w->client->hosts, host, (unsigned)attempt, &address, &len))
+    bool may_be_old = attempt <= 1; /* to ask takes its time, and here all others would wait */
+    if (!tn_hosts_find(&w->client->hosts, host, (unsigned)attempt, may_be_old, &address, &len))
         return CURLE_COULDNT_RESOLVE_HOST;
     c->generation++;
     if (open_socket(w, c, &address, len) < 0) {
@@ -250,20 +280,19 @@ CURLcode tn_wire_start(struct tn_wire *w, struct tn_op *op)
     c->is_chunked = c->has_length = c->closes = false;
     c->answer = ANSWER_HEAD;
     c->out_sent = 0;
+    c->file_len = 0;
+    c->copies_file = false;
     c->started_ns = c->moved_ns = tn_now_ns();
     tn_buf_truncate(&c->out, 0);
     tn_buf_truncate(&c->line, 0);
     tn_buf_truncate(&c->kept, 0);
+    enter(w, c, is_reused ? CONN_BUSY : CONN_CONNECTING);
     if (tn_buf_append_str(&c->out, tn_buf_str(&op->lines)) < 0) {
-        c->state = CONN_BUSY;
-        w->busy_count++;
         conn_close(w, c);
         return CURLE_OUT_OF_MEMORY;
     }
     c->op = op;
     op->wire_conn = c;
-    c->state = is_reused ? CONN_BUSY : CONN_CONNECTING;
-    w->busy_count++;
     if (is_reused)
         go_on(w, c);
     return CURLE_OK;
@@ -275,7 +304,10 @@ void tn_wire_drop(struct tn_wire *w, struct tn_op *op)
     if (c)
         conn_close(w, c);
     op->wire_conn = NULL;
-    /* It may have ended in this very turn. */
+    if (!op->is_reported)
+        return;
+    /* It has ended in this very turn. */
+    op->is_reported = false;
     struct tn_op *before = NULL;
     for (struct tn_op *done = w->first_done; done; before = done, done = done->wire_next) {
         if (done != op)
@@ -290,56 +322,162 @@ void tn_wire_drop(struct tn_wire *w, struct tn_op *op)
 
 /* ---- sending ---- */
 
-/* Puts more of the body behind what is to be sent. CURLE_AGAIN: the pipe is empty. */
-static CURLcode take_body(struct tn_wire_conn *c)
+static CURLcode code_of_read(size_t n)
+{
+    return n == CURL_READFUNC_PAUSE   ? CURLE_AGAIN
+           : n == CURL_READFUNC_ABORT ? CURLE_ABORTED_BY_CALLBACK
+                                      : CURLE_OK;
+}
+
+static int make_room(struct tn_wire_conn *c, size_t len)
 {
     tn_buf_consume(&c->out, c->out_sent);
     c->out_sent = 0;
-    if (tn_buf_reserve(&c->out, SEND_STEP_LEN) < 0)
-        return CURLE_OUT_OF_MEMORY;
-    size_t n = tn_op_on_read(c->out.data + c->out.len, 1, SEND_STEP_LEN, c->op);
-    if (n == CURL_READFUNC_PAUSE)
-        return CURLE_AGAIN;
-    if (n == CURL_READFUNC_ABORT)
-        return CURLE_ABORTED_BY_CALLBACK;
-    c->out.len += n;
+    return tn_buf_reserve(&c->out, len);
+}
+
+static void add_room(struct tn_wire_conn *c, size_t len)
+{
+    c->out.len += len;
     c->out.data[c->out.len] = '\0';
+}
+
+/* Puts more of the body behind what is to be sent. CURLE_AGAIN: the pipe is empty. */
+static CURLcode take_body(struct tn_wire_conn *c)
+{
+    const struct tn_body *body = &c->op->body;
+    uint64_t left = tn_body_wire_len(body) - (body->kind == TN_BODY_BYTES ? body->sent : 0);
+    size_t step = left < SEND_STEP_LEN ? (size_t)left + 1 : SEND_STEP_LEN;
+    if (make_room(c, step) < 0)
+        return CURLE_OUT_OF_MEMORY;
+    size_t n = tn_op_on_read(c->out.data + c->out.len, 1, step, c->op);
+    CURLcode code = code_of_read(n);
+    if (code != CURLE_OK)
+        return code;
+    add_room(c, n);
     c->has_sent_all = n == 0;
     return CURLE_OK;
 }
 
-static bool has_body(const struct tn_op *op)
+/* The same of a file, whose bytes are checked here and sent by the kernel. */
+static CURLcode take_file(struct tn_wire *w, struct tn_wire_conn *c)
 {
-    return op->body.kind != TN_BODY_NONE;
+    uint64_t offset = UINT64_MAX;
+    size_t n = tn_op_on_piece(c->op, w->received, FILE_STEP_LEN, &offset);
+    CURLcode code = code_of_read(n);
+    if (code != CURLE_OK)
+        return code;
+    c->has_sent_all = n == 0;
+    if (offset != UINT64_MAX) {
+        c->file_offset = offset;
+        c->file_len = n;
+        return CURLE_OK;
+    }
+    if (make_room(c, n) < 0)
+        return CURLE_OUT_OF_MEMORY;
+    memcpy(c->out.data + c->out.len, w->received, n);
+    add_room(c, n);
+    return CURLE_OK;
 }
 
 /* Small heads take the first of the body along, so that a small request is one segment. */
-static CURLcode fill_out(struct tn_wire_conn *c)
+static CURLcode fill_out(struct tn_wire *w, struct tn_wire_conn *c)
 {
-    if (c->has_sent_all)
-        return CURLE_OK;
-    if (!has_body(c->op)) {
+    switch (c->op->body.kind) {
+    case TN_BODY_NONE:
         c->has_sent_all = true;
         return CURLE_OK;
+    case TN_BODY_FILE:
+        return take_file(w, c);
+    case TN_BODY_BYTES:
+    case TN_BODY_PIPE:
+    default:
+        return take_body(c);
     }
-    return take_body(c);
 }
 
-static CURLcode send_some(struct tn_wire_conn *c, size_t *budget)
+static void file_became_shorter(struct tn_wire_conn *c)
+{
+    c->op->body.rc = TARN_ECONFLICT;
+    errno = EPIPE;
+}
+
+/* Where the kernel cannot, what was announced goes through memory. */
+static ssize_t copy_file(struct tn_wire_conn *c)
+{
+    size_t len = c->file_len < SEND_STEP_LEN ? c->file_len : SEND_STEP_LEN;
+    if (make_room(c, len) < 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    ssize_t n = tn_fd_pread(c->op->body.fd, c->out.data + c->out.len, len, c->file_offset);
+    if (n < (ssize_t)len) {
+        file_became_shorter(c);
+        return -1;
+    }
+    c->file_offset += len;
+    c->file_len -= len;
+    add_room(c, len);
+    return send(c->fd, c->out.data, c->out.len, MSG_NOSIGNAL);
+}
+
+static ssize_t send_file(struct tn_wire_conn *c)
+{
+    off_t offset = (off_t)c->file_offset;
+    ssize_t n = sendfile(c->fd, c->op->body.fd, &offset, c->file_len);
+    if (n == 0) {
+        file_became_shorter(c);
+        return -1;
+    }
+    if (n > 0) {
+        c->file_offset += (uint64_t)n;
+        c->file_len -= (size_t)n;
+    }
+    return n;
+}
+
+/* Sends what is next: memory, else file. Bytes, or -1 with errno. */
+static ssize_t send_next(struct tn_wire_conn *c)
+{
+    size_t left = c->out.len - c->out_sent;
+    ssize_t n;
+    if (left == 0 && !c->copies_file) {
+        n = send_file(c);
+        bool is_unable = n < 0 && (errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP);
+        c->copies_file = is_unable;
+        if (!is_unable)
+            return n;
+    }
+    if (left == 0)
+        n = copy_file(c);
+    else
+        n = send(c->fd, c->out.data + c->out_sent, left,
+                 MSG_NOSIGNAL | (c->file_len > 0 && !c->copies_file ? MSG_MORE : 0));
+    if (n > 0)
+        c->out_sent += (size_t)n;
+    return n;
+}
+
+/* CURLE_AGAIN: it has to wait for its owner. */
+static CURLcode fill_some(struct tn_wire *w, struct tn_wire_conn *c)
+{
+    CURLcode code = CURLE_OK;
+    while (code == CURLE_OK && !c->has_sent_all && c->file_len == 0 &&
+           c->out.len - c->out_sent < SEND_STEP_LEN / 4)
+        code = fill_out(w, c);
+    c->is_waiting = code == CURLE_AGAIN;
+    return c->is_waiting ? CURLE_OK : code;
+}
+
+static CURLcode send_some(struct tn_wire *w, struct tn_wire_conn *c, size_t *budget)
 {
     while (c->can_write && !c->is_waiting && *budget > 0) {
-        size_t left = c->out.len - c->out_sent;
-        if (left < SEND_STEP_LEN / 4 && !c->has_sent_all) {
-            CURLcode code = fill_out(c);
-            if (code == CURLE_AGAIN)
-                c->is_waiting = true;
-            else if (code != CURLE_OK)
-                return code;
-            left = c->out.len - c->out_sent;
-        }
-        if (left == 0)
+        CURLcode code = fill_some(w, c);
+        if (code != CURLE_OK)
+            return code;
+        if (c->out.len == c->out_sent && c->file_len == 0)
             return CURLE_OK;
-        ssize_t n = send(c->fd, c->out.data + c->out_sent, left, MSG_NOSIGNAL);
+        ssize_t n = send_next(c);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -347,8 +485,7 @@ static CURLcode send_some(struct tn_wire_conn *c, size_t *budget)
             return CURLE_OK;
         }
         if (n < 0)
-            return CURLE_SEND_ERROR;
-        c->out_sent += (size_t)n;
+            return c->op->body.rc < 0 ? CURLE_ABORTED_BY_CALLBACK : CURLE_SEND_ERROR;
         c->moved_ns = tn_now_ns();
         *budget -= (size_t)n < *budget ? (size_t)n : *budget;
     }
@@ -365,6 +502,9 @@ static bool is_bodiless(const struct tn_wire_conn *c)
 
 static CURLcode note_field(struct tn_wire_conn *c, struct tn_str line)
 {
+    char first = line.len > 0 ? tn_to_lower(line.data[0]) : '\0';
+    if (first != 'c' && first != 't')
+        return CURLE_OK;
     struct tn_str value = line;
     struct tn_str name = tn_str_split(&value, ':');
     value = tn_str_trim(value);
@@ -595,7 +735,7 @@ static void go_on(struct tn_wire *w, struct tn_wire_conn *c)
 {
     size_t budget = TURN_BYTES_MAX;
     set_ready(w, c, false);
-    CURLcode sent = send_some(c, &budget);
+    CURLcode sent = send_some(w, c, &budget);
     bool is_send_over = sent == CURLE_SEND_ERROR;
     if (is_send_over)
         c->can_write = false; /* the answer may be there all the same */
@@ -627,7 +767,7 @@ static void on_connected(struct tn_wire *w, struct tn_wire_conn *c)
         conn_end(w, c, CURLE_COULDNT_CONNECT);
         return;
     }
-    c->state = CONN_BUSY;
+    enter(w, c, CONN_BUSY);
     c->moved_ns = tn_now_ns();
     go_on(w, c);
 }
@@ -724,5 +864,5 @@ void tn_wire_resolve(struct tarn_client *client, const char *host)
 {
     struct sockaddr_storage address;
     socklen_t len;
-    (void)tn_hosts_find(&client->hosts, host, 0, &address, &len);
+    (void)tn_hosts_find(&client->hosts, host, 0, false, &address, &len);
 }

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""What transfers cost tarn itself: CPU an object, CPU a GB and peak memory, against a tarnd beside it.
+
+    tests/bench/transfers.py [--bin build/release/bin] [--dir /dev/shm] [--runs 3] [ROW...]
+
+The figures are the client's alone (wait4), so that they hold on a machine that does other things, too;
+the wall time does not. The best of the runs counts.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+
+KEYS = {"AWS_ACCESS_KEY_ID": "BENCHACCESSKEY000001", "AWS_SECRET_ACCESS_KEY": "bench-secret"}
+SMALL_COUNT, SMALL_LEN = 10000, 4096
+LARGE_LEN = 2 << 30
+MIB = 1 << 20
+
+
+class Bench:
+    def __init__(self, bin_dir, work):
+        self.bin = pathlib.Path(bin_dir)
+        self.work = pathlib.Path(work)
+        self.env = dict(os.environ, HOME=str(work), XDG_STATE_HOME=str(work / "state"), AWS_REGION="us-east-1", **KEYS)
+        self.server = None
+
+    def start(self):
+        env = dict(self.env, TARN_ACCESS_KEY=KEYS["AWS_ACCESS_KEY_ID"], TARN_SECRET_KEY=KEYS["AWS_SECRET_ACCESS_KEY"])
+        log = self.work / "tarnd.log"
+        with open(log, "wb") as out:
+            command = [self.bin / "tarnd", "--data", self.work / "store", "--listen", "127.0.0.1:0"]
+            self.server = subprocess.Popen(command, stderr=out, stdin=subprocess.DEVNULL, env=env)
+        while not (found := re.search(r"event=listening address=\S*?:(\d+)\s", log.read_text())):
+            assert self.server.poll() is None, log.read_text()
+            time.sleep(0.01)
+        self.env["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{found[1]}"
+
+    def stop(self):
+        if self.server:
+            self.server.terminate()
+            self.server.wait()
+
+    def tarn(self, *args, stdout=subprocess.DEVNULL):
+        """Wall seconds, CPU seconds, peak RSS in MiB."""
+        began = time.monotonic()
+        child = subprocess.Popen([self.bin / "tarn", *map(str, args)], env=self.env, stdout=stdout)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0, f"tarn {args}: {child.returncode}"
+        return time.monotonic() - began, usage.ru_utime, usage.ru_stime, usage.ru_maxrss / 1024
+
+    def make_small(self):
+        tree = self.work / "small"
+        if not tree.exists():
+            tree.mkdir()
+            body = os.urandom(SMALL_LEN)
+            for i in range(SMALL_COUNT):
+                (tree / f"{i:05}").write_bytes(body)
+        return tree
+
+    def make_large(self):
+        path = self.work / "large"
+        if not path.exists():
+            block = os.urandom(MIB)
+            with open(path, "wb") as out:
+                for _ in range(LARGE_LEN // MIB):
+                    out.write(block)
+        return path
+
+    def empty(self, name):
+        path = self.work / name
+        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            path.unlink()
+        return path
+
+
+def small_up(b, *extra):
+    return b.tarn("cp", "-r", "-q", *extra, b.make_small(), "s3://bench/small/")
+
+
+def small_down(b, *extra):
+    return b.tarn("cp", "-r", "-q", *extra, "s3://bench/small/", b.empty("out"))
+
+
+def large_up(b, *extra):
+    return b.tarn("cp", "-q", *extra, b.make_large(), "s3://bench/large")
+
+
+def large_down(b, *extra):
+    return b.tarn("cp", "-q", *extra, "s3://bench/large", b.empty("large.out"))
+
+
+def large_cat(b, *extra):
+    return b.tarn("cat", *extra, "s3://bench/large")
+
+
+ROWS = {
+    "small-up": (small_up, SMALL_COUNT, "us/object", 1e6),
+    "small-down": (small_down, SMALL_COUNT, "us/object", 1e6),
+    "large-up": (large_up, LARGE_LEN / 1e9, "s/GB", 1),
+    "large-down": (large_down, LARGE_LEN / 1e9, "s/GB", 1),
+    "large-cat": (large_cat, LARGE_LEN / 1e9, "s/GB", 1),
+    "small-up-32M": (lambda b: small_up(b, "--memory", "32M"), SMALL_COUNT, "us/object", 1e6),
+    "small-down-32M": (lambda b: small_down(b, "--memory", "32M"), SMALL_COUNT, "us/object", 1e6),
+    "large-up-32M": (lambda b: large_up(b, "--memory", "32M"), LARGE_LEN / 1e9, "s/GB", 1),
+    "large-down-32M": (lambda b: large_down(b, "--memory", "32M"), LARGE_LEN / 1e9, "s/GB", 1),
+    "large-cat-32M": (lambda b: large_cat(b, "--memory", "32M"), LARGE_LEN / 1e9, "s/GB", 1),
+}
+
+
+def measure(b, name, runs):
+    run, amount, unit, scale = ROWS[name]
+    best = min((run(b) for _ in range(runs)), key=lambda r: r[1] + r[2])
+    wall, user, system, rss = best
+    cpu = (user + system) * scale / amount
+    print(f"{name:15} {cpu:8.2f} {unit} (user {user * scale / amount:.2f}), wall {wall:.2f} s, RSS {rss:.1f} MiB", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", default="build/release/bin")
+    parser.add_argument("--dir", default="/dev/shm", help="where files and the store lie (default %(default)s)")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    args = parser.parse_args()
+    rows = args.rows or list(ROWS)[:5]
+    with tempfile.TemporaryDirectory(prefix="tarn-bench-", dir=args.dir) as work:
+        bench = Bench(args.bin, pathlib.Path(work))
+        bench.start()
+        try:
+            bench.tarn("mb", "-q", "s3://bench")
+            if any("small" in r for r in rows):
+                small_up(bench)
+            if any("large" in r for r in rows):
+                large_up(bench)
+            for name in rows:
+                measure(bench, name, args.runs)
+        finally:
+            bench.stop()
+
+
+if __name__ == "__main__":
+    main()
