@@ -76,6 +76,8 @@ void config_release(struct config *c)
     tn_free(c->encryption_keys);
     for (size_t i = 0; i < c->domain_count; i++)
         tn_free(c->domains[i]);
+    for (size_t i = 0; i < c->website_count; i++)
+        tn_free(c->websites[i]);
     for (size_t i = 0; i < c->key_count; i++) {
         tn_free(c->keys[i].access_key);
         tn_free_secret(c->keys[i].secret_key);
@@ -142,6 +144,19 @@ static int add_domain(struct config *c, void *field, struct tn_str text, const c
     if (!copy)
         return TARN_ENOMEM;
     c->domains[c->domain_count++] = copy;
+    return TARN_OK;
+}
+
+static int add_website(struct config *c, void *field, struct tn_str text, const char **expected)
+{
+    (void)field;
+    *expected = "at most 30 domain names";
+    if (!is_domain(text) || c->website_count == CONFIG_DOMAIN_COUNT_MAX)
+        return TARN_ECONFIG;
+    char *copy = tn_memdup(text.data, text.len);
+    if (!copy)
+        return TARN_ENOMEM;
+    c->websites[c->website_count++] = copy;
     return TARN_OK;
 }
 
@@ -296,6 +311,7 @@ static const struct row top_rows[] = {
     { "listen", ROW_SCALAR, FIELD(listen), set_text, NULL },
     { "region", ROW_SCALAR, FIELD(region), set_region, NULL },
     { "domains", ROW_LIST, 0, add_domain, NULL },
+    { "website_domains", ROW_LIST, 0, add_website, NULL },
     { "auth", ROW_SCALAR, 0, set_auth, NULL },
     { "log_level", ROW_SCALAR, 0, set_log_level, NULL },
     { "encryption_keys", ROW_SCALAR, FIELD(encryption_keys), set_text, NULL },

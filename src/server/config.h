@@ -64,6 +64,8 @@ struct config {
     uint64_t lifecycle_day_s;    /* length of a day; 0: 86,400 */
     char *domains[CONFIG_DOMAIN_COUNT_MAX];
     size_t domain_count;
+    char *websites[CONFIG_DOMAIN_COUNT_MAX];
+    size_t website_count;
     struct config_key *keys;
     size_t key_count;
     struct config_account account; /* the server's own */

@@ -279,8 +279,11 @@ static int start_encryption(struct tarnd *t, struct tarn_error *err)
 static int start_api(struct tarnd *t, struct tarn_error *err)
 {
     const char *domains[CONFIG_DOMAIN_COUNT_MAX];
+    const char *websites[CONFIG_DOMAIN_COUNT_MAX];
     for (size_t i = 0; i < t->config.domain_count; i++)
         domains[i] = t->config.domains[i];
+    for (size_t i = 0; i < t->config.website_count; i++)
+        websites[i] = t->config.websites[i];
     for (size_t i = 0; i < t->config.provider_count; i++) {
         const struct config_provider *p = &t->config.providers[i];
         t->providers[i] = (struct api_provider){ p->issuer, p->jwks_file, p->audience };
@@ -294,6 +297,8 @@ static int start_api(struct tarnd *t, struct tarn_error *err)
                                  .region = t->config.region,
                                  .domains = domains,
                                  .domain_count = t->config.domain_count,
+                                 .websites = websites,
+                                 .website_count = t->config.website_count,
                                  .is_auth_off = t->config.is_auth_off };
     t->api = api_new(&config);
     if (!t->api || api_start(t->api, t->config.lifecycle_day_s, t->config.access_log_flush_s) < 0)

@@ -267,18 +267,6 @@ def test_not_implemented(server, s3, bucket, sub):
         assert answer.status == 501 and b"<Code>NotImplemented</Code>" in answer.data
 
 
-UNSERVED = {
-    "website": b"<IndexDocument><Suffix>index.html</Suffix></IndexDocument>",
-}
-
-
-@pytest.mark.parametrize("sub", UNSERVED)
-def test_unserved(server, s3, bucket, sub):
-    """What nothing would act on is refused, not kept and ignored."""
-    answer = send(server, "PUT", f"/{bucket}?{sub}", SUBS[sub] % UNSERVED[sub])
-    assert answer.status == 501 and b"<Code>NotImplemented</Code>" in answer.data
-
-
 def test_race(s3, bucket):
     """Racing changes of different documents all land."""
     calls = [

@@ -31,6 +31,9 @@ struct api_config {
         *region; /* reported for buckets; NULL: any region is taken, "us-east-1" by default */
     const char *const *domains; /* "bucket.DOMAIN" names a bucket; "localhost" always does */
     size_t domain_count;
+    const char *const *websites; /* "bucket.DOMAIN" is the bucket's website, and so is DOMAIN of a
+                                  * bucket of that name */
+    size_t website_count;
     bool is_auth_off;
 };
 

@@ -264,6 +264,13 @@ static enum tn_s3_code answer_object(struct api_req *r)
     return code ? code : reply_object(r, state, head);
 }
 
+enum tn_s3_code object_get_wait(struct api_req *r)
+{
+    struct get_state *state = r->state;
+    state->is_on_worker = true;
+    return answer_object(r);
+}
+
 static enum tn_s3_code open_and_answer(struct api_req *r)
 {
     enum tn_s3_code code = version_open(r, r->bucket, r->key, &r->version);

@@ -11,6 +11,7 @@
 #include "server/api/cors.h"
 #include "server/api/notify.h"
 #include "server/api/request.h"
+#include "server/api/website.h"
 
 enum tn_s3_code api_err(struct api_req *r, enum tn_s3_code code, const char *format, ...)
 {
@@ -150,7 +151,7 @@ static void send(struct api_req *r, int status)
     assert(!r->is_answered);
     r->is_answered = true;
     cors_add_headers(r);
-    r->http->answer.status = status;
+    r->http->answer.status = r->website_status && status == 200 ? r->website_status : status;
     if (r->events)
         notify_batch_commit(TN_TAKE(r->events), on_events_queued, r);
     else
@@ -200,6 +201,10 @@ static int write_error(struct api_req *r, const struct tn_s3_error *error)
 void api_fail(struct api_req *r, enum tn_s3_code code)
 {
     const struct tn_s3_error *error = tn_s3_error(code);
+    if (r->is_website) {
+        website_fail(r, code);
+        return;
+    }
     (void)snprintf(r->http->error_code, sizeof r->http->error_code, "%s", error->code);
     r->out.len = 0;
     if (!r->is_head && error->http_status != 304 && write_error(r, error) == TARN_OK) {

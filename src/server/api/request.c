@@ -23,6 +23,7 @@
 #include "server/api/quota.h"
 #include "server/api/router.h"
 #include "server/api/version.h"
+#include "server/api/website.h"
 
 /* --- Room for checking signatures: as many as threads that check at the same time --- */
 
@@ -538,6 +539,8 @@ static enum tn_s3_code start(struct api_req *r)
     enum tn_s3_code code = read_target(r);
     if (code)
         return code;
+    if (website_is(r))
+        return website_start(r);
     if (is_health(r))
         return reply_health(r);
     code = judge_head(r);
@@ -671,12 +674,12 @@ static void on_protocol_error(void *context, struct http_req *http, int status, 
 
 /* --- The api --- */
 
-static bool add_domain(struct api *api, const char *domain)
+static bool add_name(char names[API_DOMAIN_COUNT_MAX][256], size_t *count, const char *name)
 {
-    size_t len = strlen(domain);
-    if (api->domain_count == API_DOMAIN_COUNT_MAX || len >= sizeof api->domains[0])
+    size_t len = strlen(name);
+    if (*count == API_DOMAIN_COUNT_MAX || len >= sizeof names[0])
         return false;
-    memcpy(api->domains[api->domain_count++], domain, len + 1);
+    memcpy(names[(*count)++], name, len + 1);
     return true;
 }
 
@@ -705,8 +708,10 @@ struct api *api_new(const struct api_config *config)
                    config->region ? config->region : API_REGION_DEFAULT);
     bool is_fine = true;
     for (size_t i = 0; i < config->domain_count; i++)
-        is_fine = is_fine && add_domain(api, config->domains[i]);
-    is_fine = is_fine && add_domain(api, "localhost");
+        is_fine = is_fine && add_name(api->domains, &api->domain_count, config->domains[i]);
+    is_fine = is_fine && add_name(api->domains, &api->domain_count, "localhost");
+    for (size_t i = 0; i < config->website_count; i++)
+        is_fine = is_fine && add_name(api->websites, &api->website_count, config->websites[i]);
     api->scratch = scratch_pool_new();
     api->has_digests = digest_pool_init(&api->digests, core_count()) == TARN_OK;
     api->configs = bucket_configs_new(config->store, bucket_forms, bucket_form_count);

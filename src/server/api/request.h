@@ -97,6 +97,8 @@ struct api_req {
     bool is_head;
     bool is_answered;
     bool is_cors_answered; /* nothing to add */
+    bool is_website;       /* website.h */
+    int website_status;    /* of the document that is answered instead of another; 0: its own */
     struct auth_result who;
     struct api_identity *identity; /* authorise.h; NULL until it is needed */
     bool is_undecided;             /* whether it may go on depends on the object */
@@ -145,6 +147,8 @@ struct api {
     bool is_auth_off;
     char domains[API_DOMAIN_COUNT_MAX][256];
     size_t domain_count;
+    char websites[API_DOMAIN_COUNT_MAX][256];
+    size_t website_count;
     struct api_scratch_pool *scratch;
     struct lifecycle *lifecycle;   /* NULL: not started */
     struct access_log *access_log; /* the same */

@@ -52,8 +52,7 @@ static const struct setting settings[BUCKET_SECTION_COUNT] = {
                               .is_empty_unset = true,
                               .check = notification_check,
                               .replaced = notify_add_test },
-    [BUCKET_WEBSITE] = { .is_unserved = true,
-                         .rule = &website_rule,
+    [BUCKET_WEBSITE] = { .rule = &website_rule,
                          .missing = TN_S3_NO_SUCH_WEBSITE_CONFIGURATION,
                          .check = website_check },
     [BUCKET_QUOTA] = { .rule = &quota_rule,
@@ -183,9 +182,6 @@ enum tn_s3_code setting_put_run(struct api_req *r)
         return code;
     if (setting->is_empty_unset && !root->children)
         return setting_replace(r, TN_STR_EMPTY, 200);
-    if (setting->is_unserved)
-        return api_err(r, TN_S3_NOT_IMPLEMENTED, "A %s has no effect here yet.",
-                       setting->rule->name);
     struct tn_xml_writer w = TN_XML_WRITER(&r->side);
     xml_rule_write(setting->rule, root, &w);
     return w.rc < 0 ? api_from_status(r, w.rc, NULL)

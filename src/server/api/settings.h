@@ -13,7 +13,6 @@ struct setting {
     enum tn_s3_code missing; /* the answer when it is not set; TN_S3_OK: an empty document */
     const char *fallback;    /* what that document holds, or NULL */
     bool is_empty_unset;     /* an empty document removes it */
-    bool is_unserved;        /* nothing acts on it yet: refused rather than ignored */
 
     /* What the table of elements cannot say. On a worker. May be NULL. */
     enum tn_s3_code (*check)(struct api_req *r, const struct tn_xml_node *root);
