@@ -13,7 +13,7 @@ bool tn_str_eq_nocase(struct tn_str a, struct tn_str b)
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++) {
-        if (tn_to_lower(a.data[i]) != tn_to_lower(b.data[i]))
+        if (a.data[i] != b.data[i] && tn_to_lower(a.data[i]) != tn_to_lower(b.data[i]))
             return false;
     }
     return true;

@@ -23,13 +23,16 @@ static bool is_date(struct tn_str s)
 
 static bool is_signature(struct tn_str s, bool is_asymmetric)
 {
+    unsigned others = 0;
+    if (s.len > TN_SIGV4A_SIGNATURE_LEN_MAX)
+        return false;
     for (size_t i = 0; i < s.len; i++) {
-        if (!tn_is_digit(s.data[i]) && !(s.data[i] >= 'a' && s.data[i] <= 'f'))
-            return false;
+        unsigned char c = (unsigned char)s.data[i];
+        others |=
+            (unsigned)((unsigned char)(c - '0') > 9) & (unsigned)((unsigned char)(c - 'a') > 5);
     }
-    if (is_asymmetric)
-        return s.len > 0 && s.len % 2 == 0 && s.len <= TN_SIGV4A_SIGNATURE_LEN_MAX;
-    return s.len == TN_SIGV4_SIGNATURE_LEN;
+    return !others &&
+           (is_asymmetric ? s.len > 0 && s.len % 2 == 0 : s.len == TN_SIGV4_SIGNATURE_LEN);
 }
 
 static bool is_region(struct tn_str s)
@@ -185,11 +188,10 @@ static bool is_same_day(const struct tn_sigv4_claim *claim)
 
 /* Keeps the time as text too: what was sent when that has the form to sign, which is the usual
  * case. */
-static void time_text_set(struct tn_sigv4_claim *claim, struct tn_str sent)
+static void time_text_set(struct tn_sigv4_claim *claim, struct tn_str sent, bool is_basic)
 {
-    int64_t same;
     char text[TN_TIME_LEN];
-    if (sent.len == sizeof claim->time_text - 1 && tn_time_parse_basic(sent, &same) == TARN_OK)
+    if (is_basic && sent.len == sizeof claim->time_text - 1)
         memcpy(text, sent.data, sent.len);
     else
         tn_time_basic(claim->time, text);
@@ -207,12 +209,12 @@ static enum tn_sigv4_problem header_time_parse(const struct tn_sigv4_request *re
         return TN_SIGV4_NO_DATE;
     if (!is_there)
         return TN_SIGV4_NO_DATE;
-    if (tn_time_parse_basic(text, &claim->time) < 0 &&
-        tn_http_date_parse_mail(text, 0, &claim->time) < 0)
+    bool is_basic = tn_time_parse_basic(text, &claim->time) == TARN_OK;
+    if (!is_basic && tn_http_date_parse_mail(text, 0, &claim->time) < 0)
         return TN_SIGV4_NO_DATE;
     if (claim->time < 0)
         return TN_SIGV4_NO_DATE;
-    time_text_set(claim, text);
+    time_text_set(claim, text, is_basic);
     return is_same_day(claim) ? TN_SIGV4_FINE : TN_SIGV4_MALFORMED_HEADER;
 }
 
@@ -403,7 +405,7 @@ static enum tn_sigv4_problem query_claim(const struct tn_sigv4_request *request,
         is_header_list(claim.signed_headers) && is_signature(claim.signature, claim.is_asymmetric);
     if (!ok)
         return TN_SIGV4_MALFORMED_QUERY;
-    time_text_set(&claim, params->values[PARAM_DATE]);
+    time_text_set(&claim, params->values[PARAM_DATE], true);
     if (!is_same_day(&claim))
         return TN_SIGV4_MALFORMED_QUERY;
     enum tn_sigv4_problem problem = query_payload_parse(request, params, &claim);

@@ -187,8 +187,7 @@ static enum tn_s3_code make_headers(struct post_form *f)
                            TN_STR_ARG(h.name));
         headers[count++] = h;
     }
-    f->r->headers = headers;
-    f->r->header_count = count;
+    api_headers_set(f->r, headers, count);
     return TN_S3_OK;
 }
 

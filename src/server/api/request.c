@@ -88,24 +88,22 @@ static struct api_scratch_pool *scratch_pool_new(void)
 
 /* --- Reading --- */
 
-static const struct tn_header *find_header(const struct api_req *r, struct tn_str name)
+void api_headers_set(struct api_req *r, const struct tn_header *headers, size_t count)
+{
+    r->headers = headers;
+    r->header_count = count;
+    r->header_kinds = 0;
+    for (size_t i = 0; i < count; i++)
+        r->header_kinds |= api_header_kind(headers[i].name);
+}
+
+const struct tn_header *api_header_find(const struct api_req *r, struct tn_str name)
 {
     for (size_t i = 0; i < r->header_count; i++) {
         if (tn_str_eq_nocase(r->headers[i].name, name))
             return &r->headers[i];
     }
     return NULL;
-}
-
-bool api_has_header(const struct api_req *r, const char *name)
-{
-    return find_header(r, tn_str_from(name)) != NULL;
-}
-
-struct tn_str api_header(const struct api_req *r, const char *name)
-{
-    const struct tn_header *h = find_header(r, tn_str_from(name));
-    return h ? h->value : TN_STR_EMPTY;
 }
 
 bool api_is_header_text(struct tn_str value)
@@ -140,6 +138,8 @@ static struct tn_str prefixed_header(const struct api_req *r, struct tn_str pref
                                      const char *name)
 {
     struct tn_str rest = tn_str_from(name);
+    if (prefix.len == 0)
+        return api_header(r, name);
     for (size_t i = 0; i < r->header_count; i++) {
         struct tn_str found = r->headers[i].name;
         if (found.len == prefix.len + rest.len &&
@@ -330,8 +330,6 @@ static enum tn_s3_code gather_headers(struct api_req *r)
     size_t count = head->header_count;
     for (size_t i = 0; i < r->query.count; i++)
         count += is_hoisted(r->query.params[i].name);
-    r->headers = head->headers;
-    r->header_count = head->header_count;
     if (count == head->header_count)
         return TN_S3_OK;
 
@@ -348,8 +346,7 @@ static enum tn_s3_code gather_headers(struct api_req *r)
             return api_err(r, TN_S3_INVALID_ARGUMENT, "A parameter cannot stand for a header.");
         all[n++] = (struct tn_header){ r->query.params[i].name, r->query.params[i].value };
     }
-    r->headers = all;
-    r->header_count = count;
+    api_headers_set(r, all, count);
     return TN_S3_OK;
 }
 
@@ -359,6 +356,7 @@ static enum tn_s3_code read_target(struct api_req *r)
     if (tn_url_parse_target(r->http->head.target, &url) < 0)
         return TN_S3_INVALID_URI;
     r->host = url.host.len ? url.host : r->http->head.host;
+    r->virtual_bucket = api_route_virtual_bucket(r->api, r->host);
     r->raw_path = url.path.len ? url.path : TN_STR("/");
     r->raw_query = url.query;
     if (tn_query_parse(&r->http->arena, url.query, TN_URI_PLUS_IS_SPACE, &r->query) < 0)
@@ -377,7 +375,7 @@ enum tn_s3_code api_check_auth(struct api_req *r, struct tn_str body_hash)
                   .header_count = head->header_count,
                   .body_hash = body_hash },
         .now = tn_wall_ms() / 1000,
-        .virtual_bucket = api_route_virtual_bucket(r->api, r->host),
+        .virtual_bucket = r->virtual_bucket,
     };
     struct api_scratch *s = scratch_take(r->api->scratch);
     if (!s)
@@ -534,8 +532,7 @@ static enum tn_s3_code decide(struct api_req *r)
 
 static enum tn_s3_code start(struct api_req *r)
 {
-    r->headers = r->http->head.headers;
-    r->header_count = r->http->head.header_count;
+    api_headers_set(r, r->http->head.headers, r->http->head.header_count);
     enum tn_s3_code code = read_target(r);
     if (code)
         return code;

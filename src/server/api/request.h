@@ -86,8 +86,10 @@ struct api_req {
     const struct api_op *op;
     const struct tn_header *headers; /* those of the request, and x-amz-* from the query */
     size_t header_count;
+    uint64_t header_kinds; /* of their names: what is not among them need not be looked for */
     struct tn_str host;
-    struct tn_str raw_path; /* as sent, for <Resource> */
+    struct tn_str virtual_bucket; /* that the host names; empty: none */
+    struct tn_str raw_path;       /* as sent, for <Resource> */
     struct tn_str raw_query;
     struct tn_query query;
     struct tn_str bucket;         /* decoded; empty at service level */
@@ -103,13 +105,13 @@ struct api_req {
     struct api_identity *identity; /* authorise.h; NULL until it is needed */
     bool is_undecided;             /* whether it may go on depends on the object */
     struct api_body body;
-    struct post_form *form; /* of an upload by form, post_policy_form.h; else NULL */
+    struct post_form *form;      /* of an upload by form, post_policy_form.h; else NULL */
     struct notify_batch *events; /* to be queued before the answer, notify.h; NULL: none */
-    struct append *append;  /* of bytes that are put behind others, object_append.h; else NULL */
-    struct tn_buf out;      /* body of the answer */
-    struct tn_buf side;     /* listings: common prefixes, which follow the entries */
-    struct tn_buf last;     /* listings: the last entry given */
-    struct tn_arena tree;   /* of XML that was sent: more than the request's own arena may take */
+    struct append *append; /* of bytes that are put behind others, object_append.h; else NULL */
+    struct tn_buf out;     /* body of the answer */
+    struct tn_buf side;    /* listings: common prefixes, which follow the entries */
+    struct tn_buf last;    /* listings: the last entry given */
+    struct tn_arena tree;  /* of XML that was sent: more than the request's own arena may take */
     char message[API_MESSAGE_LEN]; /* of the error; empty: the usual one */
 
     /* Writes: one change under way, and what happens when it is decided. */
@@ -162,9 +164,37 @@ TN_MUST_USE enum tn_s3_code api_check_auth(struct api_req *r, struct tn_str body
 
 /* --- Reading the request --- */
 
+/* From here on these are the request's headers. */
+void api_headers_set(struct api_req *r, const struct tn_header *headers, size_t count);
+
+/* One bit of 64 by a name's length and three of its letters; names in any case have the same. */
+static inline uint64_t api_header_kind(struct tn_str name)
+{
+    if (name.len == 0)
+        return 0;
+    unsigned first = (unsigned char)name.data[0] | 0x20u;
+    unsigned middle = (unsigned char)name.data[name.len / 2] | 0x20u;
+    unsigned last = (unsigned char)name.data[name.len - 1] | 0x20u;
+    return UINT64_C(1) << ((name.len + first + middle * 5 + last * 9) % 64);
+}
+
+/* NULL when absent. */
+const struct tn_header *api_header_find(const struct api_req *r, struct tn_str name);
+
+static inline bool api_has_header(const struct api_req *r, const char *name)
+{
+    return (r->header_kinds & api_header_kind(tn_str_from(name))) &&
+           api_header_find(r, tn_str_from(name));
+}
+
 /* Value of a header; empty when absent. */
-struct tn_str api_header(const struct api_req *r, const char *name);
-bool api_has_header(const struct api_req *r, const char *name);
+static inline struct tn_str api_header(const struct api_req *r, const char *name)
+{
+    if (!(r->header_kinds & api_header_kind(tn_str_from(name))))
+        return TN_STR_EMPTY;
+    const struct tn_header *h = api_header_find(r, tn_str_from(name));
+    return h ? h->value : TN_STR_EMPTY;
+}
 
 /* Can it be a header's value? Parameters that become headers may hold anything. */
 bool api_is_header_text(struct tn_str value);

@@ -50,14 +50,13 @@ enum tn_s3_code api_route_split(struct api_req *r)
     if (path.len == 0 || path.data[0] != '/')
         return api_err(r, TN_S3_INVALID_URI, "The request target has no path.");
     path = tn_str_sub(path, 1, path.len);
-    struct tn_str bucket = api_route_virtual_bucket(r->api, r->host);
-    if (bucket.len) {
-        enum tn_s3_code code = lower_bucket(r, bucket);
+    if (r->virtual_bucket.len) {
+        enum tn_s3_code code = lower_bucket(r, r->virtual_bucket);
         if (code)
             return code;
     } else {
         bool is_service = path.len == 0;
-        bucket = tn_str_split(&path, '/');
+        struct tn_str bucket = tn_str_split(&path, '/');
         if (tn_uri_decode_in(&r->http->arena, bucket, 0, &r->bucket) < 0)
             return TN_S3_INVALID_URI;
         if (!is_service && r->bucket.len == 0)

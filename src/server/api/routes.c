@@ -447,7 +447,7 @@ const size_t api_op_count = TN_COUNT(api_ops);
 static uint64_t find_subs(const struct tn_query *query)
 {
     uint64_t present = 0;
-    for (size_t i = 0; i < TN_COUNT(known_subs); i++) {
+    for (size_t i = 0; query->count && i < TN_COUNT(known_subs); i++) {
         if (tn_query_has(query, known_subs[i].name))
             present |= known_subs[i].bit;
     }
@@ -456,7 +456,7 @@ static uint64_t find_subs(const struct tn_query *query)
 
 static bool has_foreign_sub(const struct tn_query *query)
 {
-    for (size_t i = 0; i < TN_COUNT(foreign_subs); i++) {
+    for (size_t i = 0; query->count && i < TN_COUNT(foreign_subs); i++) {
         if (tn_query_has(query, foreign_subs[i]))
             return true;
     }

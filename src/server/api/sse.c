@@ -62,17 +62,34 @@ int sse_decode(struct tn_str text, struct sse *out)
 
 /* --- Customers' keys --- */
 
-static struct tn_str customer_header(const struct api_req *r, const char *prefix, const char *what)
+static bool is_of_source(const char *prefix)
 {
-    char name[96];
-    (void)snprintf(name, sizeof name, "%s" CUSTOMER_SUFFIX "%s", prefix, what);
-    return api_header(r, name);
+    return prefix[sizeof "x-amz-" - 1] != '\0';
+}
+
+enum customer_part { CUSTOMER_ALGORITHM, CUSTOMER_KEY, CUSTOMER_KEY_MD5 };
+
+static struct tn_str customer_header(const struct api_req *r, const char *prefix,
+                                     enum customer_part part)
+{
+    static const char *const names[] = {
+        [CUSTOMER_ALGORITHM] = "x-amz-" CUSTOMER_SUFFIX "algorithm",
+        [CUSTOMER_KEY] = "x-amz-" CUSTOMER_SUFFIX "key",
+        [CUSTOMER_KEY_MD5] = "x-amz-" CUSTOMER_SUFFIX "key-MD5",
+    };
+    static const char *const source_names[] = {
+        [CUSTOMER_ALGORITHM] = "x-amz-copy-source-" CUSTOMER_SUFFIX "algorithm",
+        [CUSTOMER_KEY] = "x-amz-copy-source-" CUSTOMER_SUFFIX "key",
+        [CUSTOMER_KEY_MD5] = "x-amz-copy-source-" CUSTOMER_SUFFIX "key-MD5",
+    };
+    return api_header(r, is_of_source(prefix) ? source_names[part] : names[part]);
 }
 
 static bool has_customer_header(const struct api_req *r, const char *prefix)
 {
-    return customer_header(r, prefix, "algorithm").len || customer_header(r, prefix, "key").len ||
-           customer_header(r, prefix, "key-MD5").len;
+    return customer_header(r, prefix, CUSTOMER_ALGORITHM).len ||
+           customer_header(r, prefix, CUSTOMER_KEY).len ||
+           customer_header(r, prefix, CUSTOMER_KEY_MD5).len;
 }
 
 static enum tn_s3_code bad_customer(struct api_req *r, const char *what)
@@ -86,9 +103,9 @@ static enum tn_s3_code read_customer(struct api_req *r, const char *prefix,
 {
     unsigned char md5[TN_MD5_LEN];
     unsigned char found[TN_MD5_LEN];
-    struct tn_str algorithm = customer_header(r, prefix, "algorithm");
-    struct tn_str text = customer_header(r, prefix, "key");
-    struct tn_str sum = customer_header(r, prefix, "key-MD5");
+    struct tn_str algorithm = customer_header(r, prefix, CUSTOMER_ALGORITHM);
+    struct tn_str text = customer_header(r, prefix, CUSTOMER_KEY);
+    struct tn_str sum = customer_header(r, prefix, CUSTOMER_KEY_MD5);
     if (algorithm.len == 0)
         return bad_customer(r, "Requests specifying Server Side Encryption with Customer provided "
                                "keys must provide a valid encryption algorithm.");
@@ -332,7 +349,7 @@ static enum tn_s3_code check_key(struct api_req *r, const struct sse *sse, const
 enum tn_s3_code sse_open(struct api_req *r, const char *prefix)
 {
     struct sse sse;
-    bool is_source = strlen(prefix) > sizeof "x-amz-" - 1;
+    bool is_source = is_of_source(prefix);
     if (!is_source && r->op->body == API_BODY_NONE && !r->op->is_copy &&
         api_has_header(r, SSE_PREFIX))
         return api_err(r, TN_S3_INVALID_ARGUMENT,
@@ -359,7 +376,7 @@ void sse_add_headers(struct api_req *r, const struct api_meta *meta)
         return;
     if (sse.kind == SSE_CUSTOMER) {
         api_add_text(r, SSE_PREFIX "-customer-algorithm", "AES256");
-        api_add(r, SSE_PREFIX "-customer-key-MD5", customer_header(r, "x-amz-", "key-MD5"));
+        api_add(r, SSE_PREFIX "-customer-key-MD5", customer_header(r, "x-amz-", CUSTOMER_KEY_MD5));
         return;
     }
     api_add_text(r, SSE_PREFIX,
