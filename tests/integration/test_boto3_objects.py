@@ -303,7 +303,6 @@ def test_not_there_yet(s3, bucket, name, arguments):
 
 MEANINGFUL = [
     {"ServerSideEncryption": "AES256"},
-    {"WriteOffsetBytes": 0},
 ]
 
 
