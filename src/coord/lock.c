@@ -267,6 +267,7 @@ struct attempt {
     int polls;              /* since the record changed */
     int unclear;            /* looks after writes without a clear outcome */
     int races;              /* writes that were refused */
+    bool was_denied;        /* the look; a write was tried all the same */
     uint64_t first_sent_ms; /* of any write; 0 before */
     uint64_t last_sent_ms;
     struct tn_lock_record record; /* as last seen; etag "" before */
@@ -443,6 +444,12 @@ static int look_once(struct attempt *a, struct tarn_error *err)
         if (strcmp(seen.info.etag, etag) != 0)
             a->polls = 0;
         a->record = seen;
+        return TARN_OK;
+    }
+    /* So S3 tells those who may not list what is not there; only writing shows which it is. */
+    if (rc == TARN_EDENIED && !etag[0] && !a->was_denied) {
+        a->was_denied = true;
+        a->record = (struct tn_lock_record){ .info = { .state = TARN_LOCK_ABSENT, .age_ms = -1 } };
         return TARN_OK;
     }
     /* Without waiting, only to find out about a write that may have worked. */

@@ -125,6 +125,23 @@ static int longest_hold(struct scene *c)
     return 0;
 }
 
+/* Without the right to list, what was never there cannot be told from what may not be seen: only
+ * writing can. */
+static int never_there_or_not_to_be_seen(struct scene *c)
+{
+    c->o.renews_by_hand = true;
+    c->fault.value = "hide 1";
+    for (uint64_t token = 1; token <= 2; token++) {
+        CHECK(acquire_a(c) == TARN_OK && tarn_lock_token(c->la) == token);
+        CHECK(tarn_lock_release(TN_TAKE(c->la), &c->err) == TARN_OK);
+    }
+    c->fault.value = "hide-all 2";
+    CHECK(acquire_a(c) == TARN_EDENIED);
+    CHECK(tarn_lock_status(c->b, c->s->bucket, c->s->name, NULL, &c->info, &c->err) == TARN_OK);
+    CHECK(c->info.state == TARN_LOCK_RELEASED && c->info.token == 2);
+    return 0;
+}
+
 /* A refusal without anything that could be the reason: what was there is gone again. */
 static int refused_without_reason(struct scene *c)
 {
@@ -186,5 +203,6 @@ const struct scene_case review_cases[] = {
     { "longest", longest_hold },
     { "refused", refused_without_reason },
     { "parts", failing_parts },
+    { "hidden", never_there_or_not_to_be_seen },
     { NULL, NULL },
 };

@@ -17,6 +17,8 @@ Faults come at random (a share of the requests), or where a request asks for one
   refuse          412 instead of passing it on
   silence         no answer, ever; each request that asks for it
   deny:TEXT       403 for each request that asks for it, makes something and has TEXT in its first line
+  hide            403 instead of 404, as for those who may not list
+  hide-all        403 for all GETs
   meet            copies of parts wait until there are two at a time; 403 when none comes within 20 s
   rival           somebody else makes an object of that name first: `rival`, a function of the target
 
@@ -99,6 +101,8 @@ class Proxy:
         asked = fields.get(b"x-tarn-fault", b"").decode().split()
         if asked and asked[0] == "silence":
             return "silence"
+        if asked and asked[0] in ("hide", "hide-all"):
+            return asked[0] if method == b"GET" else None
         if asked and asked[0] == "meet":
             return "meet" if self.is_wanted("%meet", method, target, fields) else None
         if asked and asked[0].startswith("deny:"):
@@ -166,6 +170,8 @@ class Proxy:
         if fault == "duplicate":
             await self.forward(method, request)
         answer = await self.forward(method, request)
+        if fault == "hide-all" or fault == "hide" and answer.startswith(b"HTTP/1.1 404"):
+            answer = DENIED
         if fault == "hold":
             await asyncio.sleep(1)
         if fault in ("drop-answer", "hold"):
