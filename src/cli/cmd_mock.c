@@ -83,8 +83,10 @@ static int wait_for_signal(struct cli_app *app, const struct tarn_mock *mock)
     while (!cli_child_signal()) {
         struct timespec nap = { 0, LOOK_MS * 1000000L };
         (void)nanosleep(&nap, NULL);
-        if (kill((pid_t)tarn_mock_pid(mock), 0) < 0 ||
-            waitpid((pid_t)tarn_mock_pid(mock), NULL, WNOHANG) > 0) {
+        siginfo_t info = { 0 };
+        /* It stays to be waited for: its number is not free for others before tarn_mock_stop. */
+        int rc = waitid(P_PID, (id_t)tarn_mock_pid(mock), &info, WEXITED | WNOHANG | WNOWAIT);
+        if (rc < 0 || info.si_pid != 0) {
             (void)tn_fail(&err, TARN_EIO, "tarnd has ended");
             cli_report_fatal(app, (struct cli_place){ 0 }, &err);
             return CLI_EXIT_PARTIAL;

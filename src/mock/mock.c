@@ -29,6 +29,7 @@ enum {
     POLL_MS = 5,
     LOG_LEN_MAX = 1 << 20,
     URL_LEN_MAX = 64,
+    KEY_LEN_MAX = 256,
     REMOVE_FILES_MAX = 32
 };
 static const char ACCESS_KEY[] = "mock-access-key-0001";
@@ -41,8 +42,8 @@ struct tarn_mock {
     char data[PATH_LEN_MAX];
     char program[PATH_LEN_MAX];
     char endpoint[URL_LEN_MAX];
-    char access_key[256];
-    char secret_key[256];
+    char access_key[KEY_LEN_MAX];
+    char secret_key[KEY_LEN_MAX];
 };
 
 static void nap_ms(long ms)
@@ -73,10 +74,15 @@ static void find_program(const struct tarn_mock_options *o, char out[PATH_LEN_MA
         memcpy(out, beside, (size_t)n + 1);
 }
 
+static const char *temporary_directory(void)
+{
+    const char *given = getenv("TMPDIR");
+    return given && given[0] ? given : "/tmp";
+}
+
 static int prepare_data(struct tarn_mock *m, const struct tarn_mock_options *o,
                         struct tarn_error *err)
 {
-    const char *temporary = getenv("TMPDIR");
     if (o->data) {
         struct stat st;
         int len = snprintf(m->data, sizeof m->data, "%s", o->data);
@@ -85,8 +91,7 @@ static int prepare_data(struct tarn_mock *m, const struct tarn_mock_options *o,
         m->removes = !o->keep && stat(o->data, &st) < 0;
         return tn_dir_make(o->data, 0700, err);
     }
-    (void)snprintf(m->data, sizeof m->data, "%s/tarn-mock-XXXXXX",
-                   temporary && temporary[0] ? temporary : "/tmp");
+    (void)snprintf(m->data, sizeof m->data, "%s/tarn-mock-XXXXXX", temporary_directory());
     if (!mkdtemp(m->data))
         return tn_fail_errno(err, "could not make a directory for tarnd");
     m->removes = !o->keep;
@@ -151,6 +156,17 @@ static char **make_environment(char keys[2][320])
     return env;
 }
 
+/* A file without a name; not every file system knows O_TMPFILE. */
+static int open_log(void)
+{
+    char path[PATH_LEN_MAX];
+    (void)snprintf(path, sizeof path, "%s/tarn-mock-log-XXXXXX", temporary_directory());
+    int fd = mkostemp(path, O_APPEND | O_CLOEXEC);
+    if (fd >= 0)
+        (void)unlink(path);
+    return fd;
+}
+
 static int spawn(struct tarn_mock *m, const struct tarn_mock_options *o, struct tarn_error *err)
 {
     char listen[32], keys[2][320];
@@ -162,7 +178,7 @@ static int spawn(struct tarn_mock *m, const struct tarn_mock_options *o, struct 
     TN_AUTO_FREE char **env = make_environment(keys);
     if (!env)
         return tn_fail(err, TARN_ENOMEM, "could not start tarnd: out of memory");
-    m->log = open("/tmp", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+    m->log = open_log();
     if (m->log < 0)
         return tn_fail_errno(err, "could not start tarnd: no file for its log");
     pid_t parent = getpid();
@@ -189,6 +205,13 @@ static int read_port(const struct tarn_mock *m, char *log, size_t cap)
     return (int)strtol(end, NULL, 10);
 }
 
+/* Also when the program has nobody wait for its children, or waits for them itself. */
+static bool has_ended(pid_t pid)
+{
+    pid_t got = waitpid(pid, NULL, WNOHANG);
+    return got == pid || (got < 0 && errno == ECHILD);
+}
+
 static int await_start(struct tarn_mock *m, struct tarn_error *err)
 {
     TN_AUTO_FREE char *log = tn_realloc(NULL, LOG_LEN_MAX);
@@ -200,8 +223,9 @@ static int await_start(struct tarn_mock *m, struct tarn_error *err)
             (void)snprintf(m->endpoint, sizeof m->endpoint, "http://127.0.0.1:%d", port);
             return TARN_OK;
         }
-        if (waitpid(m->pid, NULL, WNOHANG) == m->pid) {
+        if (has_ended(m->pid)) {
             m->pid = 0;
+            (void)read_port(m, log, LOG_LEN_MAX); /* its last words */
             size_t len = strlen(log);
             return tn_fail(err, TARN_EIO, "could not start \"%s\": %s", m->program,
                            len ? log + (len > 300 ? len - 300 : 0) : "no such program");
@@ -230,14 +254,30 @@ static int make_buckets(struct tarn_mock *m, const struct tarn_mock_options *o,
     return rc;
 }
 
+static bool is_too_long(const char *key)
+{
+    return key && strlen(key) >= KEY_LEN_MAX;
+}
+
+static int judge_options(const struct tarn_mock_options *o, struct tarn_error *err)
+{
+    if (o->port < 0 || o->port > 65535)
+        return tn_fail(err, TARN_EINVAL, "could not start tarnd: no port %d", o->port);
+    if (!o->access_key != !o->secret_key || is_too_long(o->access_key) ||
+        is_too_long(o->secret_key))
+        return tn_fail(err, TARN_EINVAL, "could not start tarnd: both keys or none, of %d bytes",
+                       KEY_LEN_MAX - 1);
+    if (o->data && !o->data[0])
+        return tn_fail(err, TARN_EINVAL, "could not start tarnd: the directory has no name");
+    return TARN_OK;
+}
+
 struct tarn_mock *tarn_mock_start(const struct tarn_mock_options *options, struct tarn_error *err)
 {
     static const struct tarn_mock_options none;
     const struct tarn_mock_options *o = options ? options : &none;
-    if (o->port < 0 || o->port > 65535 || !o->access_key != !o->secret_key) {
-        (void)tn_fail(err, TARN_EINVAL, "could not start tarnd: bad options");
+    if (judge_options(o, err) < 0)
         return NULL;
-    }
     struct tarn_mock *m = tn_calloc(1, sizeof *m);
     if (!m) {
         (void)tn_fail(err, TARN_ENOMEM, "could not start tarnd: out of memory");

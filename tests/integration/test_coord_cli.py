@@ -225,6 +225,15 @@ def test_example_prints_what_the_document_says(env, bucket, s3):
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
+def test_mock_whose_server_ends(tmp_path, env):
+    command = [BIN / "tarn", "mock", "--json", "--data", tmp_path / "gone"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        os.kill(json.loads(process.stdout.readline())["pid"], signal.SIGKILL)
+        assert b"tarnd has ended" in process.communicate(timeout=60)[1]
+        assert process.returncode == 1
+    assert not (tmp_path / "gone").exists()
+
+
 def test_selftest(env, bucket, s3):
     out = tarn(env, "selftest", f"s3://{bucket}")
     example = run([EXAMPLE, "--bucket", bucket], env).stdout.decode()
