@@ -8,7 +8,7 @@ LINEAR_OPS ?= 1000000
 DATA ?= build/run
 CUTS ?= 100000
 
-.PHONY: all dev release test format lint check fuzz tsan bench coord crash linear run install clean
+.PHONY: all dev release test format lint check fuzz tsan bench bench-client coord crash linear run install clean
 
 all: dev
 
@@ -40,6 +40,11 @@ fuzz: build/fuzz/build.ninja
 bench: build/bench/build.ninja
 	cmake --build build/bench
 	tools/bench
+
+# tarn beside other clients; installs those below build/bench/tools.
+bench-client: build/bench/build.ninja
+	cmake --build build/bench --target tarn tarn-bench-null tarn-bench-measure
+	tools/bench-client
 
 linear: build/bench/build.ninja
 	cmake --build build/bench --target tarnd tarn-linear

@@ -11,7 +11,8 @@ packages_build="
     libsqlite3-dev=/usr/include/sqlite3.h ca-certificates=/etc/ssl/certs/ca-certificates.crt"
 packages_test="
     g++=g++ clang=clang clang-format=clang-format libcmocka-dev=/usr/include/cmocka.h make=make git=git
-    libclang-rt-dev= python3=python3 python3-venv= nodejs=node npm=npm rclone=rclone s3cmd=s3cmd"
+    libclang-rt-dev= python3=python3 python3-venv= nodejs=node npm=npm rclone=rclone s3cmd=s3cmd
+    zsh=zsh fish=fish"
 packages_bench="nginx=/usr/sbin/nginx fio=fio openssl=openssl"
 
 say() {

@@ -64,7 +64,8 @@ struct tarn_config {
     struct tarn_breaker *breaker; /* shared with other clients; NULL is none */
     tarn_event_fn event_fn;       /* told of each request; NULL is nobody */
     void *event_arg;
-    void *reserved[3];
+    const char *mfa_code; /* of the device that a profile's mfa_serial names; good for one role */
+    void *reserved[2];
 };
 
 TARN_API void tarn_config_init(struct tarn_config *config);

@@ -23,6 +23,7 @@ static void fill_config(const struct cli_options *opt, struct tarn_config *confi
     config->use_dualstack = opt->use_dualstack;
     config->use_fips = opt->use_fips;
     config->proxy = opt->proxy;
+    config->mfa_code = opt->mfa_code;
     config->bandwidth_max = opt->max_bandwidth;
     config->request_rate_max = (double)opt->request_rate;
     if (opt->path_style)

@@ -32,6 +32,7 @@ struct cli_app {
     _Atomic uint64_t failed;
     _Atomic uint64_t skipped;
     _Atomic uint64_t bytes;    /* of what succeeded */
+    bool stops_at_failure;     /* --error-mode abort */
     bool is_reader;            /* what it writes is all it does: no reader, no work */
     _Atomic bool is_hopeless;  /* every other item would fail like the one before */
     _Atomic bool is_incomplete; /* something was left out that should have been done */

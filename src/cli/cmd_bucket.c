@@ -31,9 +31,13 @@ static int make_bucket(struct cli_app *app, const char *bucket, struct tarn_erro
                                            .acl = app->opt.acl,
                                            .has_object_lock = app->opt.object_lock };
     int rc = tarn_bucket_create(app->client, bucket, &options, err);
+    bool is_new = rc == TARN_OK;
     if (rc == TARN_EEXISTS && app->opt.exist_ok && is_ours(app, bucket, err))
-        return TARN_OK;
-    if (rc == TARN_OK)
+        rc = TARN_OK;
+    if (rc == TARN_OK && app->opt.versioning)
+        rc = tarn_bucket_set_versioning(app->client, bucket, TARN_VERSIONING_ENABLED, NULL,
+                                        &options.request, err);
+    if (is_new && rc == TARN_OK)
         report_done(app, bucket, "Created");
     return rc;
 }

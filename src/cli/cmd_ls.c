@@ -239,8 +239,23 @@ static int parse(struct cli_app *app, int i, struct cli_address *address, struct
     return TARN_OK;
 }
 
+/* The exact key, or all below what looks like a directory. */
+static int list_versions(struct cli_app *app)
+{
+    struct tarn_error err = { 0 };
+    if (app->operand_count == 0) {
+        (void)tn_fail(&err, TARN_EINVAL, "\"--all-versions\" wants an address");
+        return cli_report_usage(app, &err);
+    }
+    for (int i = 0; i < app->operand_count; i++)
+        app->opt.recursive |= tn_str_ends(tn_str_from(app->operands[i]), TN_STR("/"));
+    return cli_run_versions(app);
+}
+
 int cli_run_ls(struct cli_app *app)
 {
+    if (app->opt.all_versions)
+        return list_versions(app);
     struct listing l = { .app = app, .line = TN_BUF_INIT(CLI_LINE_LEN_MAX) };
     struct tarn_error err = { 0 };
     struct cli_address address = { 0 };

@@ -54,6 +54,30 @@ static void show(struct cli_app *app, const char *url, uint64_t expires_s)
     cli_report_json_end(app, &json);
 }
 
+/* A URL dies with the temporary keys that signed it. */
+static void note_early_end(struct cli_app *app, const struct cli_address *address,
+                           uint64_t expires_s)
+{
+    struct tarn_credentials keys;
+    char when[TN_TIME_LEN], text[128];
+    if (tarn_client_get_credentials(app->client, &keys, NULL) < 0)
+        return;
+    int64_t end_ms = tn_wall_ms() + (int64_t)expires_s * 1000;
+    bool is_told = keys.expires_ms > 0;
+    bool ends_early = is_told && keys.expires_ms < end_ms;
+    if (ends_early) {
+        cli_time_text(keys.expires_ms, when);
+        (void)snprintf(text, sizeof text,
+                       "temporary credentials sign it: it ends with them, at %s UTC", when);
+    } else if (!is_told && keys.session_token[0]) {
+        (void)snprintf(text, sizeof text,
+                       "temporary credentials sign it: it ends with them, maybe before");
+    }
+    if ((ends_early || (!is_told && keys.session_token[0])) && !app->opt.quiet)
+        cli_report_warning(app, (struct cli_place){ address->bucket, address->name }, text);
+    tarn_credentials_wipe(&keys);
+}
+
 int cli_run_presign(struct cli_app *app)
 {
     const struct cli_options *opt = &app->opt;
@@ -79,9 +103,11 @@ int cli_run_presign(struct cli_app *app)
                                             .query = query,
                                             .query_count = count };
     char url[TARN_URL_LEN_MAX];
-    if (tarn_presign(app->client, address.bucket, address.name, &options, url, &err) < 0)
+    if (tarn_presign(app->client, address.bucket, address.name, &options, url, &err) < 0) {
         cli_report_fatal(app, (struct cli_place){ address.bucket, address.name }, &err);
-    else
+    } else {
         show(app, url, expires_s);
+        note_early_end(app, &address, expires_s);
+    }
     return (int)cli_app_exit(app);
 }

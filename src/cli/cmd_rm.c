@@ -6,6 +6,8 @@
 #include "base/fail.h"
 #include "cli/app.h"
 #include "cli/delete.h"
+#include "cli/filter.h"
+#include "cli/version_walk.h"
 
 static int delete_one(struct cli_app *app, const struct cli_address *address,
                       struct tarn_error *err)
@@ -56,6 +58,67 @@ static int delete_many(struct cli_app *app, const struct cli_address *address,
     return rc;
 }
 
+struct version_sweep {
+    struct cli_delete batch;
+    size_t common_len; /* of each key, not part of the name that filters see */
+    uint64_t versions;
+    uint64_t markers;
+};
+
+static int add_version(void *arg, const struct tarn_version_entry *entry, struct tarn_error *err)
+{
+    struct version_sweep *s = arg;
+    size_t len = strlen(entry->key);
+    if (!cli_filter_takes(&s->batch.app->opt,
+                          entry->key + (len > s->common_len ? s->common_len : 0)))
+        return TARN_OK;
+    s->versions += !entry->is_delete_marker;
+    s->markers += entry->is_delete_marker;
+    return cli_delete_add_version(&s->batch, entry->key, entry->version_id, err);
+}
+
+static void report_versions(struct cli_app *app, const struct version_sweep *s)
+{
+    if (s->versions + s->markers == 0)
+        cli_report_note(app, "No objects or versions found.");
+    else
+        cli_report_line(app, "%s%llu versions, %llu delete markers",
+                        app->opt.dry_run ? "\n(dry-run) Would delete " : "Deleted ",
+                        (unsigned long long)s->versions, (unsigned long long)s->markers);
+}
+
+/* Of the newest first, so that an older version never comes back to light in between. */
+static int delete_versions(struct cli_app *app, const struct cli_address *address,
+                           struct tarn_error *err)
+{
+    struct version_sweep s = { .common_len = 0 };
+    TN_AUTO_BUF key = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
+    int rc = cli_match_key(app, address, &key, err);
+    if (rc == TARN_OK)
+        rc = cli_delete_init(&s.batch, app, address->bucket, err);
+    if (rc < 0)
+        return rc;
+    s.common_len = (size_t)(cli_name_last(key.data) - key.data);
+    if (app->opt.recursive && !cli_match_is_pattern(app, address) && key.len > 0)
+        s.common_len = key.data[key.len - 1] == '/' ? key.len : key.len + 1;
+    rc = cli_version_each(app, address, add_version, &s, err);
+    if (!cli_app_is_over(app))
+        cli_delete_flush(&s.batch);
+    if (rc == TARN_OK && !cli_app_is_over(app) && s.batch.failed == 0)
+        report_versions(app, &s);
+    cli_delete_release(&s.batch);
+    return rc;
+}
+
+static int delete_address(struct cli_app *app, const struct cli_address *address,
+                          struct tarn_error *err)
+{
+    if (app->opt.all_versions)
+        return delete_versions(app, address, err);
+    return app->opt.recursive || cli_match_is_pattern(app, address) ? delete_many(app, address, err)
+                                                                    : delete_one(app, address, err);
+}
+
 /* "*" and "**" are the whole bucket, however they are spelt. */
 static bool is_whole_bucket(const char *key)
 {
@@ -95,9 +158,7 @@ int cli_run_rm(struct cli_app *app)
     for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
         int rc = check(app, app->operands[i], &address, &err);
         if (rc == TARN_OK)
-            rc = app->opt.recursive || cli_match_is_pattern(app, &address)
-                     ? delete_many(app, &address, &err)
-                     : delete_one(app, &address, &err);
+            rc = delete_address(app, &address, &err);
         if (rc < 0)
             cli_report_failure(app, (struct cli_place){ address.bucket, address.name },
                                (struct cli_place){ 0 }, &err);

@@ -38,6 +38,7 @@ struct side {
 struct spool {
     int fd;
     uint64_t len;
+    uint64_t count;
     struct tn_buf pending;
 };
 
@@ -174,6 +175,7 @@ static int spool_add(struct spool *p, const char *name, struct tarn_error *err)
 {
     if (tn_buf_append(&p->pending, name, strlen(name) + 1) < 0)
         return tn_fail(err, TARN_ENOMEM, "out of memory");
+    p->count++;
     return p->pending.len >= SPOOL_LEN ? spool_flush(p, err) : TARN_OK;
 }
 
@@ -279,6 +281,16 @@ static int remove_extra(struct sync *s, struct tarn_error *err)
     return rc;
 }
 
+static void report_too_many(struct sync *s)
+{
+    char text[128];
+    (void)snprintf(
+        text, sizeof text, "nothing is deleted: it would be %llu, and --max-delete is %llu",
+        (unsigned long long)s->extra.count, (unsigned long long)s->job->app->opt.max_delete);
+    cli_report_warning(s->job->app, place_of(&s->job->target), text);
+    atomic_store(&s->job->app->is_incomplete, true);
+}
+
 /* After the last copy. What could not be read of the source may be there all the same, so then
  * nothing is deleted. */
 static void finish(struct cp_job *job)
@@ -293,6 +305,10 @@ static void finish(struct cp_job *job)
         cli_report_warning(app, place_of(&job->target),
                            "nothing is deleted, because not everything else went well");
         atomic_store(&app->is_incomplete, true);
+        return;
+    }
+    if (app->opt.has_max_delete && s->extra.count > app->opt.max_delete) {
+        report_too_many(s);
         return;
     }
     if (remove_extra(s, &err) < 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tarn versions, tarn restore */
 
+#include <strings.h>
+
 #include "base/fail.h"
 #include "cli/app.h"
 #include "cli/glob.h"
@@ -36,6 +38,21 @@ static int show_json(struct counts *c, const struct tarn_version_entry *e)
     return rc < 0 ? rc : cli_out_line(&c->app->out, tn_buf_str(&json.b));
 }
 
+/* The columns that `ls` can be asked for. */
+static int append_extras(struct counts *c, const struct tarn_version_entry *e, struct tn_buf *line)
+{
+    int rc = TARN_OK;
+    if (c->app->opt.show_etag)
+        rc = tn_buf_append_text(line, "  ");
+    if (rc == TARN_OK && c->app->opt.show_etag)
+        rc = cli_text_append(line, tn_str_from(e->etag ? e->etag : "-"));
+    if (rc == TARN_OK && c->app->opt.show_storage_class)
+        rc = tn_buf_append_text(line, "  ");
+    if (rc == TARN_OK && c->app->opt.show_storage_class)
+        rc = cli_text_append(line, tn_str_from(e->storage_class ? e->storage_class : "STANDARD"));
+    return rc;
+}
+
 static int show_text(struct counts *c, const struct tarn_version_entry *e)
 {
     TN_AUTO_BUF line = TN_BUF_INIT(CLI_LINE_LEN_MAX);
@@ -57,6 +74,8 @@ static int show_text(struct counts *c, const struct tarn_version_entry *e)
         rc = tn_buf_append_text(&line, " [LATEST]");
     if (rc == TARN_OK && e->is_delete_marker)
         rc = tn_buf_append_text(&line, " [DELETE MARKER]");
+    if (rc == TARN_OK && !e->is_delete_marker)
+        rc = append_extras(c, e, &line);
     return rc < 0 ? rc : cli_out_line(&c->app->out, tn_buf_str(&line));
 }
 
@@ -89,8 +108,67 @@ static void summarize(const struct counts *c)
     }
 }
 
+/* ---- whether a bucket keeps versions ---- */
+
+static void report_versioning(struct cli_app *app, const char *bucket, enum tarn_versioning state)
+{
+    const char *text = state == TARN_VERSIONING_ENABLED     ? "enabled"
+                       : state == TARN_VERSIONING_SUSPENDED ? "suspended"
+                                                            : "unversioned";
+    if (!app->opt.json) {
+        cli_report_line(app, "s3://%s: %s", bucket, text);
+        return;
+    }
+    CLI_AUTO_JSON json;
+    cli_report_json(app, &json, true);
+    cli_json_text(&json, "bucket", bucket);
+    cli_json_text(&json, "versioning", text);
+    cli_report_json_end(app, &json);
+}
+
+static int do_versioning(struct cli_app *app, const char *bucket, struct tarn_error *err)
+{
+    struct tarn_request request = cli_app_request(app);
+    enum tarn_versioning state = TARN_VERSIONING_ENABLED;
+    int rc;
+    if (!app->opt.set_versioning) {
+        rc = tarn_bucket_get_versioning(app->client, bucket, &request, &state, err);
+    } else {
+        if (strcasecmp(app->opt.set_versioning, "suspended") == 0)
+            state = TARN_VERSIONING_SUSPENDED;
+        rc = tarn_bucket_set_versioning(app->client, bucket, state, NULL, &request, err);
+    }
+    if (rc == TARN_OK)
+        report_versioning(app, bucket, state);
+    return rc;
+}
+
+static int run_versioning(struct cli_app *app)
+{
+    struct tarn_error err = { 0 };
+    struct cli_address address;
+    for (int i = 0; i < app->operand_count; i++) {
+        if (cli_address_parse_bucket(app->operands[i], &address, &err) < 0)
+            return cli_report_usage(app, &err);
+    }
+    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
+        int rc = cli_address_parse_bucket(app->operands[i], &address, &err);
+        if (rc == TARN_OK)
+            rc = do_versioning(app, address.bucket, &err);
+        if (rc < 0)
+            cli_report_failure(app, (struct cli_place){ address.bucket, NULL },
+                               (struct cli_place){ 0 }, &err);
+        else
+            atomic_fetch_add(&app->succeeded, 1);
+    }
+    return (int)cli_app_exit(app);
+}
+
 int cli_run_versions(struct cli_app *app)
 {
+    if (app->opt.set_versioning || app->opt.show_versioning)
+        return run_versioning(app);
+
     struct counts c = { .app = app };
     struct tarn_error err = { 0 };
     struct cli_address address;

@@ -73,7 +73,7 @@ static void on_deleted(void *arg, size_t index, const struct tarn_error *err)
         return;
     }
     batch->deleted++;
-    cli_delete_report(batch->app, batch->bucket, key, NULL);
+    cli_delete_report(batch->app, batch->bucket, key, batch->keys[index].version_id);
 }
 
 void cli_delete_flush(struct cli_delete *batch)
@@ -94,19 +94,31 @@ void cli_delete_flush(struct cli_delete *batch)
     drop_keys(batch);
 }
 
-int cli_delete_add(struct cli_delete *batch, const char *key, struct tarn_error *err)
+int cli_delete_add_version(struct cli_delete *batch, const char *key, const char *version_id,
+                           struct tarn_error *err)
 {
     if (batch->app->opt.dry_run) {
         batch->deleted++;
-        cli_delete_report(batch->app, batch->bucket, key, NULL);
+        cli_delete_report(batch->app, batch->bucket, key, version_id);
         return TARN_OK;
     }
-    char *text = tn_strdup(key);
+    size_t key_len = strlen(key) + 1;
+    size_t version_len = version_id ? strlen(version_id) + 1 : 0;
+    char *text = tn_realloc(NULL, key_len + version_len);
     if (!text)
         return tn_fail(err, TARN_ENOMEM, "out of memory");
+    memcpy(text, key, key_len);
+    if (version_id)
+        memcpy(text + key_len, version_id, version_len);
     batch->texts[batch->count] = text;
-    batch->keys[batch->count++] = (struct tarn_delete_key){ .key = text };
+    batch->keys[batch->count++] =
+        (struct tarn_delete_key){ .key = text, .version_id = version_id ? text + key_len : NULL };
     if (batch->count == CLI_DELETE_BATCH)
         cli_delete_flush(batch);
     return TARN_OK;
+}
+
+int cli_delete_add(struct cli_delete *batch, const char *key, struct tarn_error *err)
+{
+    return cli_delete_add_version(batch, key, NULL, err);
 }

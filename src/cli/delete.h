@@ -13,7 +13,7 @@ struct cli_delete {
     struct cli_app *app;
     const char *bucket;
     struct tarn_delete_key *keys;
-    char **texts; /* what keys[i].key points to */
+    char **texts; /* what keys[i] points to: the key, and behind its NUL the version */
     size_t count;
     uint64_t deleted;
     uint64_t failed;
@@ -25,6 +25,10 @@ void cli_delete_release(struct cli_delete *batch);
 
 /* Copies the key; sends what is there when the batch is full. With --dry-run it only says so. */
 TN_MUST_USE int cli_delete_add(struct cli_delete *batch, const char *key, struct tarn_error *err);
+
+/* The same for one version, or one delete marker. */
+TN_MUST_USE int cli_delete_add_version(struct cli_delete *batch, const char *key,
+                                       const char *version_id, struct tarn_error *err);
 
 /* Sends what is left. Failures were reported and counted key by key. */
 void cli_delete_flush(struct cli_delete *batch);

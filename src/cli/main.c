@@ -2,6 +2,7 @@
 /* tarn: move data to, from and within S3. */
 
 #include <signal.h>
+#include <strings.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -12,7 +13,8 @@
 #include "cli/interrupt.h"
 
 static int (*const runs[CLI_COMMAND_COUNT])(struct cli_app *app) = {
-    [CLI_LOCK] = cli_run_lock, [CLI_BUFFER] = cli_run_buffer,
+    [CLI_LOCK] = cli_run_lock,
+    [CLI_BUFFER] = cli_run_buffer,
     [CLI_SELFTEST] = cli_run_selftest,
     [CLI_MV] = cli_run_mv,
     [CLI_SYNC] = cli_run_sync,
@@ -36,9 +38,16 @@ static int (*const runs[CLI_COMMAND_COUNT])(struct cli_app *app) = {
     [CLI_ADMIN] = cli_run_admin,
 };
 
+static bool is_error_mode(const struct cli_app *app, const char *mode)
+{
+    return app->opt.error_mode && strcasecmp(app->opt.error_mode, mode) == 0;
+}
+
 int cli_app_run(struct cli_app *app)
 {
     struct tarn_error err = { 0 };
+    app->stops_at_failure = is_error_mode(app, "abort");
+    app->opt.no_resume |= is_error_mode(app, "skip");
     if (cli_filter_load(&app->opt, &err) < 0)
         return cli_report_usage(app, &err);
     int code = runs[app->command->id](app);
@@ -113,6 +122,7 @@ static int run(struct cli_app *app, struct cli_line *line)
     app->opt = line->opt;
     app->operands = line->operands;
     app->operand_count = line->operand_count;
+    app->out.tells_progress = app->opt.show_progress;
     if (app->opt.version)
         return show_version(app);
     if (app->opt.help)

@@ -9,10 +9,13 @@ enum { NAME_LEN_MAX = 63, SHOWN_LEN_MAX = 64 };
 
 /* Two options that contradict each other, whatever the command. */
 static const char *const conflicts[][2] = {
-    { "path-style", "virtual" },      { "quiet", "verbose" },
-    { "no-sign-request", "profile" }, { "no-sign-request", "credentials-file" },
-    { "no-verify-ssl", "ca-bundle" }, { "version-id", "recursive" },
-    { "if-match", "recursive" },      { "json", "human-readable" },
+    { "path-style", "virtual" },        { "quiet", "verbose" },
+    { "no-sign-request", "profile" },   { "no-sign-request", "credentials-file" },
+    { "no-verify-ssl", "ca-bundle" },   { "version-id", "recursive" },
+    { "if-match", "recursive" },        { "json", "human-readable" },
+    { "no-progress", "show-progress" }, { "quiet", "show-progress" },
+    { "all-versions", "version-id" },   { "all-versions", "if-match" },
+    { "all-versions", "limit" },        { "status", "set" },
 };
 
 struct parser {

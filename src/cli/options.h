@@ -89,6 +89,8 @@ struct cli_options {
     bool quiet;
     bool verbose;
     bool no_progress;
+    bool show_progress;
+    const char *mfa_code;
     bool stat;
     bool human;
     bool help;
@@ -131,7 +133,10 @@ struct cli_options {
     bool no_follow_symlinks;
     bool force_glacier;
     bool ignore_glacier;
+    const char *error_mode;
     bool delete_extra;
+    uint64_t max_delete;
+    bool has_max_delete;
     bool size_only;
     bool compare_checksum;
     bool exact_timestamps;
@@ -164,6 +169,9 @@ struct cli_options {
     bool keep;
     bool object_lock;
     bool all_versions;
+    bool versioning; /* mb */
+    const char *set_versioning;
+    bool show_versioning;
     bool group;
     bool incomplete;
     bool undelete;

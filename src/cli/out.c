@@ -28,7 +28,8 @@ void cli_out_share(struct cli_out *out, struct cli_out *root)
 {
     *out = (struct cli_out){ .root = root,
                              .is_terminal_out = root->is_terminal_out,
-                             .is_terminal_err = root->is_terminal_err };
+                             .is_terminal_err = root->is_terminal_err,
+                             .tells_progress = root->tells_progress };
 }
 
 static struct cli_out *root_of(struct cli_out *out)

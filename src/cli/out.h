@@ -14,6 +14,7 @@ struct cli_out {
     struct cli_out *root; /* not NULL: this one only stands for that one */
     bool is_terminal_out;
     bool is_terminal_err;
+    bool tells_progress; /* by lines, where standard error is no terminal */
     struct {
         pthread_mutex_t lock;
         struct tn_buf pending; /* for standard output */

@@ -10,7 +10,14 @@
 #include "base/clock.h"
 #include "cli/text.h"
 
-enum { TICK_MS = 200, COLUMNS_DEFAULT = 80, COLUMNS_MIN = 40, BAR_LEN_MAX = 30, SAMPLES = 25 };
+enum {
+    TICK_MS = 200,
+    LINE_TICK_MS = 3000,
+    COLUMNS_DEFAULT = 80,
+    COLUMNS_MIN = 40,
+    BAR_LEN_MAX = 30,
+    SAMPLES = 25
+};
 
 struct cli_bar {
     struct cli_progress *progress;
@@ -20,6 +27,7 @@ struct cli_bar {
     uint64_t times_ns[SAMPLES];
     size_t sample_count;
     uint64_t started_ns;
+    long tick_ms;
     struct {
         pthread_mutex_t lock;
         pthread_cond_t wake;
@@ -102,7 +110,10 @@ static void bar_draw(struct cli_bar *bar)
 {
     char text[CLI_PROGRESS_LEN];
     cli_progress_text(bar->progress, bar_rate(bar), terminal_columns(), text);
-    cli_out_status(bar->out, tn_str_from(text));
+    if (bar->out->is_terminal_err)
+        cli_out_status(bar->out, tn_str_from(text));
+    else
+        cli_out_error(bar->out, tn_str_from(text));
 }
 
 /* False when the job is over. */
@@ -110,7 +121,8 @@ static bool bar_wait(struct cli_bar *bar)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += TICK_MS * 1000000L;
+    until.tv_sec += bar->tick_ms / 1000;
+    until.tv_nsec += bar->tick_ms % 1000 * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
     (void)pthread_mutex_lock(&bar->shared.lock);
@@ -131,7 +143,7 @@ static void *bar_run(void *arg)
 
 struct cli_bar *cli_bar_start(struct cli_progress *progress, struct cli_out *out)
 {
-    if (!out->is_terminal_err)
+    if (!out->is_terminal_err && !out->tells_progress)
         return NULL;
     struct cli_bar *bar = tn_calloc(1, sizeof *bar);
     if (!bar)
@@ -139,6 +151,7 @@ struct cli_bar *cli_bar_start(struct cli_progress *progress, struct cli_out *out
     bar->progress = progress;
     bar->out = out;
     bar->started_ns = tn_now_ns();
+    bar->tick_ms = out->is_terminal_err ? TICK_MS : LINE_TICK_MS;
     (void)pthread_mutex_init(&bar->shared.lock, NULL);
     (void)pthread_cond_init(&bar->shared.wake, NULL);
     (void)bar_rate(bar);

@@ -23,8 +23,8 @@ struct cli_progress {
 void cli_progress_text(const struct cli_progress *progress, uint64_t rate, unsigned columns,
                        char out[CLI_PROGRESS_LEN]);
 
-/* Draws on `out` from a thread of its own until it is stopped. NULL where there is no terminal or
- * no thread to be had: a job goes on without a bar. */
+/* Draws on `out` from a thread of its own until it is stopped; without a terminal it writes lines,
+ * where out->tells_progress. NULL otherwise, or with no thread to be had: a job goes on without. */
 struct cli_bar;
 struct cli_bar *cli_bar_start(struct cli_progress *progress, struct cli_out *out);
 

@@ -151,6 +151,8 @@ void cli_report_failure(struct cli_app *app, struct cli_place source, struct cli
     if (err->status == TARN_EDENIED && err->http_status == 0)
         code = CLI_EXIT_PARTIAL;
     atomic_fetch_add(&app->failed, 1);
+    if (app->stops_at_failure)
+        atomic_store(&app->is_hopeless, true);
     if (cli_app_is_over(app))
         return;
     if (code == CLI_EXIT_FATAL)

@@ -53,6 +53,8 @@ const struct cli_option cli_global_options[] = {
       .alias = "aws-profile" },
     VALUE("credentials-file", 0, CLI_TEXT, credentials_file, "FILE",
           "read credentials from this file"),
+    VALUE("mfa-code", 0, CLI_TEXT, mfa_code, "CODE",
+          "of the device that the profile's mfa_serial names"),
     FLAG("no-sign-request", 0, no_sign_request, "send requests without a signature"),
     FLAG("no-verify-ssl", 0, no_verify_ssl, "do not verify the server's certificate (unsafe)"),
     VALUE("ca-bundle", 0, CLI_TEXT, ca_bundle, "FILE", "trust the certificates of this PEM file"),
@@ -103,6 +105,8 @@ const struct cli_option cli_global_options[] = {
     FLAG("quiet", 'q', quiet, "write nothing but data and errors"),
     FLAG("verbose", 'v', verbose, "say more on standard error"),
     FLAG("no-progress", 0, no_progress, "draw no progress bar"),
+    FLAG("show-progress", 0, show_progress,
+         "tell the progress also where there is no terminal: a line every few seconds"),
     FLAG("stat", 0, stat, "write statistics at the end"),
     FLAG("human-readable", 'H', human, "show sizes in KiB, MiB and so on"),
     FLAG("help", 'h', help, "show help and exit"),
@@ -143,6 +147,11 @@ static const struct cli_option filter_options[] = {
     END,
 };
 
+#define ERROR_MODE                                                                                 \
+    CHOICE("error-mode", error_mode, "WHICH", "abort skip partial",                                \
+           "after a failure: begin nothing more; go on, and keep nothing of what failed; go on, "  \
+           "and keep what the next run can use; default partial")
+
 static const struct cli_option cp_options[] = {
     FLAG("recursive", 'r', recursive, "copy a directory or everything below a prefix"),
     FLAG("recursive", 'R', recursive, NULL),
@@ -160,6 +169,7 @@ static const struct cli_option cp_options[] = {
     CHOICE("metadata-directive", metadata_directive, "WHICH", "COPY REPLACE",
            "S3 to S3: keep headers and metadata, or take those of this command line alone"),
     VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "copy this version of one object"),
+    ERROR_MODE,
     END,
 };
 
@@ -174,6 +184,13 @@ static const struct cli_option archive_options[] = { GLACIER, LINKS, END };
 
 static const struct cli_option sync_options[] = {
     FLAG("delete", 0, delete_extra, "delete what the source does not have, after all else"),
+    { .name = "max-delete",
+      .kind = CLI_NUMBER,
+      .offset = offsetof(struct cli_options, max_delete),
+      .has_offset = offsetof(struct cli_options, has_max_delete),
+      .value = "N",
+      .help = "with --delete: delete nothing at all when it would be more than N" },
+    ERROR_MODE,
     FLAG("size-only", 0, size_only, "what has the same size is the same"),
     FLAG("checksum", 'c', compare_checksum,
          "compare contents, by checksum or ETag, instead of times"),
@@ -205,6 +222,7 @@ static const struct cli_option ls_options[] = {
     FLAG("storage-class", 's', show_storage_class, "show storage classes"),
     FLAG("show-fullpath", 0, show_fullpath, "show names as s3://bucket/key"),
     NUMBER("limit", limit, "N", 1, UINT64_MAX, "stop after N entries"),
+    FLAG("all-versions", 0, all_versions, "list versions and delete markers, as `tarn versions`"),
     FLAG("raw", 0, raw, "take `*`, `?` and backslashes in addresses literally"),
     END,
 };
@@ -228,6 +246,7 @@ static const struct cli_option rm_options[] = {
     FLAG("force", 'f', force, "with -r: also a whole bucket, also when nobody watches"),
     VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "delete this version of one object"),
     VALUE("if-match", 0, CLI_TEXT, if_match, "ETAG", "delete only while the object is this one"),
+    FLAG("all-versions", 0, all_versions, "delete all versions and delete markers, for good"),
     END,
 };
 
@@ -258,6 +277,7 @@ static const struct cli_option presign_options[] = {
 static const struct cli_option mb_options[] = {
     FLAG("exist-ok", 0, exist_ok, "a bucket that is yours already is fine"),
     FLAG("object-lock", 0, object_lock, "enable object lock"),
+    FLAG("versioning", 0, versioning, "keep all versions of its objects"),
     CHOICE("acl", acl, "ACL", ACLS, "canned access control list"),
     END,
 };
@@ -273,6 +293,8 @@ static const struct cli_option rb_options[] = {
 
 static const struct cli_option versions_options[] = {
     RECURSIVE("list the versions of everything below a prefix"),
+    FLAG("status", 0, show_versioning, "show whether the bucket keeps versions"),
+    CHOICE("set", set_versioning, "STATE", "enabled suspended", "keep versions from now on, or not"),
     RAW,
     END,
 };
@@ -532,7 +554,8 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
             "A wildcard deletes all keys that match, -r everything below a prefix "
             "(`s3://b/a` means `a/...`). A whole bucket, or -r when standard input is not "
             "a terminal, needs --force too. Each key that could not be deleted is "
-            "reported.",
+            "reported. In a bucket that keeps versions, deleting only hides; --all-versions "
+            "deletes the versions and delete markers themselves.",
         .examples =
             "tarn rm s3://bucket/old.txt\n"
             "tarn rm --dry-run 's3://bucket/tmp/*'\n"
@@ -607,8 +630,10 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
         .text =
             "Lists the versions and delete markers of exactly this key; with a wildcard, of "
             "all keys that match; with -r, or for a bucket alone, of everything below. The "
-            "newest of each key comes first. The summary goes to standard error.",
+            "newest of each key comes first. The summary goes to standard error.\n\n"
+            "--status tells whether buckets keep versions, --set makes them.",
         .examples =
+            "tarn versions --set enabled s3://bucket\n"
             "tarn versions s3://bucket/report.pdf\n"
             "tarn versions -r --json s3://bucket/docs",
         .groups = { versions_options },

@@ -48,6 +48,9 @@ enum tn_cred_text {
     TN_CRED_COMMAND,
     TN_CRED_ACCOUNT_ID,
     TN_CRED_ROLE_NAME,
+    TN_CRED_MFA_SERIAL,
+    TN_CRED_MFA_CODE,
+    TN_CRED_TOKEN_ENDPOINT, /* where the token of SSO is renewed */
     TN_CRED_TEXT_COUNT
 };
 

@@ -69,8 +69,8 @@ static int finish(struct making *m, struct tn_cred_source **out, struct tarn_err
 }
 
 /* The service's own variable, then the one for all services, then AWS. */
-static void put_endpoint(struct making *m, const char *variable, const char *service,
-                         struct tn_str region)
+static void put_endpoint(struct making *m, enum tn_cred_text which, const char *variable,
+                         const char *service, struct tn_str region)
 {
     char made[TARN_REGION_LEN_MAX + 64];
     const char *given = env(m->in, variable);
@@ -85,7 +85,7 @@ static void put_endpoint(struct making *m, const char *variable, const char *ser
     }
     while (text.len > 0 && text.data[text.len - 1] == '/')
         text.len--;
-    put(m, TN_CRED_ENDPOINT, text);
+    put(m, which, text);
 }
 
 /* ---- keys ---- */
@@ -152,7 +152,7 @@ static int put_role(struct making *m, struct tn_str arn, struct tn_str session,
     put(m, TN_CRED_SESSION_NAME, session.len > 0 ? session : TN_STR("tarn"));
     put(m, TN_CRED_EXTERNAL_ID, external_id);
     put(m, TN_CRED_REGION, m->in->region);
-    put_endpoint(m, "AWS_ENDPOINT_URL_STS", "sts", m->in->region);
+    put_endpoint(m, TN_CRED_ENDPOINT, "AWS_ENDPOINT_URL_STS", "sts", m->in->region);
     if (m->rc == TARN_OK)
         m->source->duration_s = (uint32_t)seconds;
     return TARN_OK;
@@ -176,15 +176,20 @@ static int from_role(const struct tn_cred_inputs *in, const struct tn_profile *p
                      struct tn_cred_source **out, struct tarn_error *err)
 {
     struct making m;
-    if (p->mfa_serial.len > 0)
+    if (p->mfa_serial.len > 0 && !in->config->mfa_code)
         return tn_fail(err, TARN_ECREDENTIALS,
-                       "could not assume role \"%.*s\": mfa_serial is not supported; use "
-                       "credential_process",
-                       TN_STR_ARG(p->role_arn));
+                       "could not assume role \"%.*s\": mfa_serial \"%.*s\" wants a code "
+                       "(mfa_code, --mfa-code)",
+                       TN_STR_ARG(p->role_arn), TN_STR_ARG(p->mfa_serial));
     begin(&m, in, TN_CRED_ROLE, "assumed role");
     int rc =
         put_role(&m, p->role_arn, p->role_session_name, p->external_id, p->duration_seconds, err);
-    return rc < 0 ? rc : finish(&m, out, err);
+    if (rc < 0)
+        return rc;
+    put(&m, TN_CRED_MFA_SERIAL, p->mfa_serial);
+    if (p->mfa_serial.len > 0)
+        put_text(&m, TN_CRED_MFA_CODE, in->config->mfa_code);
+    return finish(&m, out, err);
 }
 
 /* ---- the machine ---- */
@@ -309,7 +314,9 @@ static int from_sso(const struct tn_cred_inputs *in, const struct tn_profile *p,
     put(&m, TN_CRED_TOKEN_FILE, tn_buf_str(&path));
     put(&m, TN_CRED_ACCOUNT_ID, p->sso_account_id);
     put(&m, TN_CRED_ROLE_NAME, p->sso_role_name);
-    put_endpoint(&m, "AWS_ENDPOINT_URL_SSO", "portal.sso", session.sso_region);
+    put_endpoint(&m, TN_CRED_ENDPOINT, "AWS_ENDPOINT_URL_SSO", "portal.sso", session.sso_region);
+    put_endpoint(&m, TN_CRED_TOKEN_ENDPOINT, "AWS_ENDPOINT_URL_SSO_OIDC", "oidc",
+                 session.sso_region);
     return finish(&m, out, err);
 }
 

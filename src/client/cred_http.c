@@ -6,7 +6,6 @@
 
 #include <time.h>
 
-
 #include "base/rand.h"
 #include "client/curl_door.h"
 

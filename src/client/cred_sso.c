@@ -3,8 +3,7 @@
 
 #include "client/cred_fetch.h"
 
-#include "base/clock.h"
-#include "base/file.h"
+#include "client/cred_sso_token.h"
 #include "proto/uri.h"
 
 static const struct tn_cred_names names = { .container = "roleCredentials",
@@ -17,42 +16,6 @@ static int log_in_again(struct tarn_error *err, const char *why)
 {
     return tn_fail(err, TARN_ECREDENTIALS,
                    "could not get credentials: %s; run \"aws sso login\" again", why);
-}
-
-static int check_end(struct tn_str document, struct tarn_error *err)
-{
-    TN_AUTO_BUF text = TN_BUF_INIT(TN_CRED_TEXT_MAX);
-    int64_t end_ms = 0;
-    int rc = tn_cred_json_text(document, "expiresAt", &text, err);
-    if (rc < 0)
-        return rc;
-    if (tn_time_parse_iso8601(tn_buf_str(&text), &end_ms) < 0)
-        return log_in_again(err, "the SSO token has no expiry");
-    return end_ms > tn_wall_ms() ? TARN_OK : log_in_again(err, "the SSO token has expired");
-}
-
-/* Appends "x-amz-sso_bearer_token: ...". */
-static int token_line(const char *path, struct tn_buf *line, struct tarn_error *err)
-{
-    struct tn_buf document = TN_BUF_INIT(TN_CRED_ANSWER_MAX);
-    int rc = tn_file_read(path, &document, err);
-    if (rc == TARN_ENOTFOUND)
-        rc = log_in_again(err, "there is no SSO token");
-    if (rc == TARN_OK)
-        rc = check_end(tn_buf_str(&document), err);
-    if (rc == TARN_OK)
-        rc = tn_buf_append_text(line, "x-amz-sso_bearer_token: ");
-    size_t start = line->len;
-    if (rc == TARN_OK)
-        rc = tn_cred_json_text(tn_buf_str(&document), "accessToken", line, err);
-    bool is_clean = line->len > start;
-    for (size_t i = start; i < line->len; i++)
-        is_clean = is_clean && (unsigned char)line->data[i] > ' ' && line->data[i] != 0x7f;
-    if (rc == TARN_OK && !is_clean)
-        rc = log_in_again(err, "the cache holds no SSO token");
-    tn_wipe(document.data, document.len);
-    tn_buf_release(&document);
-    return rc;
 }
 
 static int make_url(const struct tn_cred_source *source, struct tn_buf *url)
@@ -76,7 +39,9 @@ int tn_cred_fetch_sso(const struct tn_cred_source *source, const struct tarn_cre
     struct tn_buf answer = TN_BUF_INIT(TN_CRED_ANSWER_MAX);
     int status = 0;
     (void)base;
-    int rc = token_line(source->texts[TN_CRED_TOKEN_FILE], &line, err);
+    int rc = tn_buf_append_text(&line, "x-amz-sso_bearer_token: ");
+    if (rc == TARN_OK)
+        rc = tn_cred_sso_token(source, context, &line, err);
     if (rc == TARN_OK && make_url(source, &url) < 0)
         rc = tn_fail(err, TARN_ENOMEM, "could not get credentials: out of memory");
     if (rc == TARN_OK) {

@@ -55,6 +55,10 @@ static int begin_form(struct call *c, const char *action)
         rc = add(c, "RoleSessionName", s->texts[TN_CRED_SESSION_NAME]);
     if (rc == TARN_OK)
         rc = add(c, "ExternalId", s->texts[TN_CRED_EXTERNAL_ID]);
+    if (rc == TARN_OK)
+        rc = add(c, "SerialNumber", s->texts[TN_CRED_MFA_SERIAL]);
+    if (rc == TARN_OK)
+        rc = add(c, "TokenCode", s->texts[TN_CRED_MFA_CODE]);
     return rc == TARN_OK && s->duration_s > 0 ? add(c, "DurationSeconds", number) : rc;
 }
 

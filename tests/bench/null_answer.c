@@ -123,6 +123,8 @@ static uint64_t key_count(const struct call *c)
 {
     if (tn_str_eq(c->bucket, TN_STR("few")))
         return 3;
+    if (tn_str_eq(c->bucket, TN_STR("up")))
+        return 0;
     return tn_str_eq(c->bucket, TN_STR("small")) ? 10000 : c->world->keys;
 }
 
@@ -320,6 +322,8 @@ static bool parse_range(const struct call *c, uint64_t len, uint64_t *first, uin
 
 static int answer_object(struct call *c)
 {
+    if (key_count(c) == 0)
+        return answer_error(c, 404, "NoSuchKey");
     uint64_t len = is_large(c) ? c->world->large : c->world->size;
     struct null_digest d = digest_of(c->world, len);
     uint64_t first, last;

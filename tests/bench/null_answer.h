@@ -31,7 +31,7 @@ struct null_upload {
     uint64_t *parts;     /* lengths */
 };
 
-/* Of every bucket: keys d000000/f000000 and on, but of the buckets "few" (3) and "small" (10,000).
+/* Of every bucket: keys d000000/f000000 and on, but of "few" (3), "small" (10,000) and "up" (none).
  * Objects called large... have `large` bytes, all others `size`. */
 struct null_world {
     uint64_t keys;

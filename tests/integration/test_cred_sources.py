@@ -149,6 +149,76 @@ def test_sso_expired(env):
     assert b"aws sso login" in ls(env, 2).stderr
 
 
+SESSION = "[default]\nsso_session = corp\nsso_account_id = 12\nsso_role_name = Dev\n[sso-session corp]\nsso_region = us-east-1\nsso_start_url = https://x\n"
+REGISTRATION = {"clientId": "id", "clientSecret": "secret-of-client", "refreshToken": "refresh-1"}
+
+
+def cache_of(env, name="corp"):
+    return pathlib.Path(env["HOME"]) / ".aws/sso/cache" / (hashlib.sha1(name.encode()).hexdigest() + ".json")
+
+
+@pytest.mark.parametrize("end", [-5, 100])
+def test_sso_token_is_renewed(env, sources, end):
+    answer = {"accessToken": "renewed", "expiresIn": 28800, "refreshToken": "refresh-2", "tokenType": "Bearer"}
+    sources.answers["/token"] = (200, json.dumps(answer))
+    sso(env, "corp", SESSION, end=end, startUrl="https://x", registrationExpiresAt=iso(time.time() + 9999), **REGISTRATION)
+    assert key_of(env) == "sso1"
+    request = json.loads(sources.requests("/token")[0][3])
+    assert request == {"grantType": "refresh_token", "clientId": "id", "clientSecret": "secret-of-client", "refreshToken": "refresh-1"}
+    assert sources.requests("/federation")[0][2]["x-amz-sso_bearer_token"] == "renewed"
+    kept = json.loads(cache_of(env).read_text())
+    assert (kept["accessToken"], kept["refreshToken"], kept["startUrl"], kept["clientId"]) == ("renewed", "refresh-2", "https://x", "id")
+    assert cache_of(env).stat().st_mode & 0o777 == 0o600
+    assert key_of(env).startswith("sso") and len(sources.requests("/token")) == 1  # the new one holds
+
+
+def test_sso_token_that_holds_outlives_a_failure_to_renew(env, sources):
+    sources.answers["/token"] = (400, '{"error": "invalid_grant"}')
+    sso(env, "corp", SESSION, end=100, **REGISTRATION)
+    assert key_of(env) == "sso1"
+    assert sources.requests("/federation")[0][2]["x-amz-sso_bearer_token"] == "sso-bearer"
+
+
+@pytest.mark.parametrize("answer", [(400, "{}"), (200, "{}"), (200, "no json"), (200, '{"accessToken": "x", "expiresIn": -1}')])
+def test_sso_token_that_cannot_be_renewed(env, sources, answer):
+    sources.answers["/token"] = answer
+    sso(env, "corp", SESSION, end=-5, **REGISTRATION)
+    before = cache_of(env).read_text()
+    done = ls(env, status=None)
+    assert done.returncode in (1, 2) and b"SSO token" in done.stderr and b"secret-of-client" not in done.stderr
+    assert cache_of(env).read_text() == before
+
+
+def test_sso_registration_that_has_expired(env, sources):
+    sso(env, "corp", SESSION, end=-5, registrationExpiresAt=iso(time.time() - 1), **REGISTRATION)
+    assert b"aws sso login" in ls(env, 2).stderr and not sources.requests("/token")
+
+
+def test_role_with_a_code(env, sources):
+    write_config(
+        env,
+        "[profile a]\nrole_arn = arn:a\nsource_profile = c\nmfa_serial = arn:aws:iam::1:mfa/me\n",
+        "[c]\naws_access_key_id=CKEY\naws_secret_access_key=s\n",
+    )
+    assert b"--mfa-code" in ls(env, 2, "--profile", "a").stderr
+    assert key_of(env, "--profile", "a", "--mfa-code", "123456") == "sts1"
+    form = sources.requests("Action=AssumeRole")[0][3]
+    assert b"SerialNumber=arn%3Aaws%3Aiam%3A%3A1%3Amfa%2Fme" in form and b"TokenCode=123456" in form
+
+
+def test_presign_says_when_keys_end_first(env, sources):
+    imds(env, sources)
+    presign = lambda *args: run([BIN / "tarn", "presign", *args, "s3://bucket/key"], env, 0, timeout=60)
+    done = presign("--expires", "24h")
+    assert done.stdout.startswith(b"http") and b"ends with them, at 20" in done.stderr
+    assert presign("--expires", "60").stderr == b""
+    assert presign("--expires", "24h", "-q").stderr == b""
+    env.update(AWS_ACCESS_KEY_ID="A", AWS_SECRET_ACCESS_KEY="s", AWS_SESSION_TOKEN="t")
+    assert b"maybe before" in presign().stderr
+    del env["AWS_SESSION_TOKEN"]
+    assert presign("--expires", "7d").stderr == b""
+
+
 def test_assume_role(env, sources):
     write_config(
         env,
