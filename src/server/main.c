@@ -221,7 +221,8 @@ static int start_store(struct tarnd *t, struct tarn_error *err)
                                        .body_memory_max = memory_share(t, 3),
                                        .cache_max = memory_share(t, 1),
                                        .inline_max = t->config.inline_max,
-                                       .on_fatal = on_fatal };
+                                       .on_fatal = on_fatal,
+                                       .ends_on_damage = true };
     return log_store_open(&config, &t->store, err);
 }
 

@@ -626,6 +626,9 @@ static void apply_until_done(struct log_store *s, struct change **changes, size_
     bool is_closing = false;
     while ((rc = apply_batch(s, changes, count, &position, &err)) < 0 && !is_closing) {
         tn_log(TN_LOG_ERROR, "event=index_not_written reason=\"%s\"", err.message);
+        if (s->config.ends_on_damage && index_is_damaged(s->index))
+            s->config.on_fatal(s->config.context,
+                               "the index is damaged: the next start builds it anew from the log");
         (void)pthread_mutex_lock(&s->apply.lock);
         s->apply.failure = rc;
         (void)pthread_cond_broadcast(&s->apply.drained);

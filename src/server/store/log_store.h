@@ -23,6 +23,8 @@ struct log_store_config {
     /* The store can promise nothing any more (a failed fsync): say why and end the process. On any
      * thread; nothing is acknowledged after it. Required. */
     void (*on_fatal)(void *context, const char *reason);
+    bool ends_on_damage; /* also when the index is damaged and changes cannot be applied to it: the
+                          * next start builds it anew. Else that is tried for ever */
     void *context;
 };
 
