@@ -129,11 +129,12 @@ int64_t tarn_buffer_read(struct tarn_buffer *b, void *bytes, size_t cap, struct 
         return rc;
     while (done < cap && b->pos < b->size) {
         char *to = (char *)bytes + done;
+        bool ends_writing = b->open && b->pos >= b->open->start;
         int64_t n =
             b->pos >= b->tail_start
                 ? (int64_t)spill_blocks_copy(&b->tail, b->pos - b->tail_start, to, cap - done)
                 : read_segment(b, to, cap - done, &why);
-        if (n < 0 && n != TARN_ECORRUPT && n != TARN_EIO && !b->open) {
+        if (n < 0 && n != TARN_ECORRUPT && n != TARN_EIO && !(ends_writing && b->open)) {
             /* Of the network or of memory: the next call tries again. */
             spill_drop_reader(b);
             if (done > 0)
@@ -172,9 +173,10 @@ int64_t tarn_buffer_pread(struct tarn_buffer *b, void *bytes, size_t cap, uint64
             return tn_fail(err, TARN_ENOTSUPPORTED,
                            "could not read a buffer in its middle: it has filters");
         struct spill_segment *seg = NULL;
-        rc = find_segment(b, at, &seg, err);
-        if (rc < 0)
-            return rc;
+        struct tarn_error why = { 0 };
+        rc = find_segment(b, at, &seg, &why);
+        if (rc < 0) /* to end the writing, which is not begun again */
+            return spill_note_failure(b, rc, &why, err);
         uint64_t left = seg->start + seg->len - at;
         size_t want = left < cap - done ? (size_t)left : cap - done;
         int64_t n = b->storage.read(b->storage.arg, seg->handle, at - seg->start, to, want, err);

@@ -27,6 +27,7 @@ struct memory {
     int writes_left;
     int seals_left;
     size_t read_max; /* 0: no limit */
+    int reads_fail;  /* so many of the next, with TARN_ENETWORK */
     size_t boast;    /* what it adds to the length that it tells */
 };
 
@@ -83,6 +84,10 @@ static int64_t piece_read(void *arg, void *segment, uint64_t offset, void *bytes
     struct piece *p = segment;
     (void)err;
     assert_true(p->is_sealed);
+    if (m->reads_fail > 0) {
+        m->reads_fail--;
+        return TARN_ENETWORK;
+    }
     if (offset >= p->bytes.len)
         return 0;
     if (len > p->bytes.len - offset)
@@ -335,6 +340,39 @@ static void test_short_reads(void **state)
     }
 }
 
+/* What the network did not give can be read again, also while a later segment is being written. */
+static void test_reads_that_fail_once(void **state)
+{
+    struct memory m = { 0 };
+    struct tarn_buffer_storage storage = storage_of(&m);
+    struct tarn_buffer_filter filters[3];
+    char out[1000];
+    (void)state;
+    for (unsigned chain = 0; chain <= KINDS; chain++) {
+        struct tarn_buffer_options o = { .threshold = 10, .filters = filters, .storage = &storage };
+        o.filter_count = make_chain(chain, filters);
+        struct tarn_buffer *b = tarn_buffer_new(&o, NULL);
+        assert_int_equal(tarn_buffer_write(b, model_bytes, 400000, NULL), TARN_OK);
+        assert_int_equal(tarn_buffer_read(b, out, 1000, NULL), 1000);
+        assert_int_equal(tarn_buffer_write(b, model_bytes + 400000, 400000, NULL), TARN_OK);
+        size_t pos = 1000;
+        for (int i = 0; i < 5; i++) {
+            assert_int_equal(tarn_buffer_rewind(b, NULL), TARN_OK); /* so that it asks anew */
+            m.reads_fail = 1;
+            assert_int_equal(tarn_buffer_read(b, out, 1000, NULL), TARN_ENETWORK);
+            assert_int_equal(tarn_buffer_tell(b), 0);
+            assert_int_equal(tarn_buffer_seek(b, pos, NULL), TARN_OK);
+            assert_int_equal(tarn_buffer_read(b, out, 1000, NULL), 1000);
+            assert_memory_equal(out, model_bytes + pos, 1000);
+            pos += 50000;
+        }
+        assert_int_equal(tarn_buffer_write(b, model_bytes + 800000, 1000, NULL), TARN_OK);
+        assert_int_equal(tarn_buffer_rewind(b, NULL), TARN_OK);
+        expect_rest(b, 0, 801000);
+        tarn_buffer_free(b);
+    }
+}
+
 /* ---- damage ---- */
 
 /* Reads to the end or to the failure, which must come. */
@@ -436,6 +474,26 @@ static void test_failing_storage(void **state)
         tarn_buffer_free(b);
         assert_int_equal(m.pieces, 0);
     }
+}
+
+/* Whoever ends a segment, and be it a look into its middle: the failure stays. */
+static void test_failing_end_by_pread(void **state)
+{
+    struct memory m = { 0 };
+    struct tarn_buffer_storage storage = storage_of(&m);
+    struct tarn_buffer_options o = { .threshold = 10, .storage = &storage };
+    struct tarn_error err = { 0 };
+    char out[100];
+    (void)state;
+    struct tarn_buffer *b = tarn_buffer_new(&o, NULL);
+    m.seals_left = 0;
+    assert_int_equal(tarn_buffer_write(b, model_bytes, 400000, NULL), TARN_OK);
+    assert_int_equal(tarn_buffer_pread(b, out, 100, 5, &err), TARN_ENETWORK);
+    assert_int_equal(tarn_buffer_pread(b, out, 100, 5, &err), TARN_ENETWORK);
+    assert_int_equal(tarn_buffer_write(b, "x", 1, &err), TARN_ENETWORK);
+    assert_int_equal(tarn_buffer_seal(b, &err), TARN_ENETWORK);
+    tarn_buffer_free(b);
+    assert_int_equal(m.pieces, 0);
 }
 
 /* ---- the other calls ---- */
@@ -664,7 +722,9 @@ int main(void)
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_failing_storage),
         cmocka_unit_test(test_pread_seek_truncate),
+        cmocka_unit_test(test_failing_end_by_pread),
         cmocka_unit_test(test_storage_that_boasts),
+        cmocka_unit_test(test_reads_that_fail_once),
         cmocka_unit_test(test_options_of_s3),
         cmocka_unit_test(test_read_until),
         cmocka_unit_test(test_stream),
