@@ -23,6 +23,7 @@ enum {
     PAUSE_MS = 20,
     PAUSE_MAX_MS = 1000,
     METADATA_MAX = 128,
+    FIELDS_MAX = 64,
     LOOK_TRIES_MAX = 6,
     PARTS_IN_FLIGHT_DEFAULT = 4,
     PARTS_IN_FLIGHT_MAX = 64,
@@ -45,6 +46,8 @@ struct copy {
     char marker[TN_NONCE_LEN + 1];
     struct tarn_header metadata[METADATA_MAX + 1];
     struct tarn_attributes attributes;
+    struct tarn_header fields[FIELDS_MAX]; /* of the request that makes the object */
+    size_t field_count;
     struct tn_buf tagging;
     uint64_t deadline_ns;
     bool was_unclear; /* a try may have worked although nobody said so */
@@ -95,6 +98,15 @@ static struct tarn_request request_of(const struct copy *c)
     return request;
 }
 
+/* The same for the request that makes the object. */
+static struct tarn_request making_request_of(const struct copy *c)
+{
+    struct tarn_request request = request_of(c);
+    request.headers = c->fields;
+    request.header_count = c->field_count;
+    return request;
+}
+
 static void pause_for(int tries)
 {
     uint64_t ms = tn_outcome_pause_ms(tries, PAUSE_MS, PAUSE_MAX_MS);
@@ -135,6 +147,21 @@ static int64_t expires_of(const char *text)
     return ms > 0 ? ms / 1000 : 0;
 }
 
+/* The caller's own, and of the source what is no date all the same ("Expires: 0"). */
+static int prepare_fields(struct copy *c, bool is_replace, struct tarn_error *err)
+{
+    const char *expires = c->source.expires;
+    size_t count = c->o.request.header_count;
+    if (count + 2 > FIELDS_MAX) /* with Expires and `header_name` */
+        return tn_fail(err, TARN_EINVAL, "could not copy: too many headers");
+    if (count)
+        memcpy(c->fields, c->o.request.headers, count * sizeof *c->fields);
+    if (!is_replace && expires && c->attributes.expires == 0)
+        c->fields[count++] = (struct tarn_header){ "Expires", expires };
+    c->field_count = count;
+    return TARN_OK;
+}
+
 /* What the destination gets beside the bytes: the source's, or the caller's, and the marker. */
 static int prepare_attributes(struct copy *c, struct tarn_error *err)
 {
@@ -166,7 +193,7 @@ static int prepare_attributes(struct copy *c, struct tarn_error *err)
         c->metadata[count++] = (struct tarn_header){ MARKER, c->marker };
     c->attributes.metadata = c->metadata;
     c->attributes.metadata_count = count;
-    return TARN_OK;
+    return prepare_fields(c, is_replace, err);
 }
 
 /* ---- strategies ---- */
@@ -189,27 +216,23 @@ static bool has_own_header(const struct copy *c)
 static int run_header(struct copy *c, struct tarn_error *err)
 {
     struct tarn_object_info info = { 0 };
-    struct tarn_header fields[METADATA_MAX];
-    struct tarn_copy_options options = { .request = request_of(c),
-                                         .source_conditions = { .if_match = c->source.etag },
-                                         .source_version_id = c->source.version_id
-                                                                  ? c->source.version_id
-                                                                  : c->o.source_version_id,
-                                         .source_size = c->source.size,
-                                         .part_size = c->o.part_size };
+    struct tarn_header fields[FIELDS_MAX];
+    bool must_replace = !c->o.skip_marker || c->o.metadata_directive == TARN_DIRECTIVE_REPLACE;
+    struct tarn_copy_options options = {
+        .request = must_replace ? making_request_of(c) : request_of(c),
+        .source_conditions = { .if_match = c->source.etag },
+        .source_version_id = c->source.version_id ? c->source.version_id : c->o.source_version_id,
+        .source_size = c->source.size,
+        .part_size = c->o.part_size
+    };
     if (has_own_header(c)) {
-        size_t count = options.request.header_count;
-        if (count >= METADATA_MAX)
-            return tn_fail(err, TARN_EINVAL, "could not copy: too many headers");
-        if (count)
-            memcpy(fields, options.request.headers, count * sizeof *fields);
-        fields[count++] = (struct tarn_header){ c->o.header_name, c->o.header_value };
+        memcpy(fields, c->fields, options.request.header_count * sizeof *fields);
+        fields[options.request.header_count++] =
+            (struct tarn_header){ c->o.header_name, c->o.header_value };
         options.request.headers = fields;
-        options.request.header_count = count;
     } else {
         options.conditions.if_none_match = "*";
     }
-    bool must_replace = !c->o.skip_marker || c->o.metadata_directive == TARN_DIRECTIVE_REPLACE;
     if (must_replace) {
         options.metadata_directive = TARN_DIRECTIVE_REPLACE;
         options.attributes = c->attributes;
@@ -287,7 +310,7 @@ static int run_get_put(struct copy *c, struct tarn_error *err)
                                &len, &from, NULL, err);
     if (rc < 0)
         return rc;
-    to.request = request_of(c);
+    to.request = making_request_of(c);
     rc = tarn_object_put(c->client, c->bucket, c->key, bytes, len, &to, &info, err);
     tarn_bytes_free(bytes);
     return keep_info(c, rc, &info);
@@ -390,7 +413,7 @@ static int run_multipart(struct copy *c, struct tarn_error *err)
     int rc = carry_tags(c, err);
     if (rc < 0)
         return rc;
-    struct tarn_put_options options = { .request = request_of(c),
+    struct tarn_put_options options = { .request = making_request_of(c),
                                         .attributes = c->attributes,
                                         .checksum = TARN_CHECKSUM_NONE };
     rc = tarn_part_size_plan(c->source.size, c->o.part_size ? c->o.part_size : PART_SIZE_DEFAULT,

@@ -8,7 +8,9 @@
 static int put_source(struct scene *c, size_t len)
 {
     const struct tarn_header metadata[] = { { "colour", "blue" }, { "tarn-copy-id", "old" } };
-    struct tarn_put_options options = { .attributes = { .content_type = "text/x-source",
+    const struct tarn_header expires = { "Expires", "0" }; /* no date, and often met */
+    struct tarn_put_options options = { .request = { .headers = &expires, .header_count = 1 },
+                                        .attributes = { .content_type = "text/x-source",
                                                         .cache_control = "no-cache",
                                                         .metadata = metadata,
                                                         .metadata_count = 2 } };
@@ -106,7 +108,8 @@ static int check_copy(struct scene *c, const char *key, uint64_t size)
         if (strcmp(info.metadata[i].name, "colour") == 0)
             has_colour = strcmp(info.metadata[i].value, "blue") == 0;
     }
-    bool is_right = info.size == size && has_colour &&
+    bool is_right = info.size == size && has_colour && info.expires &&
+                    strcmp(info.expires, "0") == 0 &&
                     strcmp(info.content_type, "text/x-source") == 0 &&
                     strcmp(info.cache_control, "no-cache") == 0;
     tarn_object_info_release(&info);
@@ -319,16 +322,30 @@ static int parts_in_parallel(struct scene *c)
     return check_copy(c, "dest", 21 * MIB);
 }
 
+/* A condition of the server's own, and the status by which it refuses. */
+static int own_header(struct scene *c)
+{
+    struct tarn_copy_atomic_options o = { .header_name = "If-None-Match", .header_value = "*" };
+    struct tarn_copy_atomic_options none = o;
+    CHECK(put_source(c, 1000) == TARN_OK);
+    o.request = scene_request(c);
+    CHECK(copy_to(c, "dest", &o, NULL) == TARN_OK);
+    CHECK(check_copy(c, "dest", 1000) == 0);
+    CHECK(copy_to(c, "dest", &o, NULL) == TARN_EEXISTS);
+    o.exists_http_status = 412;
+    CHECK(copy_to(c, "dest", &o, NULL) == TARN_EEXISTS);
+    o.exists_http_status = 409; /* then 412 is something else */
+    CHECK(copy_to(c, "dest", &o, NULL) == TARN_EPRECOND);
+    o.exists_http_status = 200;
+    CHECK(copy_to(c, "dest", &o, NULL) == TARN_EINVAL);
+    none.header_value = NULL;
+    CHECK(copy_to(c, "dest", &none, NULL) == TARN_EINVAL);
+    return 0;
+}
+
 const struct scene_case copy_cases[] = {
-    { "C1", c1_no_transfer },
-    { "C2", c2_pinned_source },
-    { "C3", c3_size_limit },
-    { "C4", c4_headers_and_tags },
-    { "C5", c5_careless_server },
-    { "C6", c6_lost_answer },
-    { "C7", c7_two_buckets },
-    { "C8", c8_no_leaks },
-    { "C9", c9_same_object },
-    { "parallel", parts_in_parallel },
-    { NULL, NULL },
+    { "C1", c1_no_transfer },          { "C2", c2_pinned_source },   { "C3", c3_size_limit },
+    { "C4", c4_headers_and_tags },     { "C5", c5_careless_server }, { "C6", c6_lost_answer },
+    { "C7", c7_two_buckets },          { "C8", c8_no_leaks },        { "C9", c9_same_object },
+    { "parallel", parts_in_parallel }, { "own-header", own_header }, { NULL, NULL },
 };
