@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The worker of the lifecycle rules. What it removes it removes only as it saw it: a change that
- * comes between wins. */
+/* The worker of the lifecycle rules. What it removes or moves to another class it takes only as it
+ * saw it: a change that comes between wins. */
 
 #include "server/api/lifecycle.h"
 
@@ -26,14 +26,15 @@ enum {
     PAGE_ARENA_MAX = 64 * 1024 * 1024,
 };
 
-/* One removal. */
-struct removal {
+/* A removal, or a move to another storage class. */
+struct change {
     struct store_txn txn;
     struct lifecycle *owner;
-    uint64_t seq; /* of what was seen */
+    struct store_object *object; /* that is moved; else NULL */
+    uint64_t seq;                /* of what was seen */
 };
 
-enum candidate_kind { CANDIDATE_OBJECT, CANDIDATE_VERSION, CANDIDATE_UPLOAD };
+enum candidate_kind { CANDIDATE_OBJECT, CANDIDATE_VERSION, CANDIDATE_UPLOAD, CANDIDATE_MOVE };
 
 /* What a listing found; looked at and removed when the listing is over, as the store may be busy
  * with it till then. */
@@ -42,6 +43,7 @@ struct candidate {
     struct tn_str key;
     struct store_head head;
     char upload_id[STORE_UPLOAD_ID_LEN + 1];
+    enum api_class to; /* of a move */
 };
 
 struct lifecycle {
@@ -56,7 +58,7 @@ struct lifecycle {
     } shared;
 
     /* The pass's own. */
-    struct removal batch[BATCH_COUNT];
+    struct change batch[BATCH_COUNT];
     size_t batch_count;
     struct candidate *candidates; /* CANDIDATE_COUNT */
     size_t candidate_count;
@@ -68,7 +70,7 @@ struct lifecycle {
     struct tn_buf last;
     struct tn_buf last_id;
     struct store_head last_head; /* of the last version given */
-    uint64_t removed_count;
+    uint64_t changed_count;
 
     /* Of the key whose versions are being walked. */
     bool has_lone_marker; /* its newest is a marker, and no other was seen */
@@ -89,14 +91,14 @@ static bool must_stop(struct lifecycle *l)
 
 static int judge(struct store_txn *txn, const struct store_head *current)
 {
-    const struct removal *removal = txn->user;
-    return current && current->seq == removal->seq ? TARN_OK : TARN_EPRECOND;
+    const struct change *change = txn->user;
+    return current && current->seq == change->seq ? TARN_OK : TARN_EPRECOND;
 }
 
-static void on_removed(struct store_txn *txn)
+static void on_changed(struct store_txn *txn)
 {
-    struct removal *removal = txn->user;
-    struct lifecycle *l = removal->owner;
+    struct change *change = txn->user;
+    struct lifecycle *l = change->owner;
     (void)pthread_mutex_lock(&l->shared.lock);
     if (--l->shared.pending == 0)
         (void)pthread_cond_signal(&l->shared.changed);
@@ -112,18 +114,24 @@ static void on_notified(void *user)
     (void)pthread_mutex_unlock(&l->shared.lock);
 }
 
-/* Events of what was removed, waited for. */
+static const char *event_of(const struct store_txn *txn)
+{
+    bool is_marker = txn->version.kind == STORE_CURRENT && txn->head.flags & STORE_IS_MARKER;
+    if (txn->op == STORE_PUT)
+        return "LifecycleTransition";
+    return is_marker ? "LifecycleExpiration:DeleteMarkerCreated" : "LifecycleExpiration:Delete";
+}
+
+/* Events of what was removed or moved, waited for. */
 static void notify(struct lifecycle *l)
 {
     struct notify_batch *events = NULL;
     for (size_t i = 0; i < l->batch_count; i++) {
         const struct store_txn *txn = &l->batch[i].txn;
-        bool is_marker = txn->version.kind == STORE_CURRENT && txn->head.flags & STORE_IS_MARKER;
-        if (txn->status < 0 || txn->op != STORE_DELETE)
+        if (txn->status < 0 || txn->op == STORE_UPLOAD_ABORT)
             continue;
         struct notify_event e = { .api = l->api,
-                                  .name = is_marker ? "LifecycleExpiration:DeleteMarkerCreated"
-                                                    : "LifecycleExpiration:Delete",
+                                  .name = event_of(txn),
                                   .config = l->config,
                                   .key = txn->key,
                                   .head = &txn->head,
@@ -155,32 +163,35 @@ static void flush(struct lifecycle *l)
     while (l->shared.pending)
         (void)pthread_cond_wait(&l->shared.changed, &l->shared.lock);
     (void)pthread_mutex_unlock(&l->shared.lock);
-    for (size_t i = 0; i < l->batch_count; i++)
-        l->removed_count += l->batch[i].txn.status == TARN_OK;
     notify(l);
+    for (size_t i = 0; i < l->batch_count; i++) {
+        l->changed_count += l->batch[i].txn.status == TARN_OK;
+        if (l->batch[i].object)
+            s->ops->object_close(l->batch[i].object);
+    }
     l->batch_count = 0;
 }
 
-static struct removal *next_removal(struct lifecycle *l)
+static struct change *next_change(struct lifecycle *l)
 {
     if (l->batch_count == BATCH_COUNT)
         flush(l);
-    struct removal *removal = &l->batch[l->batch_count++];
-    *removal = (struct removal){ .owner = l };
-    removal->txn.user = removal;
-    removal->txn.done = on_removed;
-    return removal;
+    struct change *change = &l->batch[l->batch_count++];
+    *change = (struct change){ .owner = l };
+    change->txn.user = change;
+    change->txn.done = on_changed;
+    return change;
 }
 
-static struct removal *remove_object(struct lifecycle *l, const struct candidate *c)
+static struct change *remove_object(struct lifecycle *l, const struct candidate *c)
 {
-    struct removal *removal = next_removal(l);
-    removal->seq = c->head.seq;
-    removal->txn.op = STORE_DELETE;
-    removal->txn.bucket = l->bucket;
-    removal->txn.key = c->key;
-    removal->txn.judge = judge;
-    return removal;
+    struct change *change = next_change(l);
+    change->seq = c->head.seq;
+    change->txn.op = STORE_DELETE;
+    change->txn.bucket = l->bucket;
+    change->txn.key = c->key;
+    change->txn.judge = judge;
+    return change;
 }
 
 static int add_candidate(struct lifecycle *l, enum candidate_kind kind, struct tn_str key,
@@ -191,6 +202,17 @@ static int add_candidate(struct lifecycle *l, enum candidate_kind kind, struct t
     *c = (struct candidate){ .kind = kind, .head = *head };
     int rc = tn_arena_str(&l->page, key, &c->key);
     l->candidate_count += rc == TARN_OK;
+    return rc;
+}
+
+static int add_move(struct lifecycle *l, struct tn_str key, const struct store_head *head,
+                    enum api_class to)
+{
+    if (to == api_attrs_class(head->attrs) || (head->flags & STORE_IS_MARKER))
+        return TARN_OK;
+    int rc = add_candidate(l, CANDIDATE_MOVE, key, head);
+    if (rc == TARN_OK)
+        l->candidates[l->candidate_count - 1].to = to;
     return rc;
 }
 
@@ -221,9 +243,11 @@ static int on_object(void *user, struct tn_str key, const struct store_head *hea
     int rc = tn_buf_append_str(&l->last, key);
     if (rc < 0)
         return rc;
-    if (!head || lifecycle_expires(l->rule, head->mtime_ms, l->day_ms) > tn_wall_ms())
+    if (!head)
         return TARN_OK;
-    return add_candidate(l, CANDIDATE_OBJECT, key, head);
+    if (lifecycle_expires(l->rule, head->mtime_ms, l->day_ms) <= tn_wall_ms())
+        return add_candidate(l, CANDIDATE_OBJECT, key, head);
+    return add_move(l, key, head, lifecycle_class(l->rule, head, l->day_ms));
 }
 
 static int judge_object(struct lifecycle *l, const struct candidate *c)
@@ -243,7 +267,7 @@ static int judge_object(struct lifecycle *l, const struct candidate *c)
 static int expire_objects(struct lifecycle *l)
 {
     struct store *s = l->api->store;
-    bool more = tn_xml_child(l->rule, "Expiration") != NULL;
+    bool more = tn_xml_child(l->rule, "Expiration") || tn_xml_child(l->rule, "Transition");
     int rc = TARN_OK;
     l->last.len = 0;
     while (more && rc == TARN_OK && !must_stop(l)) {
@@ -310,6 +334,45 @@ static int judge_version(struct lifecycle *l, const struct candidate *c)
     return rc == TARN_ENOTFOUND ? TARN_OK : rc;
 }
 
+/* Opens the version as it was seen; it stays open until the change is made. */
+static void move_version(struct lifecycle *l, const struct candidate *c)
+{
+    struct store *s = l->api->store;
+    struct store_object *object = NULL;
+    struct store_version version = version_of(&c->head);
+    if (s->ops->version_open(s, l->bucket, c->key, &version, &object, NULL) < 0)
+        return; /* gone by now */
+    struct change *change = next_change(l);
+    change->object = object;
+    change->seq = c->head.seq;
+    change->txn.op = STORE_PUT;
+    change->txn.bucket = l->bucket;
+    change->txn.key = c->key;
+    change->txn.judge = judge;
+    change->txn.head = *s->ops->object_head(object);
+    change->txn.head.attrs = api_attrs_moved(change->txn.head.attrs, c->to);
+    change->txn.meta = s->ops->object_meta(object);
+    change->txn.source = object;
+    change->txn.keeps_version = true;
+}
+
+static int judge_move(struct lifecycle *l, const struct candidate *c)
+{
+    struct lifecycle_object object = { .key = c->key,
+                                       .tags = TN_STR_EMPTY,
+                                       .size = api_head_size(&c->head),
+                                       .mtime_ms = c->head.mtime_ms };
+    bool is_locked; /* which does not keep it where it is */
+    int rc = TARN_OK;
+    if (lifecycle_has_tags(l->rule))
+        rc = look_at(l, c, &object.tags, &is_locked);
+    if (rc == TARN_OK)
+        rc = lifecycle_rule_fits(l->rule, &l->page, &object);
+    if (rc == TARN_OK)
+        move_version(l, c);
+    return rc == TARN_ENOTFOUND ? TARN_OK : rc;
+}
+
 /* A marker that hides nothing any more. */
 static int end_key(struct lifecycle *l, struct tn_str key)
 {
@@ -331,12 +394,10 @@ static int take_noncurrent(struct lifecycle *l, struct tn_str key, const struct 
     l->has_lone_marker = false;
     l->superseded_ms = head->mtime_ms;
     l->noncurrent_count++;
-    if (!node || l->noncurrent_count <= xml_u64(node, "NewerNoncurrentVersions", 0))
-        return TARN_OK;
-    uint64_t days = xml_u64(node, "NoncurrentDays", UINT64_MAX);
-    if (lifecycle_after(since, days, l->day_ms) > tn_wall_ms())
-        return TARN_OK;
-    return add_candidate(l, CANDIDATE_VERSION, key, head);
+    struct lifecycle_noncurrent is = { since, l->noncurrent_count - 1 };
+    if (node && lifecycle_is_due(node, &is, l->day_ms))
+        return add_candidate(l, CANDIDATE_VERSION, key, head);
+    return add_move(l, key, head, lifecycle_noncurrent_class(l->rule, head, &is, l->day_ms));
 }
 
 static int on_version(void *user, struct tn_str key, const struct store_head *head, bool is_latest)
@@ -368,6 +429,7 @@ static int expire_versions(struct lifecycle *l)
     struct store *s = l->api->store;
     bool more = bucket_config_get(l->config, BUCKET_VERSIONING).len != 0 &&
                 (tn_xml_child(l->rule, "NoncurrentVersionExpiration") ||
+                 tn_xml_child(l->rule, "NoncurrentVersionTransition") ||
                  tn_xml_child(l->rule, "Expiration"));
     bool is_first = true;
     int rc = TARN_OK;
@@ -417,11 +479,11 @@ static int on_upload(void *user, struct tn_str key, const char *upload_id,
 
 static void abort_upload(struct lifecycle *l, const struct candidate *c)
 {
-    struct removal *removal = next_removal(l);
-    removal->txn.op = STORE_UPLOAD_ABORT;
-    removal->txn.bucket = l->bucket;
-    removal->txn.key = c->key;
-    memcpy(removal->txn.upload_id, c->upload_id, sizeof c->upload_id);
+    struct change *change = next_change(l);
+    change->txn.op = STORE_UPLOAD_ABORT;
+    change->txn.bucket = l->bucket;
+    change->txn.key = c->key;
+    memcpy(change->txn.upload_id, c->upload_id, sizeof c->upload_id);
 }
 
 /* What the page found, once its listing is over. */
@@ -434,6 +496,8 @@ static int end_page(struct lifecycle *l)
             rc = judge_object(l, c);
         else if (c->kind == CANDIDATE_VERSION)
             rc = judge_version(l, c);
+        else if (c->kind == CANDIDATE_MOVE)
+            rc = judge_move(l, c);
         else
             abort_upload(l, c);
     }
@@ -489,11 +553,11 @@ static void run_bucket(struct lifecycle *l, struct tn_str name)
     if (bucket_configs_get(l->api->configs, name, &l->config) < 0)
         return; /* gone by now, or looked at again in the next pass */
     l->bucket = bucket_config_name(l->config);
-    l->removed_count = 0;
+    l->changed_count = 0;
     run_rules(l);
-    if (l->removed_count)
-        tn_log(TN_LOG_INFO, "event=lifecycle bucket=%.*s removed=%llu", TN_STR_ARG(l->bucket),
-               (unsigned long long)l->removed_count);
+    if (l->changed_count)
+        tn_log(TN_LOG_INFO, "event=lifecycle bucket=%.*s changed=%llu", TN_STR_ARG(l->bucket),
+               (unsigned long long)l->changed_count);
     bucket_config_unref(l->config);
     l->config = NULL;
 }

@@ -61,17 +61,73 @@ int64_t lifecycle_after(int64_t from_ms, uint64_t days, int64_t day_ms)
     return (due + day_ms - 1) / day_ms * day_ms;
 }
 
-int64_t lifecycle_expires(const struct tn_xml_node *rule, int64_t mtime_ms, int64_t day_ms)
+/* By the <Days> or the <Date> of an action. */
+static int64_t due_at(const struct tn_xml_node *node, int64_t mtime_ms, int64_t day_ms)
 {
     int64_t date;
-    const struct tn_xml_node *node = tn_xml_child(rule, "Expiration");
-    if (!node)
-        return INT64_MAX;
     if (tn_xml_child(node, "Days"))
         return lifecycle_after(mtime_ms, xml_u64(node, "Days", UINT64_MAX), day_ms);
     if (tn_time_parse_iso8601(tn_xml_child_text(node, "Date"), &date) < 0)
         return INT64_MAX;
     return date;
+}
+
+int64_t lifecycle_expires(const struct tn_xml_node *rule, int64_t mtime_ms, int64_t day_ms)
+{
+    const struct tn_xml_node *node = tn_xml_child(rule, "Expiration");
+    return node ? due_at(node, mtime_ms, day_ms) : INT64_MAX;
+}
+
+bool lifecycle_is_due(const struct tn_xml_node *node, const struct lifecycle_noncurrent *is,
+                      int64_t day_ms)
+{
+    uint64_t days = xml_u64(node, "NoncurrentDays", UINT64_MAX);
+    return is->newer_count >= xml_u64(node, "NewerNoncurrentVersions", 0) &&
+           lifecycle_after(is->since_ms, days, day_ms) <= tn_wall_ms();
+}
+
+/* --- Storage classes: rules move down this slope only --- */
+
+static const unsigned coldness[API_CLASS_COUNT] = {
+    [API_CLASS_STANDARD] = 0,    [API_CLASS_REDUCED_REDUNDANCY] = 0,
+    [API_CLASS_STANDARD_IA] = 1, [API_CLASS_INTELLIGENT_TIERING] = 2,
+    [API_CLASS_ONEZONE_IA] = 3,  [API_CLASS_GLACIER_IR] = 4,
+    [API_CLASS_GLACIER] = 5,     [API_CLASS_DEEP_ARCHIVE] = 6,
+};
+
+static enum api_class colder(enum api_class is, const struct tn_xml_node *action)
+{
+    struct tn_str name = tn_xml_child_text(action, "StorageClass");
+    for (unsigned i = 0; i < API_CLASS_COUNT; i++) {
+        if (tn_str_eq(name, tn_str_from(api_class_names[i])) && coldness[i] > coldness[is])
+            return (enum api_class)i;
+    }
+    return is;
+}
+
+enum api_class lifecycle_class(const struct tn_xml_node *rule, const struct store_head *head,
+                               int64_t day_ms)
+{
+    enum api_class found = api_attrs_class(head->attrs);
+    const struct tn_xml_node *node = tn_xml_child(rule, "Transition");
+    for (; node; node = tn_xml_next(node)) {
+        if (due_at(node, head->mtime_ms, day_ms) <= tn_wall_ms())
+            found = colder(found, node);
+    }
+    return found;
+}
+
+enum api_class lifecycle_noncurrent_class(const struct tn_xml_node *rule,
+                                          const struct store_head *head,
+                                          const struct lifecycle_noncurrent *is, int64_t day_ms)
+{
+    enum api_class found = api_attrs_class(head->attrs);
+    const struct tn_xml_node *node = tn_xml_child(rule, "NoncurrentVersionTransition");
+    for (; node; node = tn_xml_next(node)) {
+        if (lifecycle_is_due(node, is, day_ms))
+            found = colder(found, node);
+    }
+    return found;
 }
 
 int lifecycle_find_due(const struct bucket_config *config, struct tn_arena *a,

@@ -189,6 +189,11 @@ enum api_class api_attrs_class(uint32_t attrs)
     return number < API_CLASS_COUNT ? (enum api_class)number : API_CLASS_STANDARD;
 }
 
+uint32_t api_attrs_moved(uint32_t attrs, enum api_class storage_class)
+{
+    return (attrs & ~UINT32_C(15)) | (uint32_t)storage_class;
+}
+
 enum tn_checksum_kind api_attrs_checksum(uint32_t attrs)
 {
     unsigned number = attrs >> 4 & 15;

@@ -88,6 +88,7 @@ uint64_t api_plain_size(uint64_t size, uint32_t attrs);
 uint32_t api_attrs(enum api_class storage_class, enum tn_checksum_kind kind,
                    enum tn_checksum_type type);
 enum api_class api_attrs_class(uint32_t attrs); /* STANDARD for numbers of a later version */
+uint32_t api_attrs_moved(uint32_t attrs, enum api_class storage_class); /* all else as it was */
 enum tn_checksum_kind api_attrs_checksum(uint32_t attrs);
 enum tn_checksum_type api_attrs_checksum_type(uint32_t attrs);
 
