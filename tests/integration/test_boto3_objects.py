@@ -279,7 +279,6 @@ def test_wrong_credentials(server, bucket, name, keys, code):
 
 NOT_THERE_YET = [
     ("get_bucket_replication", {}),
-    ("get_object_torrent", {"Key": "k"}),
     ("select_object_content", {
         "Key": "k",
         "Expression": "select 1",
@@ -288,6 +287,12 @@ NOT_THERE_YET = [
         "OutputSerialization": {"CSV": {}},
     }),
 ]
+
+
+def test_torrents_are_no_more(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
+    refused(404, "NoSuchKey", s3.get_object_torrent, Bucket=bucket, Key="k")
+    refused(404, "NoSuchBucket", s3.get_object_torrent, Bucket="there-is-none", Key="k")
 
 
 def test_versioning_is_off(s3, bucket):

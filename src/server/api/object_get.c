@@ -292,3 +292,10 @@ enum tn_s3_code object_get_run(struct api_req *r)
     }
     return rc < 0 ? api_from_status(r, rc, &err) : answer_object(r);
 }
+
+/* S3 makes no torrents any more. */
+enum tn_s3_code torrent_get_run(struct api_req *r)
+{
+    enum tn_s3_code code = api_bucket_check(r);
+    return code ? code : api_err(r, TN_S3_NO_SUCH_KEY, "There are no torrents of objects.");
+}

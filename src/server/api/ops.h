@@ -67,6 +67,7 @@ enum tn_s3_code list_run(struct api_req *r);
 enum tn_s3_code object_get_check(struct api_req *r);
 enum tn_s3_code object_get_run(struct api_req *r);
 enum tn_s3_code object_get_wait(struct api_req *r); /* of r->object, open; on a worker */
+enum tn_s3_code torrent_get_run(struct api_req *r);
 
 /* object_put.c */
 enum tn_s3_code object_put_check(struct api_req *r);

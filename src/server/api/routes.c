@@ -37,6 +37,7 @@
 #define SUB_WEBSITE (UINT64_C(1) << 27)
 #define SUB_VERSION_ID (UINT64_C(1) << 28)
 #define SUB_VERSIONS (UINT64_C(1) << 29)
+#define SUB_TORRENT (UINT64_C(1) << 30)
 
 static const struct {
     const char *name;
@@ -72,6 +73,7 @@ static const struct {
     { "website", SUB_WEBSITE },
     { "versionId", SUB_VERSION_ID },
     { "versions", SUB_VERSIONS },
+    { "torrent", SUB_TORRENT },
 };
 
 /* Sub-resources that S3 defines and no row understands yet: never ignored, or a request to tag an
@@ -91,7 +93,6 @@ static const char *const foreign_subs[] = {
     "select",
     "select-type",
     "session",
-    "torrent",
 };
 
 /* A document of a bucket, settings.c. */
@@ -341,6 +342,11 @@ const struct api_op api_ops[] = {
       .is_on_worker = true,
       .check = attributes_check,
       .run = attributes_run },
+    { .name = "GetObjectTorrent",
+      .method = "GET",
+      .level = API_OBJECT,
+      .needs = SUB_TORRENT,
+      .run = torrent_get_run },
     { .name = "RestoreObject",
       .method = "POST",
       .level = API_OBJECT,
