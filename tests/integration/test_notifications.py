@@ -17,7 +17,7 @@ from sinks import Redis, Webhook
 HOOK = "arn:tarn:sqs:us-east-1:000000000000:hook"
 OTHER = "arn:tarn:sqs:us-east-1:000000000000:other"
 REDIS = "arn:tarn:sns:us-east-1:000000000000:redis"
-ALL = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectTagging:*", "s3:ObjectAcl:Put", "s3:LifecycleExpiration:*", "s3:ObjectRestore:*"]
+ALL = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectTagging:*", "s3:ObjectAcl:Put", "s3:LifecycleExpiration:*", "s3:LifecycleTransition", "s3:ObjectRestore:*"]
 
 
 def configure(path, targets, **more):
@@ -147,9 +147,13 @@ def test_forms_and_lifecycle(served, hook):
     conn.request("POST", "/bkt", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
     assert conn.getresponse().status == 204
     assert hook.wait_events(1) == [("ObjectCreated:Post", "posted")]
-    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}}
+    moves = [{"Days": 1, "StorageClass": "STANDARD_IA"}]
+    s3.put_bucket_lifecycle_configuration(Bucket="bkt", LifecycleConfiguration={"Rules": [{**rule, "Transitions": moves}]})
+    assert hook.wait_events(2)[1] == ("LifecycleTransition", "posted")
+    rule["Expiration"] = {"Days": 1}
     s3.put_bucket_lifecycle_configuration(Bucket="bkt", LifecycleConfiguration={"Rules": [rule]})
-    assert hook.wait_events(2)[1] == ("LifecycleExpiration:Delete", "posted")
+    assert hook.wait_events(3)[2] == ("LifecycleExpiration:Delete", "posted")
 
 
 def test_filters(served, hook):

@@ -307,7 +307,6 @@ static void write_location(struct api_req *r, struct tn_xml_writer *w)
 static enum tn_s3_code reply_completed(struct api_req *r)
 {
     struct tn_xml_writer w = TN_XML_WRITER(&r->out);
-    notify_add(r, "ObjectCreated:CompleteMultipartUpload", r->key, &r->txn.head);
     sse_add_headers(r, &r->meta);
     version_add_new(r, &r->txn.head);
     lifecycle_add_headers(r, &r->txn.head);
@@ -377,7 +376,10 @@ static enum tn_s3_code on_completed(struct api_req *r)
         return TN_S3_OK;
     }
     enum tn_s3_code code = api_commit_code(r);
-    return code ? code : reply_completed(r);
+    if (code)
+        return code;
+    notify_add(r, "ObjectCreated:CompleteMultipartUpload", r->key, &r->txn.head);
+    return reply_completed(r);
 }
 
 static void fill_txn(struct api_req *r, struct complete_state *state)
