@@ -267,6 +267,7 @@ struct attempt {
     int polls;              /* since the record changed */
     int unclear;            /* looks after writes without a clear outcome */
     int races;              /* writes that were refused */
+    bool may_hold;          /* a write was sent of which nothing is known */
     bool was_denied;        /* the look; a write was tried all the same */
     uint64_t first_sent_ms; /* of any write; 0 before */
     uint64_t last_sent_ms;
@@ -362,6 +363,7 @@ static int take(struct attempt *a, struct tarn_error *err)
     a->why = (struct tarn_error){ 0 };
     int rc =
         tn_lock_put(l->client, l->bucket, l->key, &request, &l->mine, a->record.info.etag, &a->why);
+    a->may_hold = rc == TARN_ECANCELLED || tn_outcome_is_passing(rc);
     if (rc == TARN_OK)
         return begin_lease(a, sent, err);
     if (rc == TARN_EPRECOND || rc == TARN_ENOTFOUND)
@@ -444,6 +446,7 @@ static int look_once(struct attempt *a, struct tarn_error *err)
         if (strcmp(seen.info.etag, etag) != 0)
             a->polls = 0;
         a->record = seen;
+        a->may_hold = false; /* what was written late is bound to what stood there before */
         return TARN_OK;
     }
     /* So S3 tells those who may not list what is not there; only writing shows which it is. */
@@ -475,6 +478,35 @@ static int contend(struct attempt *a, struct tarn_error *err)
     return rc;
 }
 
+static int write_release(struct tarn_lock *l, const struct tarn_request *request,
+                         struct tarn_error *err)
+{
+    struct tarn_delete_options options = { .request = *request, .if_match = l->mine.etag };
+    if (l->purges)
+        return tarn_object_delete(l->client, l->bucket, l->key, &options, NULL, err);
+    struct tarn_lock_info info = l->mine;
+    info.state = TARN_LOCK_RELEASED;
+    info.seq = ++l->mine.seq;
+    info.renewed_at_ms = l->clock.wall_ms(l->clock.arg);
+    return tn_lock_put(l->client, l->bucket, l->key, request, &info, l->mine.etag, err);
+}
+
+/* An acquisition that ends while its last write is not known to have failed: should it have worked,
+ * nobody must wait for it. Not ended by what ended the acquisition. */
+static void abandon(struct tarn_lock *l)
+{
+    struct tn_lock_record record;
+    struct tarn_request request = l->request;
+    request.cancel = NULL;
+    request.timeout_ms = RELEASE_TIMEOUT_LOST_MS;
+    if (tn_lock_look(l->client, l->bucket, l->key, &request, NULL, &record, NULL) < 0 ||
+        record.info.state != TARN_LOCK_HELD || strcmp(record.info.nonce, l->mine.nonce) != 0)
+        return;
+    tn_text_copy(l->mine.etag, sizeof l->mine.etag, record.info.etag);
+    l->mine.token = record.info.token;
+    (void)write_release(l, &request, NULL); /* else it becomes stale */
+}
+
 int tarn_lock_acquire(struct tarn_client *client, const char *bucket, const char *name,
                       const struct tarn_lock_options *options, struct tarn_lock **lock,
                       struct tarn_error *err)
@@ -497,6 +529,8 @@ int tarn_lock_acquire(struct tarn_client *client, const char *bucket, const char
         rc = contend(&a, err);
     if (rc == TARN_OK && !o->renews_by_hand)
         rc = tn_lock_keeper_start(l, err);
+    if (rc < 0 && a.may_hold)
+        abandon(l);
     if (rc < 0)
         tarn_lock_free(l);
     else
@@ -514,19 +548,6 @@ int tarn_lock_try(struct tarn_client *client, const char *bucket, const char *na
 }
 
 /* ---- giving back ---- */
-
-static int write_release(struct tarn_lock *l, const struct tarn_request *request,
-                         struct tarn_error *err)
-{
-    struct tarn_delete_options options = { .request = *request, .if_match = l->mine.etag };
-    if (l->purges)
-        return tarn_object_delete(l->client, l->bucket, l->key, &options, NULL, err);
-    struct tarn_lock_info info = l->mine;
-    info.state = TARN_LOCK_RELEASED;
-    info.seq = ++l->mine.seq;
-    info.renewed_at_ms = l->clock.wall_ms(l->clock.arg);
-    return tn_lock_put(l->client, l->bucket, l->key, request, &info, l->mine.etag, err);
-}
 
 /* After a release without a clear answer. TARN_OK: done. TARN_EAGAIN: not yet. */
 static int look_at_release(struct tarn_lock *l, const struct tarn_request *request,

@@ -2,6 +2,7 @@
 /* What reviews of our own algorithms have found. */
 
 #include <poll.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -142,6 +143,41 @@ static int never_there_or_not_to_be_seen(struct scene *c)
     return 0;
 }
 
+struct canceller {
+    struct scene *c;
+    volatile int is_cancelled;
+};
+
+static void *cancel_once_taken(void *arg)
+{
+    struct canceller *k = arg;
+    struct tarn_lock_info info = { 0 };
+    for (uint64_t end = steady_now_ms() + AWAIT_MS; steady_now_ms() < end;) {
+        if (tarn_lock_status(k->c->b, k->c->s->bucket, k->c->s->name, NULL, &info, NULL) ==
+                TARN_OK &&
+            info.state == TARN_LOCK_HELD)
+            break;
+    }
+    k->is_cancelled = 1;
+    return NULL;
+}
+
+/* Whoever gives up between taking a lock and learning of it leaves no lock behind. */
+static int cancelled_acquisition(struct scene *c)
+{
+    struct canceller k = { c, 0 };
+    pthread_t thread;
+    c->fault.value = "@hold cancelled"; /* the answer, for a second */
+    c->o.request.cancel = &k.is_cancelled;
+    CHECK(pthread_create(&thread, NULL, cancel_once_taken, &k) == 0);
+    int rc = acquire_a(c);
+    (void)pthread_join(thread, NULL);
+    CHECK(rc == TARN_ECANCELLED);
+    CHECK(tarn_lock_status(c->b, c->s->bucket, c->s->name, NULL, &c->info, &c->err) == TARN_OK);
+    CHECK(c->info.state == TARN_LOCK_RELEASED && c->info.token == 1);
+    return 0;
+}
+
 /* A refusal without anything that could be the reason: what was there is gone again. */
 static int refused_without_reason(struct scene *c)
 {
@@ -203,6 +239,7 @@ const struct scene_case review_cases[] = {
     { "longest", longest_hold },
     { "refused", refused_without_reason },
     { "parts", failing_parts },
+    { "cancelled", cancelled_acquisition },
     { "hidden", never_there_or_not_to_be_seen },
     { NULL, NULL },
 };
