@@ -172,10 +172,11 @@ static size_t make_chain(unsigned number, struct tarn_buffer_filter out[3])
     size_t count = 0;
     for (; number > 0; number /= KINDS + 1) {
         unsigned kind = number % (KINDS + 1);
-        if (kind)
-            out[count++] =
-                (struct tarn_buffer_filter){ .kind = (enum tarn_buffer_filter_kind)(kind - 1),
-                                             .key = count % 2 ? NULL : key };
+        if (!kind)
+            continue;
+        out[count] = (struct tarn_buffer_filter){ .kind = (enum tarn_buffer_filter_kind)(kind - 1),
+                                                  .key = count % 2 ? key : NULL };
+        count++;
     }
     return count;
 }
