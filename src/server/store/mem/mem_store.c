@@ -5,52 +5,11 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/rand.h"
-
-/* Bytes of one stored thing, shared by copies and open handles. */
-struct blob {
-    atomic_uint refs;
-    size_t len;
-    char bytes[];
-};
-
-/* A part of an upload, or of the object that it became. */
-struct part {
-    uint32_t number;
-    struct store_head head;
-    struct tn_str meta; /* owned */
-    struct blob *blob;
-};
-
-struct object {
-    atomic_uint refs;
-    struct tn_str key; /* owned, like meta */
-    struct tn_str meta;
-    struct store_head head;
-    struct part *parts; /* one at least */
-    size_t part_count;
-};
-
-/* An upload is an object that nobody sees yet. */
-struct upload {
-    char id[STORE_UPLOAD_ID_LEN + 1];
-    struct object *object;
-};
-
-struct bucket {
-    struct tn_str name;
-    struct tn_str meta;
-    int64_t created_ms;
-    enum store_versioning versioning;
-    struct object **objects; /* by key, a key's versions from the newest on; delete markers, too */
-    size_t object_count;
-    struct upload *uploads; /* by key and id */
-    size_t upload_count;
-};
+#include "server/store/mem/mem_tree.h"
 
 struct mem_store {
     struct store base;
@@ -62,7 +21,7 @@ struct mem_store {
         bool is_closing;
         struct store_txn *first;
         struct store_txn **last;
-        struct bucket *buckets; /* by name */
+        struct mem_bucket *buckets; /* by name */
         size_t bucket_count;
         uint64_t seq;
         uint64_t len;
@@ -77,108 +36,12 @@ struct store_body {
 
 struct store_object {
     struct mem_store *store;
-    struct object *object;
+    struct mem_object *object;
 };
 
 static struct mem_store *mem_of(struct store *s)
 {
     return TN_CONTAINER(s, struct mem_store, base);
-}
-
-/* --- Pieces --- */
-
-static int str_copy(struct tn_str s, struct tn_str *out)
-{
-    char *copy = tn_memdup(s.len ? s.data : "", s.len);
-    if (!copy)
-        return TARN_ENOMEM;
-    *out = (struct tn_str){ copy, s.len };
-    return TARN_OK;
-}
-
-static void str_free(struct tn_str s)
-{
-    char *p;
-    memcpy(&p, &s.data, sizeof p);
-    tn_free(p);
-}
-
-static struct blob *blob_new(const void *bytes, size_t len)
-{
-    struct blob *b = tn_realloc(NULL, sizeof *b + len);
-    if (!b)
-        return NULL;
-    atomic_init(&b->refs, 1);
-    b->len = len;
-    if (len)
-        memcpy(b->bytes, bytes, len);
-    return b;
-}
-
-static void blob_unref(struct blob *b)
-{
-    if (b && atomic_fetch_sub(&b->refs, 1) == 1)
-        tn_free(b);
-}
-
-static void part_release(struct part *p)
-{
-    str_free(p->meta);
-    blob_unref(p->blob);
-}
-
-static int part_copy(const struct part *from, struct part *out)
-{
-    struct part copy = *from;
-    int rc = str_copy(from->meta, &copy.meta);
-    if (rc < 0)
-        return rc;
-    atomic_fetch_add(&copy.blob->refs, 1);
-    *out = copy;
-    return TARN_OK;
-}
-
-static void object_unref(struct object *o)
-{
-    if (!o || atomic_fetch_sub(&o->refs, 1) != 1)
-        return;
-    for (size_t i = 0; i < o->part_count; i++)
-        part_release(&o->parts[i]);
-    tn_free(o->parts);
-    str_free(o->key);
-    str_free(o->meta);
-    tn_free(o);
-}
-
-static struct object *object_new(const struct store_txn *txn)
-{
-    struct object *o = tn_calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    atomic_init(&o->refs, 1);
-    o->head = txn->head;
-    if (str_copy(txn->key, &o->key) < 0 || str_copy(txn->meta, &o->meta) < 0) {
-        object_unref(o);
-        return NULL;
-    }
-    return o;
-}
-
-/* Makes room for one more element of `len` bytes at `at`. */
-static int array_open(void **array, size_t count, size_t at, size_t len)
-{
-    char *grown = tn_realloc(*array, (count + 1) * len);
-    if (!grown)
-        return TARN_ENOMEM;
-    memmove(grown + (at + 1) * len, grown + at * len, (count - at) * len);
-    *array = grown;
-    return TARN_OK;
-}
-
-static void array_cut(void *array, size_t count, size_t at, size_t len)
-{
-    char *bytes = array;
-    memmove(bytes + at * len, bytes + (at + 1) * len, (count - at - 1) * len);
 }
 
 /* --- Finding, under the lock --- */
@@ -192,147 +55,22 @@ static size_t bucket_at(const struct mem_store *m, struct tn_str name, bool *is_
     return i;
 }
 
-static struct bucket *bucket_find(const struct mem_store *m, struct tn_str name)
+static struct mem_bucket *bucket_find(const struct mem_store *m, struct tn_str name)
 {
     bool is_there;
     size_t i = bucket_at(m, name, &is_there);
     return is_there ? &m->shared.buckets[i] : NULL;
 }
 
-/* The first object that is not before `key`. */
-static size_t object_at(const struct bucket *b, struct tn_str key, bool *is_there)
-{
-    size_t low = 0;
-    size_t high = b->object_count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (tn_str_cmp(b->objects[middle]->key, key) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    *is_there = low < b->object_count && tn_str_eq(b->objects[low]->key, key);
-    return low;
-}
-
-/* The current version; false when there is none, or it is a delete marker. */
-static bool current_at(const struct bucket *b, struct tn_str key, size_t *at)
-{
-    bool is_there;
-    *at = object_at(b, key, &is_there);
-    return is_there && !(b->objects[*at]->head.flags & STORE_IS_MARKER);
-}
-
-static bool version_at(const struct bucket *b, struct tn_str key, const struct store_version *which,
-                       size_t *at)
-{
-    bool is_there;
-    size_t i = object_at(b, key, &is_there);
-    for (; i < b->object_count && tn_str_eq(b->objects[i]->key, key); i++) {
-        const struct store_head *head = &b->objects[i]->head;
-        bool is_versioned = head->flags & STORE_IS_VERSIONED;
-        if (which->kind == STORE_CURRENT ||
-            (which->kind == STORE_NULL_VERSION ? !is_versioned
-                                               : is_versioned && head->version == which->id)) {
-            *at = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static struct store_version version_of(const struct store_head *head)
-{
-    if (head->flags & STORE_IS_VERSIONED)
-        return (struct store_version){ STORE_VERSION_ID, head->version };
-    return (struct store_version){ .kind = STORE_NULL_VERSION };
-}
-
-static struct upload *upload_find(struct bucket *b, struct tn_str key, const char *id)
-{
-    for (size_t i = 0; i < b->upload_count; i++) {
-        if (tn_str_eq(b->uploads[i].object->key, key) && strcmp(b->uploads[i].id, id) == 0)
-            return &b->uploads[i];
-    }
-    return NULL;
-}
-
-static struct part *part_find(struct object *o, uint32_t number, size_t *at)
-{
-    size_t i = 0;
-    while (i < o->part_count && o->parts[i].number < number)
-        i++;
-    *at = i;
-    return i < o->part_count && o->parts[i].number == number ? &o->parts[i] : NULL;
-}
-
 /* --- Changes, on the committing thread, under the lock --- */
 
-/* In the place of the same version, or before the older ones. */
-static int object_place(struct bucket *b, struct object *o)
-{
-    bool is_there;
-    size_t old;
-    struct store_version which = version_of(&o->head);
-    bool is_replaced = version_at(b, o->key, &which, &old);
-    if (is_replaced && b->objects[old]->head.version == o->head.version) {
-        object_unref(b->objects[old]);
-        b->objects[old] = o;
-        return TARN_OK;
-    }
-    size_t i = object_at(b, o->key, &is_there);
-    if (is_replaced && old == i) {
-        object_unref(b->objects[i]);
-        b->objects[i] = o;
-        return TARN_OK;
-    }
-    void *array = b->objects;
-    int rc = array_open(&array, b->object_count, i, sizeof(struct object *));
-    if (rc < 0)
-        return rc;
-    b->objects = array;
-    b->objects[i] = o;
-    b->object_count++;
-    if (is_replaced) {
-        object_unref(b->objects[old + 1]);
-        array_cut(b->objects, b->object_count, old + 1, sizeof(struct object *));
-        b->object_count--;
-    }
-    return TARN_OK;
-}
-
-static int object_add_part(struct object *o, const struct part *part)
-{
-    size_t at;
-    struct part copy;
-    struct part *before = part_find(o, part->number, &at);
-    int rc = part_copy(part, &copy);
-    if (rc < 0)
-        return rc;
-    if (before) {
-        part_release(before);
-        *before = copy;
-        return TARN_OK;
-    }
-    void *array = o->parts;
-    rc = array_open(&array, o->part_count, at, sizeof *o->parts);
-    if (rc < 0) {
-        part_release(&copy);
-        return rc;
-    }
-    o->parts = array;
-    o->parts[at] = copy;
-    o->part_count++;
-    return TARN_OK;
-}
-
-static int take_bytes(struct mem_store *m, struct store_txn *txn, struct part *part)
+static int take_bytes(struct mem_store *m, struct store_txn *txn, struct mem_part *part)
 {
     struct tn_str bytes = txn->body ? tn_buf_str(&txn->body->bytes) : txn->bytes;
     assert(!txn->body || txn->body->is_sealed);
     if (m->config.len_max && bytes.len > m->config.len_max - m->shared.len)
         return TARN_ENOSPACE;
-    part->blob = blob_new(bytes.data, bytes.len);
+    part->blob = mem_blob_new(bytes.data, bytes.len);
     if (!part->blob)
         return TARN_ENOMEM;
     m->shared.len += bytes.len;
@@ -341,98 +79,86 @@ static int take_bytes(struct mem_store *m, struct store_txn *txn, struct part *p
     return TARN_OK;
 }
 
-static int share_parts(struct object *to, const struct object *from)
+static int share_parts(struct mem_object *to, const struct mem_object *from)
 {
     int rc = TARN_OK;
     for (size_t i = 0; rc == TARN_OK && i < from->part_count; i++)
-        rc = object_add_part(to, &from->parts[i]);
+        rc = mem_object_add_part(to, &from->parts[i]);
     return rc;
 }
 
 static int source_check(struct mem_store *m, const struct store_object *source)
 {
-    struct store_version which = version_of(&source->object->head);
+    struct store_version which = mem_version_of(&source->object->head);
     for (size_t i = 0; i < m->shared.bucket_count; i++) {
         size_t at;
-        bool is_there = version_at(&m->shared.buckets[i], source->object->key, &which, &at);
+        bool is_there = mem_version_at(&m->shared.buckets[i], source->object->key, &which, &at);
         if (is_there && m->shared.buckets[i].objects[at] == source->object)
             return TARN_OK;
     }
     return TARN_EAGAIN;
 }
 
-static int apply_put(struct mem_store *m, struct bucket *b, struct store_txn *txn)
+static int apply_put(struct mem_store *m, struct mem_bucket *b, struct store_txn *txn)
 {
-    struct part part = { .number = 1, .meta = TN_STR_EMPTY };
+    struct mem_part part = { .number = 1, .meta = TN_STR_EMPTY };
     int rc = txn->source ? source_check(m, txn->source) : take_bytes(m, txn, &part);
     if (rc < 0)
         return rc;
     if (txn->source)
         txn->head.size = txn->source->object->head.size;
-    struct object *o = object_new(txn);
+    struct mem_object *o = mem_object_new(txn);
     rc = !o            ? TARN_ENOMEM
          : txn->source ? share_parts(o, txn->source->object)
-                       : object_add_part(o, &part);
-    blob_unref(part.blob);
+                       : mem_object_add_part(o, &part);
+    mem_blob_unref(part.blob);
     if (rc == TARN_OK)
-        rc = object_place(b, o);
+        rc = mem_object_place(b, o);
     if (rc < 0)
-        object_unref(o);
+        mem_object_unref(o);
     return rc;
 }
 
-static int place_marker(struct bucket *b, struct store_txn *txn)
+static int place_marker(struct mem_bucket *b, struct store_txn *txn)
 {
     txn->head.flags |= STORE_IS_MARKER;
     txn->head.size = 0;
-    struct object *o = object_new(txn);
-    int rc = o ? object_place(b, o) : TARN_ENOMEM;
+    struct mem_object *o = mem_object_new(txn);
+    int rc = o ? mem_object_place(b, o) : TARN_ENOMEM;
     if (rc < 0)
-        object_unref(o);
+        mem_object_unref(o);
     return rc;
 }
 
-static int apply_delete(struct bucket *b, struct store_txn *txn)
+static int apply_delete(struct mem_bucket *b, struct store_txn *txn)
 {
     size_t i;
     if (txn->version.kind == STORE_CURRENT && b->versioning != STORE_UNVERSIONED)
         return place_marker(b, txn);
-    if (!version_at(b, txn->key, &txn->version, &i))
+    if (!mem_version_at(b, txn->key, &txn->version, &i))
         return TARN_OK;
     txn->head = b->objects[i]->head;
-    object_unref(b->objects[i]);
-    array_cut(b->objects, b->object_count, i, sizeof(struct object *));
+    mem_object_unref(b->objects[i]);
+    mem_array_cut(b->objects, b->object_count, i, sizeof(struct mem_object *));
     b->object_count--;
     return TARN_OK;
 }
 
-static void bucket_release(struct bucket *b)
-{
-    for (size_t i = 0; i < b->object_count; i++)
-        object_unref(b->objects[i]);
-    for (size_t i = 0; i < b->upload_count; i++)
-        object_unref(b->uploads[i].object);
-    tn_free(b->objects);
-    tn_free(b->uploads);
-    str_free(b->name);
-    str_free(b->meta);
-}
-
 static int apply_bucket_create(struct mem_store *m, const struct store_txn *txn)
 {
-    struct bucket bucket = { .created_ms = txn->head.mtime_ms, .versioning = txn->versioning };
+    struct mem_bucket bucket = { .created_ms = txn->head.mtime_ms, .versioning = txn->versioning };
     bool is_there;
     size_t i = bucket_at(m, txn->bucket, &is_there);
     if (is_there)
         return TARN_EEXISTS;
     void *array = m->shared.buckets;
-    int rc = str_copy(txn->bucket, &bucket.name);
+    int rc = mem_str_copy(txn->bucket, &bucket.name);
     if (rc == TARN_OK)
-        rc = str_copy(txn->meta, &bucket.meta);
+        rc = mem_str_copy(txn->meta, &bucket.meta);
     if (rc == TARN_OK)
-        rc = array_open(&array, m->shared.bucket_count, i, sizeof bucket);
+        rc = mem_array_open(&array, m->shared.bucket_count, i, sizeof bucket);
     if (rc < 0) {
-        bucket_release(&bucket);
+        mem_bucket_release(&bucket);
         return rc;
     }
     m->shared.buckets = array;
@@ -441,33 +167,33 @@ static int apply_bucket_create(struct mem_store *m, const struct store_txn *txn)
     return TARN_OK;
 }
 
-static int apply_bucket_delete(struct mem_store *m, struct bucket *b)
+static int apply_bucket_delete(struct mem_store *m, struct mem_bucket *b)
 {
     if (b->object_count)
         return TARN_ENOTEMPTY;
     size_t i = (size_t)(b - m->shared.buckets);
-    bucket_release(b);
-    array_cut(m->shared.buckets, m->shared.bucket_count, i, sizeof *b);
+    mem_bucket_release(b);
+    mem_array_cut(m->shared.buckets, m->shared.bucket_count, i, sizeof *b);
     m->shared.bucket_count--;
     return TARN_OK;
 }
 
-static int apply_bucket_config(struct bucket *b, const struct store_txn *txn)
+static int apply_bucket_config(struct mem_bucket *b, const struct store_txn *txn)
 {
     struct tn_str meta;
-    int rc = str_copy(txn->meta, &meta);
+    int rc = mem_str_copy(txn->meta, &meta);
     if (rc < 0)
         return rc;
-    str_free(b->meta);
+    mem_str_free(b->meta);
     b->meta = meta;
     b->versioning = txn->versioning;
     return TARN_OK;
 }
 
-static int apply_upload_create(struct bucket *b, struct store_txn *txn)
+static int apply_upload_create(struct mem_bucket *b, struct store_txn *txn)
 {
     unsigned char random[STORE_UPLOAD_ID_LEN / 2];
-    struct upload upload = { .object = NULL };
+    struct mem_upload upload = { .object = NULL };
     size_t at = 0;
     tn_random_bytes(random, sizeof random);
     tn_hex_encode(random, sizeof random, upload.id);
@@ -477,11 +203,12 @@ static int apply_upload_create(struct bucket *b, struct store_txn *txn)
             break;
         at++;
     }
-    upload.object = object_new(txn);
+    upload.object = mem_object_new(txn);
     void *array = b->uploads;
-    int rc = upload.object ? array_open(&array, b->upload_count, at, sizeof upload) : TARN_ENOMEM;
+    int rc =
+        upload.object ? mem_array_open(&array, b->upload_count, at, sizeof upload) : TARN_ENOMEM;
     if (rc < 0) {
-        object_unref(upload.object);
+        mem_object_unref(upload.object);
         return rc;
     }
     b->uploads = array;
@@ -491,75 +218,67 @@ static int apply_upload_create(struct bucket *b, struct store_txn *txn)
     return TARN_OK;
 }
 
-static void upload_drop(struct bucket *b, const struct upload *u)
+static int apply_part(struct mem_store *m, const struct mem_upload *u, struct store_txn *txn)
 {
-    size_t at = (size_t)(u - b->uploads);
-    object_unref(u->object);
-    array_cut(b->uploads, b->upload_count, at, sizeof *u);
-    b->upload_count--;
-}
-
-static int apply_part(struct mem_store *m, const struct upload *u, struct store_txn *txn)
-{
-    struct part part = { .number = txn->part_number, .meta = txn->meta };
+    struct mem_part part = { .number = txn->part_number, .meta = txn->meta };
     int rc = take_bytes(m, txn, &part);
     if (rc == TARN_OK)
-        rc = object_add_part(u->object, &part);
-    blob_unref(part.blob);
+        rc = mem_object_add_part(u->object, &part);
+    mem_blob_unref(part.blob);
     return rc;
 }
 
-static int apply_complete(struct bucket *b, const struct upload *u, struct store_txn *txn)
+static int apply_complete(struct mem_bucket *b, const struct mem_upload *u, struct store_txn *txn)
 {
     txn->head.size = 0;
     for (size_t i = 0; i < txn->part_count; i++) {
         size_t at;
-        const struct part *p = part_find(u->object, txn->parts[i].number, &at);
+        const struct mem_part *p = mem_part_find(u->object, txn->parts[i].number, &at);
         if (!p || p->head.seq != txn->parts[i].head.seq)
             return TARN_EAGAIN;
         txn->head.size += p->head.size;
     }
-    struct object *o = object_new(txn);
+    struct mem_object *o = mem_object_new(txn);
     int rc = o ? TARN_OK : TARN_ENOMEM;
     for (size_t i = 0; rc == TARN_OK && i < txn->part_count; i++) {
         size_t at;
-        rc = object_add_part(o, part_find(u->object, txn->parts[i].number, &at));
+        rc = mem_object_add_part(o, mem_part_find(u->object, txn->parts[i].number, &at));
     }
     if (rc == TARN_OK)
-        rc = object_place(b, o);
+        rc = mem_object_place(b, o);
     if (rc < 0)
-        object_unref(o);
+        mem_object_unref(o);
     else
-        upload_drop(b, u);
+        mem_upload_drop(b, u);
     return rc;
 }
 
-static int apply_upload_op(struct mem_store *m, struct bucket *b, struct store_txn *txn)
+static int apply_upload_op(struct mem_store *m, struct mem_bucket *b, struct store_txn *txn)
 {
-    struct upload *u = upload_find(b, txn->key, txn->upload_id);
+    struct mem_upload *u = mem_upload_find(b, txn->key, txn->upload_id);
     if (!u)
         return TARN_ENOTFOUND;
     if (txn->op == STORE_PART_PUT)
         return apply_part(m, u, txn);
     if (txn->op == STORE_UPLOAD_COMPLETE)
         return apply_complete(b, u, txn);
-    upload_drop(b, u);
+    mem_upload_drop(b, u);
     return TARN_OK;
 }
 
-static int judge(const struct bucket *b, struct store_txn *txn)
+static int judge(const struct mem_bucket *b, struct store_txn *txn)
 {
     size_t i;
     struct store_version which = txn->version;
     if (txn->keeps_version)
-        which = version_of(&txn->source->object->head);
-    bool is_there = which.kind == STORE_CURRENT ? current_at(b, txn->key, &i)
-                                                : version_at(b, txn->key, &which, &i);
+        which = mem_version_of(&txn->source->object->head);
+    bool is_there = which.kind == STORE_CURRENT ? mem_current_at(b, txn->key, &i)
+                                                : mem_version_at(b, txn->key, &which, &i);
     txn->existed = is_there;
     return txn->judge ? txn->judge(txn, is_there ? &b->objects[i]->head : NULL) : TARN_OK;
 }
 
-static void set_version(const struct bucket *b, struct store_txn *txn)
+static void set_version(const struct mem_bucket *b, struct store_txn *txn)
 {
     txn->head.version = txn->head.seq;
     txn->head.flags = b->versioning == STORE_VERSIONS_ENABLED ? STORE_IS_VERSIONED : 0u;
@@ -577,7 +296,7 @@ static int apply(struct mem_store *m, struct store_txn *txn)
         txn->head.mtime_ms = tn_wall_ms();
     if (txn->op == STORE_BUCKET_CREATE)
         return apply_bucket_create(m, txn);
-    struct bucket *b = bucket_find(m, txn->bucket);
+    struct mem_bucket *b = bucket_find(m, txn->bucket);
     if (!b)
         return TARN_ENOBUCKET;
     int rc = judge(b, txn);
@@ -697,10 +416,10 @@ static int open_version(struct mem_store *m, struct tn_str bucket, struct tn_str
         return tn_fail(err, TARN_ENOMEM, "could not open an object");
     int rc = TARN_ENOBUCKET;
     (void)pthread_mutex_lock(&m->shared.lock);
-    const struct bucket *b = bucket_find(m, bucket);
+    const struct mem_bucket *b = bucket_find(m, bucket);
     if (b) {
         size_t i;
-        bool is_there = version ? version_at(b, key, version, &i) : current_at(b, key, &i);
+        bool is_there = version ? mem_version_at(b, key, version, &i) : mem_current_at(b, key, &i);
         rc = is_there ? TARN_OK : TARN_ENOTFOUND;
         if (is_there) {
             *handle = (struct store_object){ m, b->objects[i] };
@@ -736,7 +455,7 @@ static void mem_object_close(struct store_object *o)
 {
     if (!o)
         return;
-    object_unref(o->object);
+    mem_object_unref(o->object);
     tn_free(o);
 }
 
@@ -757,7 +476,7 @@ static ssize_t mem_object_read(struct store_object *o, uint64_t offset, void *ou
     if (o->store->config.is_cold && !may_wait)
         return TARN_EAGAIN;
     for (size_t i = 0; i < o->object->part_count; i++) {
-        const struct blob *b = o->object->parts[i].blob;
+        const struct mem_blob *b = o->object->parts[i].blob;
         if (offset >= b->len) {
             offset -= b->len;
             continue;
@@ -772,7 +491,7 @@ static ssize_t mem_object_read(struct store_object *o, uint64_t offset, void *ou
 static int mem_object_part(struct store_object *o, uint32_t number, uint64_t *offset, uint64_t *len,
                            struct tn_str *meta, struct tarn_error *err)
 {
-    const struct object *object = o->object;
+    const struct mem_object *object = o->object;
     uint64_t at = 0;
     if (number < 1 || number > object->part_count)
         return tn_fail(err, TARN_ERANGE, "there is no part %u", number);
@@ -829,14 +548,14 @@ static int mem_list(struct store *s, const struct store_list *query, store_list_
     struct walk w = { .query = query };
     int rc = TARN_OK;
     (void)pthread_mutex_lock(&m->shared.lock);
-    const struct bucket *b = bucket_find(m, query->bucket);
+    const struct mem_bucket *b = bucket_find(m, query->bucket);
     if (!b)
         rc = tn_fail(err, TARN_ENOBUCKET, "there is no such bucket");
     for (size_t i = 0; rc == TARN_OK && b && !w.is_truncated && i < b->object_count; i++) {
-        struct object *o = b->objects[i];
+        struct mem_object *o = b->objects[i];
         struct tn_str prefix;
         size_t at;
-        if (!current_at(b, o->key, &at) || at != i)
+        if (!mem_current_at(b, o->key, &at) || at != i)
             continue;
         if (!walk_takes(&w, o->key, &prefix, tn_str_cmp(o->key, query->after) > 0))
             continue;
@@ -848,7 +567,7 @@ static int mem_list(struct store *s, const struct store_list *query, store_list_
     return rc;
 }
 
-static bool version_is_after(const struct bucket *b, const struct store_list *q, size_t at)
+static bool version_is_after(const struct mem_bucket *b, const struct store_list *q, size_t at)
 {
     size_t marker;
     int order = tn_str_cmp(b->objects[at]->key, q->after);
@@ -858,7 +577,7 @@ static bool version_is_after(const struct bucket *b, const struct store_list *q,
         return false;
     if (q->version_after.kind == STORE_VERSION_ID)
         return b->objects[at]->head.version < q->version_after.id;
-    return version_at(b, q->after, &q->version_after, &marker) && at > marker;
+    return mem_version_at(b, q->after, &q->version_after, &marker) && at > marker;
 }
 
 static int mem_version_list(struct store *s, const struct store_list *query, store_version_fn each,
@@ -868,11 +587,11 @@ static int mem_version_list(struct store *s, const struct store_list *query, sto
     struct walk w = { .query = query };
     int rc = TARN_OK;
     (void)pthread_mutex_lock(&m->shared.lock);
-    const struct bucket *b = bucket_find(m, query->bucket);
+    const struct mem_bucket *b = bucket_find(m, query->bucket);
     if (!b)
         rc = tn_fail(err, TARN_ENOBUCKET, "there is no such bucket");
     for (size_t i = 0; rc == TARN_OK && b && !w.is_truncated && i < b->object_count; i++) {
-        struct object *o = b->objects[i];
+        struct mem_object *o = b->objects[i];
         struct tn_str prefix;
         bool is_latest = i == 0 || !tn_str_eq(b->objects[i - 1]->key, o->key);
         if (!walk_takes(&w, o->key, &prefix, version_is_after(b, query, i)))
@@ -885,7 +604,7 @@ static int mem_version_list(struct store *s, const struct store_list *query, sto
     return rc;
 }
 
-static bool upload_is_after(const struct store_list *q, const struct upload *u)
+static bool upload_is_after(const struct store_list *q, const struct mem_upload *u)
 {
     int order = tn_str_cmp(u->object->key, q->after);
     if (order != 0)
@@ -902,11 +621,11 @@ static int mem_upload_list(struct store *s, const struct store_list *query, stor
     struct walk w = { .query = query };
     int rc = TARN_OK;
     (void)pthread_mutex_lock(&m->shared.lock);
-    const struct bucket *b = bucket_find(m, query->bucket);
+    const struct mem_bucket *b = bucket_find(m, query->bucket);
     if (!b)
         rc = tn_fail(err, TARN_ENOBUCKET, "there is no such bucket");
     for (size_t i = 0; rc == TARN_OK && b && !w.is_truncated && i < b->upload_count; i++) {
-        const struct upload *u = &b->uploads[i];
+        const struct mem_upload *u = &b->uploads[i];
         struct tn_str prefix;
         if (!walk_takes(&w, u->object->key, &prefix, upload_is_after(query, u)))
             continue;
@@ -919,14 +638,14 @@ static int mem_upload_list(struct store *s, const struct store_list *query, stor
     return rc;
 }
 
-static int list_parts(const struct object *o, uint32_t after, size_t max, store_part_fn each,
+static int list_parts(const struct mem_object *o, uint32_t after, size_t max, store_part_fn each,
                       void *user, bool *is_truncated)
 {
     size_t count = 0;
     int rc = TARN_OK;
     *is_truncated = false;
     for (size_t i = 0; rc == TARN_OK && i < o->part_count; i++) {
-        const struct part *p = &o->parts[i];
+        const struct mem_part *p = &o->parts[i];
         if (p->number <= after)
             continue;
         if (count++ == max) {
@@ -945,8 +664,8 @@ static int mem_part_list(struct store *s, struct tn_str bucket, struct tn_str ke
 {
     struct mem_store *m = mem_of(s);
     (void)pthread_mutex_lock(&m->shared.lock);
-    struct bucket *b = bucket_find(m, bucket);
-    const struct upload *u = b ? upload_find(b, key, upload_id) : NULL;
+    struct mem_bucket *b = bucket_find(m, bucket);
+    const struct mem_upload *u = b ? mem_upload_find(b, key, upload_id) : NULL;
     int rc = u    ? list_parts(u->object, after, max, each, user, is_truncated)
              : !b ? tn_fail(err, TARN_ENOBUCKET, "there is no such bucket")
                   : tn_fail(err, TARN_ENOTFOUND, "there is no such upload");
@@ -960,8 +679,8 @@ static int mem_upload_get(struct store *s, struct tn_str bucket, struct tn_str k
 {
     struct mem_store *m = mem_of(s);
     (void)pthread_mutex_lock(&m->shared.lock);
-    struct bucket *b = bucket_find(m, bucket);
-    const struct upload *u = b ? upload_find(b, key, upload_id) : NULL;
+    struct mem_bucket *b = bucket_find(m, bucket);
+    const struct mem_upload *u = b ? mem_upload_find(b, key, upload_id) : NULL;
     int rc = u    ? tn_arena_str(arena, u->object->meta, meta)
              : !b ? tn_fail(err, TARN_ENOBUCKET, "there is no such bucket")
                   : tn_fail(err, TARN_ENOTFOUND, "there is no such upload");
@@ -977,7 +696,7 @@ static int mem_bucket_get(struct store *s, struct tn_str bucket, struct tn_arena
     struct mem_store *m = mem_of(s);
     struct store_bucket found = { .name = bucket };
     (void)pthread_mutex_lock(&m->shared.lock);
-    const struct bucket *b = bucket_find(m, bucket);
+    const struct mem_bucket *b = bucket_find(m, bucket);
     int rc = b ? tn_arena_str(arena, b->meta, &found.meta) : TARN_ENOBUCKET;
     if (b) {
         found.created_ms = b->created_ms;
@@ -995,7 +714,7 @@ static int mem_bucket_list(struct store *s, store_bucket_fn each, void *user)
     int rc = TARN_OK;
     (void)pthread_mutex_lock(&m->shared.lock);
     for (size_t i = 0; rc == TARN_OK && i < m->shared.bucket_count; i++) {
-        const struct bucket *b = &m->shared.buckets[i];
+        const struct mem_bucket *b = &m->shared.buckets[i];
         struct store_bucket bucket = { b->name, b->created_ms, b->meta, b->versioning };
         rc = each(user, &bucket);
     }
@@ -1026,7 +745,7 @@ static void mem_close(struct store *s)
     (void)pthread_mutex_unlock(&m->shared.lock);
     (void)pthread_join(m->committer, NULL);
     for (size_t i = 0; i < m->shared.bucket_count; i++)
-        bucket_release(&m->shared.buckets[i]);
+        mem_bucket_release(&m->shared.buckets[i]);
     tn_free(m->shared.buckets);
     (void)pthread_cond_destroy(&m->shared.has_work);
     (void)pthread_mutex_destroy(&m->shared.lock);
