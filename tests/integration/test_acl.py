@@ -85,6 +85,28 @@ def test_create(s3):
     assert code_of(error) == (400, "InvalidBucketAclWithObjectOwnership")
 
 
+def test_create_again(s3, bucket, owner):
+    """S3's first region answers 200 and resets the list, and the list only."""
+    private = [("FULL_CONTROL", owner["ID"])]
+    s3.put_bucket_tagging(Bucket=bucket, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]})
+    s3.put_object(Bucket=bucket, Key="k", Body=b"kept", ACL="public-read")
+    for more, want in (({"ACL": "public-read"}, sorted([*private, ("READ", ALL)])), ({}, private), ({}, private)):
+        s3.create_bucket(Bucket=bucket, **more)
+        assert grants(s3.get_bucket_acl(Bucket=bucket)) == want
+    assert s3.get_bucket_tagging(Bucket=bucket)["TagSet"] == [{"Key": "a", "Value": "b"}]
+    assert ("READ", ALL) in grants(s3.get_object_acl(Bucket=bucket, Key="k"))
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration={"BlockPublicAcls": True})
+    with pytest.raises(ClientError) as error:
+        s3.create_bucket(Bucket=bucket, ACL="public-read")
+    assert code_of(error) == (403, "AccessDenied")
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+    with pytest.raises(ClientError) as error:
+        s3.create_bucket(Bucket=bucket, ACL="authenticated-read")
+    assert code_of(error) == (400, "AccessControlListNotSupported")
+    s3.create_bucket(Bucket=bucket)
+    assert grants(s3.get_bucket_acl(Bucket=bucket)) == private
+
+
 def test_wrong(server, s3, bucket, owner):
     def refused(code, call):
         with pytest.raises(ClientError) as error:

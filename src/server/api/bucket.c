@@ -166,17 +166,54 @@ static enum tn_s3_code code_of_existing(struct api_req *r)
                : TN_S3_BUCKET_ALREADY_OWNED_BY_YOU;
 }
 
-static enum tn_s3_code on_created(struct api_req *r)
+static enum tn_s3_code reply_created(struct api_req *r)
 {
-    int status = r->change.status;
-    enum tn_s3_code code =
-        status == TARN_EEXISTS ? code_of_existing(r) : api_from_status(r, status, NULL);
-    if (code)
-        return code;
     char location[TN_BUCKET_LEN_MAX + 2];
     (void)snprintf(location, sizeof location, "/%.*s", TN_STR_ARG(r->bucket));
     api_add_text(r, "Location", location);
     return api_reply_empty(r, 200);
+}
+
+static enum tn_s3_code on_reset(struct api_req *r)
+{
+    enum tn_s3_code code = api_from_status(r, r->change.status, NULL);
+    return code ? code : reply_created(r);
+}
+
+static int edit_acl(struct bucket_change *change, const struct bucket_config *now,
+                    struct tn_str sections[BUCKET_SECTION_COUNT])
+{
+    const struct api_req *r = change->user;
+    const struct create_state *state = r->state;
+    if (!tn_str_eq(owner_of_bucket(r, now), owner_asking(r)))
+        return TARN_EEXISTS; /* another's by now */
+    sections[BUCKET_ACL] = state->acl;
+    return TARN_OK;
+}
+
+/* Created again, it has the ACL that was asked for now, as S3 documents it. */
+static enum tn_s3_code reset_acl(struct api_req *r)
+{
+    const struct create_state *state = r->state;
+    if (tn_str_eq(bucket_config_get(r->config, BUCKET_ACL), state->acl))
+        return reply_created(r);
+    if (state->acl.len && owner_rule_of(r->config) == OWNER_ENFORCED)
+        return TN_S3_ACCESS_CONTROL_LIST_NOT_SUPPORTED;
+    enum tn_s3_code code = acl_check_public(r, state->acl);
+    if (code)
+        return code;
+    r->change = (struct bucket_change){ .op = STORE_BUCKET_CONFIG, .edit = edit_acl };
+    return api_bucket_change(r, on_reset);
+}
+
+static enum tn_s3_code on_created(struct api_req *r)
+{
+    enum tn_s3_code code = r->change.status == TARN_EEXISTS
+                               ? code_of_existing(r)
+                               : api_from_status(r, r->change.status, NULL);
+    if (code)
+        return code;
+    return r->change.status == TARN_EEXISTS ? reset_acl(r) : reply_created(r);
 }
 
 static int edit_new(struct bucket_change *change, const struct bucket_config *now,
