@@ -12,6 +12,7 @@
 
 #include "base/codec.h"
 #include "base/fail.h"
+#include "proto/sigv4a.h"
 
 enum state {
     STATE_HEAD,
@@ -127,10 +128,26 @@ static bool head_parse(struct tn_aws_chunked *d, struct tn_str line)
     if (!tn_str_starts(extension, signature_name))
         return false;
     struct tn_str signature = tn_str_sub(extension, signature_name.len, SIZE_MAX);
-    if (signature.len != sizeof d->expected)
+    bool is_long = d->chain.is_asymmetric || !d->is_checked;
+    if (signature.len < TN_SIGV4_SIGNATURE_LEN || signature.len > sizeof d->expected ||
+        (!is_long && signature.len != TN_SIGV4_SIGNATURE_LEN))
         return false;
     memcpy(d->expected, signature.data, signature.len);
+    d->expected_len = (uint32_t)signature.len;
     return true;
+}
+
+/* Moves the chain on; false when that is not the signature. */
+static bool chain_take(struct tn_aws_chunked *d, bool is_trailer,
+                       const unsigned char digest[TN_SHA256_LEN], struct tn_str signature)
+{
+    if (d->chain.is_asymmetric)
+        return tn_sigv4a_chain_take(&d->chain, is_trailer, digest, signature);
+    if (is_trailer)
+        tn_sigv4_chain_trailer(&d->chain, digest);
+    else
+        tn_sigv4_chain_chunk(&d->chain, digest);
+    return tn_str_eq_secret(tn_str_from(d->chain.previous), signature);
 }
 
 /* The data of a chunk has come: does its signature fit? */
@@ -139,9 +156,7 @@ static int chunk_end(struct tn_aws_chunked *d, struct tarn_error *err)
     if (d->is_checked) {
         unsigned char digest[TN_SHA256_LEN];
         tn_hash_final(&d->hash, digest);
-        tn_sigv4_chain_chunk(&d->chain, digest);
-        if (!tn_str_eq_secret(tn_str_from(d->chain.previous),
-                              (struct tn_str){ d->expected, sizeof d->expected }))
+        if (!chain_take(d, false, digest, (struct tn_str){ d->expected, d->expected_len }))
             return fail_as(d, TN_AWS_CHUNKED_SIGNATURE, err,
                            "the signature of a chunk does not match");
     }
@@ -238,9 +253,7 @@ static int trailer_signature_check(struct tn_aws_chunked *d, struct tn_str value
         return fail_as(d, TN_AWS_CHUNKED_TRAILER, err, "the trailer is signed, the chunks are not");
     unsigned char digest[TN_SHA256_LEN];
     tn_sha256(d->trailer, d->trailer_end, digest);
-    if (d->is_checked)
-        tn_sigv4_chain_trailer(&d->chain, digest);
-    if (d->is_checked && !tn_str_eq_secret(tn_str_from(d->chain.previous), value))
+    if (d->is_checked && !chain_take(d, true, digest, value))
         return fail_as(d, TN_AWS_CHUNKED_SIGNATURE, err,
                        "the signature of the trailer does not match");
     d->has_trailer_signature = true;

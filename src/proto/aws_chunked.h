@@ -54,8 +54,9 @@ struct tn_aws_chunked {
     bool has_trailer_signature;
     bool is_checked; /* signatures are */
     char head[TN_AWS_CHUNK_HEAD_LEN_MAX];
-    char trailer[TN_AWS_CHUNK_TRAILER_LEN_MAX]; /* "name:value\n" lines */
-    char expected[TN_SIGV4_SIGNATURE_LEN];      /* what the chunk's head claims */
+    char trailer[TN_AWS_CHUNK_TRAILER_LEN_MAX];      /* "name:value\n" lines */
+    char expected[TN_SIGV4_CHAIN_SIGNATURE_LEN_MAX]; /* what the chunk's head claims */
+    uint32_t expected_len;
     struct tn_str trailer_names;
     struct tn_sigv4_chain chain;
     struct tn_hash hash;

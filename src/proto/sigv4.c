@@ -91,6 +91,16 @@ struct tn_str tn_sigv4_payload_text(enum tn_sigv4_payload payload)
 int tn_sigv4_payload_parse(struct tn_str text, enum tn_sigv4_payload *out)
 {
     unsigned char digest[TN_SHA256_LEN];
+    struct tn_str asymmetric = TN_STR("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD");
+    if (tn_str_starts(text, asymmetric)) {
+        struct tn_str rest = tn_str_sub(text, asymmetric.len, SIZE_MAX);
+        bool has_trailer = tn_str_eq(rest, TN_STR("-TRAILER"));
+        if (rest.len && !has_trailer)
+            return TARN_EINVAL;
+        *out =
+            has_trailer ? TN_SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER : TN_SIGV4_PAYLOAD_STREAM_SIGNED;
+        return TARN_OK;
+    }
     if (text.len == TN_SIGV4_SIGNATURE_LEN && tn_hex_decode(text, digest) == TARN_OK) {
         *out = TN_SIGV4_PAYLOAD_HASH;
         return TARN_OK;
@@ -762,6 +772,7 @@ int tn_sigv4_chain_init(struct tn_sigv4_chain *chain, const unsigned char key[TN
         return TARN_EINVAL;
     char text[TN_TIME_LEN];
     tn_time_basic(time, text);
+    chain->is_asymmetric = false;
     memcpy(chain->key, key, sizeof chain->key);
     memcpy(chain->time, text, TIME_LEN + 1);
     *put_str(chain->scope, scope) = '\0';

@@ -30,7 +30,8 @@ enum {
 enum tn_sigv4_payload {
     TN_SIGV4_PAYLOAD_HASH,                    /* the SHA-256 in hexadecimal */
     TN_SIGV4_PAYLOAD_UNSIGNED,                /* UNSIGNED-PAYLOAD */
-    TN_SIGV4_PAYLOAD_STREAM_SIGNED,           /* STREAMING-AWS4-HMAC-SHA256-PAYLOAD */
+    TN_SIGV4_PAYLOAD_STREAM_SIGNED,           /* STREAMING-AWS4-HMAC-SHA256-PAYLOAD; version 4A:
+                                                 STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD */
     TN_SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER,   /* STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER */
     TN_SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER, /* STREAMING-UNSIGNED-PAYLOAD-TRAILER */
 };
@@ -176,12 +177,15 @@ TN_MUST_USE enum tn_sigv4_problem tn_sigv4_verify(const struct tn_sigv4_request 
 
 /* ---- Chunks (see aws_chunked.h) ---- */
 
+enum { TN_SIGV4_CHAIN_SIGNATURE_LEN_MAX = 144 }; /* of version 4A: DER in hexadecimal */
+
 /* What the signature of the next chunk depends on. Plain data; wipe it when done. */
 struct tn_sigv4_chain {
     unsigned char key[TN_SIGV4_KEY_LEN];
-    char time[17];                             /* 20130524T000000Z */
-    char scope[TN_SIGV4_REGION_LEN_MAX + 64];  /* 20130524/us-east-1/s3/aws4_request */
-    char previous[TN_SIGV4_SIGNATURE_LEN + 1]; /* the seed, then each chunk's */
+    char time[17];                            /* 20130524T000000Z */
+    char scope[TN_SIGV4_REGION_LEN_MAX + 64]; /* 20130524/us-east-1/s3/aws4_request */
+    bool is_asymmetric;                       /* version 4A: for tn_sigv4a_chain_take() */
+    char previous[TN_SIGV4_CHAIN_SIGNATURE_LEN_MAX + 1]; /* the seed, then each chunk's */
 };
 
 /* TARN_EINVAL when the scope is too long or `seed` is not 64 characters. `time` is seconds since

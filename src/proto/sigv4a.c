@@ -9,11 +9,19 @@
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
 
+#include "base/clock.h"
 #include "base/codec.h"
 #include "base/hash.h"
 
 static const char label[] = "AWS4-ECDSA-P256-SHA256";
-enum { LABEL_LEN = sizeof label - 1, TEXT_LEN_MAX = 256, POINT_LEN = 65 };
+static const char empty_sha256[] =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+enum {
+    LABEL_LEN = sizeof label - 1,
+    TEXT_LEN_MAX = 256,
+    POINT_LEN = 65,
+    SIGN_TEXT_LEN_MAX = 64 + sizeof(struct tn_sigv4_chain) + 4 * TN_SHA256_LEN,
+};
 
 /* The order of P-256, less two. */
 static const unsigned char order_less_two[TN_SIGV4A_SCALAR_LEN] = {
@@ -113,6 +121,46 @@ bool tn_sigv4a_verify(const unsigned char scalar[TN_SIGV4A_SCALAR_LEN], struct t
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
     return is_fine;
+}
+
+/* --- Chunks --- */
+
+int tn_sigv4a_chain_init(struct tn_sigv4_chain *chain,
+                         const unsigned char scalar[TN_SIGV4A_SCALAR_LEN], int64_t time,
+                         struct tn_str scope, struct tn_str seed)
+{
+    char text[TN_TIME_LEN];
+    if (scope.len >= sizeof chain->scope || seed.len >= sizeof chain->previous)
+        return TARN_EINVAL;
+    memset(chain, 0, sizeof *chain);
+    tn_time_basic(time, text);
+    chain->is_asymmetric = true;
+    memcpy(chain->key, scalar, TN_SIGV4A_SCALAR_LEN);
+    memcpy(chain->time, text, sizeof chain->time - 1);
+    memcpy(chain->scope, scope.data, scope.len);
+    memcpy(chain->previous, seed.data, seed.len);
+    return TARN_OK;
+}
+
+bool tn_sigv4a_chain_take(struct tn_sigv4_chain *chain, bool is_trailer,
+                          const unsigned char sha256[TN_SHA256_LEN], struct tn_str signature)
+{
+    char text[SIGN_TEXT_LEN_MAX];
+    char hex[2 * TN_SHA256_LEN + 1];
+    while (signature.len && signature.data[signature.len - 1] == '*')
+        signature.len--;
+    if (signature.len >= sizeof chain->previous)
+        return false;
+    tn_hex_encode(sha256, TN_SHA256_LEN, hex);
+    int len =
+        snprintf(text, sizeof text, "AWS4-ECDSA-P256-SHA256-%s\n%s\n%s\n%s\n%s%s%s",
+                 is_trailer ? "TRAILER" : "PAYLOAD", chain->time, chain->scope, chain->previous,
+                 is_trailer ? "" : empty_sha256, is_trailer ? "" : "\n", hex);
+    if (!tn_sigv4a_verify(chain->key, (struct tn_str){ text, (size_t)len }, signature))
+        return false;
+    memcpy(chain->previous, signature.data, signature.len);
+    chain->previous[signature.len] = '\0';
+    return true;
 }
 
 /* One pattern, in which '*' stands for anything. */

@@ -50,12 +50,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                                    TN_SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER };
     if (size < 3)
         return 0;
-    static const struct tn_sigv4_chain chain = { .time = "20130524T000000Z", .scope = "s" };
+    struct tn_sigv4_chain chain = { .time = "20130524T000000Z", .scope = "s" };
     struct tn_aws_chunked_config config = { .payload = kinds[data[0] % 3],
                                             .decoded_len = data[1],
                                             .trailer_names = TN_STR("x-amz-checksum-crc32,a"),
                                             .chain = &chain,
                                             .is_unchecked = (data[0] & 4) != 0 };
+    chain.key[0] = 1; /* a private key, too */
+    chain.is_asymmetric = (data[0] & 16) != 0;
     if (data[0] & 8)
         config.trailer_names = TN_STR_EMPTY;
     struct tn_str body = { (const char *)data + 3, size - 3 };

@@ -372,6 +372,19 @@ static enum tn_s3_code check_nothing(const struct tn_sigv4_request *request,
     return TN_S3_OK;
 }
 
+static bool has_signed_chunks(const struct tn_sigv4_claim *claim)
+{
+    return claim->payload == TN_SIGV4_PAYLOAD_STREAM_SIGNED ||
+           claim->payload == TN_SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER;
+}
+
+/* Chunks are signed as the head is. */
+static bool is_payload_fine(const struct tn_sigv4_claim *claim)
+{
+    bool is_asymmetric = tn_str_starts(claim->payload_hash, TN_STR("STREAMING-AWS4-ECDSA"));
+    return !has_signed_chunks(claim) || is_asymmetric == claim->is_asymmetric;
+}
+
 static void accept_claim(const struct tn_sigv4_claim *claim, const struct tn_sigv4_key *key,
                          struct auth_result *out)
 {
@@ -385,11 +398,13 @@ static void accept_claim(const struct tn_sigv4_claim *claim, const struct tn_sig
         text_set(out->payload_hash, claim->payload_hash);
     for (char *p = out->payload_hash; *p; p++)
         *p = tn_to_lower(*p);
-    out->has_chain = claim->payload == TN_SIGV4_PAYLOAD_STREAM_SIGNED ||
-                     claim->payload == TN_SIGV4_PAYLOAD_STREAM_SIGNED_TRAILER;
-    if (out->has_chain && tn_sigv4_chain_init(&out->chain, key->bytes, claim->time, claim->scope,
-                                              claim->signature) < 0)
-        out->has_chain = false;
+    int rc = TARN_EINVAL;
+    if (has_signed_chunks(claim))
+        rc = claim->is_asymmetric ? tn_sigv4a_chain_init(&out->chain, key->bytes, claim->time,
+                                                         claim->scope, claim->signature)
+                                  : tn_sigv4_chain_init(&out->chain, key->bytes, claim->time,
+                                                        claim->scope, claim->signature);
+    out->has_chain = rc == TARN_OK;
 }
 
 void auth_result_own(struct auth_result *out, struct auth *auth, const struct auth_owner *owner)
@@ -490,6 +505,8 @@ static enum tn_s3_code check_v4(struct auth *auth, const struct auth_request *re
     if (!is_region_fine(auth, claim, request->http.query))
         return refuse_region(auth, claim, out);
     enum tn_sigv4_problem problem = tn_sigv4_check_time(claim, request->now);
+    if (problem == TN_SIGV4_FINE && !is_payload_fine(claim))
+        problem = TN_SIGV4_BAD_CONTENT_SHA256;
     if (problem)
         return refuse_problem(out, problem);
     return check_signature(auth, request, claim, scratch, out);

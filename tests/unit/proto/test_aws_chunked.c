@@ -3,6 +3,7 @@
 
 #include "proto/aws_chunked.h"
 
+#include "proto/sigv4a.h"
 #include "unit/proto/sigv4_vector.h"
 
 #define SIGNED TN_SIGV4_PAYLOAD_STREAM_SIGNED
@@ -122,6 +123,126 @@ static void test_signed_trailer_example(void **state)
 {
     (void)state;
     test_example("chunked-put-trailer", SIGNED_TRAILER);
+}
+
+/* --- Version 4A --- */
+
+#define SEED                                                                                       \
+    "3045022100d590c31a358724d9a9ae68f9c7e1be9c9d7325c1a6c60e9d7a9d7c3d7f1eb74e02203942d42ffdec66" \
+    "b1280163e85fdf405407d296bd352ba8da31a054857121b0e4"
+#define FIRST                                                                                      \
+    "304402205e1eaa63123cf5f7054257878af3031e1ef079d01da19bf58d1186f864a68d4402201d3809d93200e6e1" \
+    "a3b18a8d83d01c446427020c009644fa0629925f4c1ef831"
+#define SECOND                                                                                     \
+    "304502205d3b5d334e4848843364cbeff4a6ebbd6fb48d85a39c6f236e01fb2130a2b3040221009e56ddf74fb4f7" \
+    "4dd05ee3bf5f545ff76683a4546fd45125131a17c118c57a24"
+#define LAST                                                                                       \
+    "304502200d2bc08ceb2582d7e60f97d37f9b2d634252ffbe3abb2cd0594b99bf8b29e32a0221008c62fc8f35a156" \
+    "74e3f9610980fafdeb922d73d9bbbcc2a44c1e9b9e347dcfa2"
+#define TRAILER                                                                                    \
+    "3045022035f7af66804ed6d324dbdf294d3c83f8d72dcd8f1594ada68beefc9950e18b4f022100cda901000221c8" \
+    "330f5d74909731b69453c80d915835fdca970aed11b9918a72"
+#define CRC_LINE "x-amz-checksum-crc32:DUoRhQ==\r\n"
+#define ENDED "0;chunk-signature=" LAST "**\r\n"
+
+static const char asymmetric_body[] =
+    "5;chunk-signature=" FIRST "****\r\nhello\r\n6;chunk-signature=" SECOND
+    "**\r\n world\r\n" ENDED CRC_LINE "x-amz-trailer-signature:" TRAILER "**\r\n\r\n";
+
+static const struct {
+    const char *name;
+    const char *body;
+    enum tn_aws_chunked_problem problem;
+} asymmetric_bodies[] = {
+    { "padded", asymmetric_body, TN_AWS_CHUNKED_FINE },
+    { "not padded",
+      "5;chunk-signature=" FIRST "\r\nhello\r\n6;chunk-signature=" SECOND
+      "\r\n world\r\n0;chunk-signature=" LAST "\r\n" CRC_LINE "x-amz-trailer-signature:" TRAILER
+      "\r\n",
+      TN_AWS_CHUNKED_FINE },
+    { "chunks changed places",
+      "6;chunk-signature=" SECOND "\r\n world\r\n5;chunk-signature=" FIRST "\r\nhello\r\n",
+      TN_AWS_CHUNKED_SIGNATURE },
+    { "the same chunk twice",
+      "5;chunk-signature=" FIRST "\r\nhello\r\n5;chunk-signature=" FIRST "\r\nhello\r\n",
+      TN_AWS_CHUNKED_SIGNATURE },
+    { "padding alone",
+      "5;chunk-signature=****************************************************************\r\nhello",
+      TN_AWS_CHUNKED_SIGNATURE },
+    { "padding too long", "5;chunk-signature=" FIRST "*****\r\nhello", TN_AWS_CHUNKED_MALFORMED },
+    { "padding in front", "5;chunk-signature=****" FIRST "\r\nhello", TN_AWS_CHUNKED_SIGNATURE },
+    { "of version 4",
+      "5;chunk-signature=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\r\nhello",
+      TN_AWS_CHUNKED_SIGNATURE },
+    { "too short", "5;chunk-signature=3006020101020101\r\nhello", TN_AWS_CHUNKED_MALFORMED },
+    { "the trailer's signature is another's",
+      "5;chunk-signature=" FIRST "\r\nhello\r\n6;chunk-signature=" SECOND
+      "\r\n world\r\n" ENDED CRC_LINE "x-amz-trailer-signature:" LAST "\r\n\r\n",
+      TN_AWS_CHUNKED_SIGNATURE },
+    { "the trailer's signature is missing",
+      "5;chunk-signature=" FIRST "\r\nhello\r\n6;chunk-signature=" SECOND
+      "\r\n world\r\n" ENDED CRC_LINE "\r\n",
+      TN_AWS_CHUNKED_TRAILER },
+};
+
+static int decode_asymmetric(struct tn_str body, size_t step, struct tn_aws_chunked *d)
+{
+    unsigned char scalar[TN_SIGV4A_SCALAR_LEN];
+    struct tn_sigv4_chain chain;
+    TN_AUTO_BUF data = TN_BUF_INIT(1024);
+    struct tn_aws_chunked_config config = { .payload = SIGNED_TRAILER,
+                                            .decoded_len = 11,
+                                            .trailer_names = TN_STR("x-amz-checksum-crc32"),
+                                            .chain = &chain };
+    assert_int_equal(tn_sigv4a_derive(vector_access_key, vector_secret, scalar), TARN_OK);
+    assert_int_equal(tn_sigv4a_chain_init(&chain, scalar, VECTOR_NOW,
+                                          TN_STR("20130524/s3/aws4_request"), TN_STR(SEED)),
+                     TARN_OK);
+    int rc = decode(&config, body, step, &data, d);
+    if (rc == TARN_OK)
+        assert_str_equal(tn_buf_str(&data), "hello world");
+    tn_aws_chunked_release(d);
+    return rc;
+}
+
+static void test_asymmetric(void **state)
+{
+    (void)state;
+    struct tn_aws_chunked d;
+    const size_t steps[] = { 1, 7, 161, 4096 };
+    for (size_t i = 0; i < TN_COUNT(asymmetric_bodies); i++) {
+        struct tn_str body = tn_str_from(asymmetric_bodies[i].body);
+        for (size_t s = 0; s < TN_COUNT(steps); s++) {
+            int rc = decode_asymmetric(body, steps[s], &d);
+            if (d.problem != asymmetric_bodies[i].problem || (rc == TARN_OK) != (d.problem == 0))
+                fail_msg("%s: problem %d", asymmetric_bodies[i].name, d.problem);
+        }
+    }
+
+    char changed[sizeof asymmetric_body];
+    memcpy(changed, asymmetric_body, sizeof changed);
+    for (size_t at = 0; at < sizeof changed - 1; at++) {
+        changed[at] = (char)(changed[at] ^ 1);
+        if (decode_asymmetric(tn_str_from(changed), sizeof changed, &d) == TARN_OK)
+            fail_msg("byte %zu was changed", at);
+        changed[at] = (char)(changed[at] ^ 1);
+    }
+}
+
+/* A chain that cannot be begun is left as it was. */
+static void test_asymmetric_chain(void **state)
+{
+    (void)state;
+    static const unsigned char scalar[TN_SIGV4A_SCALAR_LEN] = { 1 };
+    char long_text[300];
+    memset(long_text, 'x', sizeof long_text);
+    struct tn_str text = { long_text, sizeof long_text };
+    struct tn_sigv4_chain chain = { .time = "before" };
+    assert_int_equal(tn_sigv4a_chain_init(&chain, scalar, VECTOR_NOW, text, TN_STR(SEED)),
+                     TARN_EINVAL);
+    assert_int_equal(tn_sigv4a_chain_init(&chain, scalar, VECTOR_NOW, TN_STR("s"), text),
+                     TARN_EINVAL);
+    assert_string_equal(chain.time, "before");
 }
 
 #define CRC "x-amz-checksum-crc32"
@@ -355,6 +476,7 @@ int main(void)
         cmocka_unit_test(test_bodies),          cmocka_unit_test(test_limits),
         cmocka_unit_test(test_compact),         cmocka_unit_test(test_config),
         cmocka_unit_test(test_encode_unsigned), cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_asymmetric),      cmocka_unit_test(test_asymmetric_chain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
