@@ -60,14 +60,38 @@ static int fill_root(struct api_req *r, struct api_identity *who)
     return arn ? TARN_OK : TARN_ENOMEM;
 }
 
-/* A session's policy is part of its token: parsed for each request, as sessions are many. */
+/* A session's policy is part of its token: parsed for each request, as sessions are many. Before it
+ * stand the ARNs of managed ones, a line each, which mean what they say now; one that is gone says
+ * nothing. */
 static int fill_session(struct api_req *r, struct api_identity *who)
 {
     const struct auth_session *session = r->who.session;
     if (!session || session->is.policy.len == 0)
         return TARN_OK;
-    return policy_parse(&r->tree, session->is.policy, POLICY_IDENTITY, TN_STR_EMPTY, &who->session,
-                        NULL);
+    struct api_session_policies *all = tn_arena_zalloc(&r->http->arena, sizeof *all);
+    struct tn_str rest = session->is.policy;
+    if (!all)
+        return TARN_ENOMEM;
+    who->session = all;
+    while (tn_str_starts(rest, TN_STR("arn:")) && all->count < API_SESSION_POLICY_COUNT_MAX) {
+        struct tn_str arn = tn_str_split(&rest, '\n');
+        const struct iam_entity *p = who->view ? iam_view_of_arn(who->view, arn) : NULL;
+        all->items[all->count++] = p && p->type == IAM_POLICY ? p->document : NULL;
+    }
+    return rest.len == 0 ? TARN_OK
+                         : policy_parse(&r->tree, rest, POLICY_IDENTITY, TN_STR_EMPTY,
+                                        &all->items[all->count++], NULL);
+}
+
+enum policy_verdict api_session_ask(const struct api_identity *who,
+                                    const struct policy_request *request)
+{
+    enum policy_verdict verdict = POLICY_SILENT;
+    if (!who->session)
+        return POLICY_ALLOWS;
+    for (size_t i = 0; i < who->session->count; i++)
+        verdict = policy_join(verdict, policy_ask(who->session->items[i], request));
+    return verdict;
 }
 
 struct api_identity *api_identity_get(struct api_req *r)
@@ -162,9 +186,7 @@ static bool ask(struct api_question *q)
         by_identity = POLICY_ALLOWS;
     else if (who->entity)
         by_identity = iam_ask(who->view, who->entity->id, &request);
-    enum policy_verdict by_session = POLICY_ALLOWS;
-    if (who->session)
-        by_session = policy_ask(who->session, &request);
+    enum policy_verdict by_session = api_session_ask(who, &request);
     if (by_bucket == POLICY_DENIES || by_identity == POLICY_DENIES || by_session == POLICY_DENIES)
         return false;
     if (!who->who.is_anonymous && !who->who.is_account_root && !who->entity)
@@ -376,8 +398,7 @@ enum tn_s3_code api_may_service(struct api_req *r, const char *action, struct tn
                                       .resource = resource,
                                       .values = api_question_values,
                                       .user = &q };
-    enum policy_verdict by_session =
-        who->session ? policy_ask(who->session, &request) : POLICY_ALLOWS;
+    enum policy_verdict by_session = api_session_ask(who, &request);
     if (by_session < POLICY_ALLOWS || by_session == POLICY_DENIES)
         return TN_S3_ACCESS_DENIED;
     if (who->who.is_account_root)

@@ -8,14 +8,22 @@
 #include "server/api/request.h"
 #include "server/auth/iam.h"
 
+enum { API_SESSION_POLICY_COUNT_MAX = 10 }; /* managed ones */
+
+/* What narrows a session: it may what one of these allows and none denies. */
+struct api_session_policies {
+    const struct policy *items[API_SESSION_POLICY_COUNT_MAX + 1];
+    size_t count;
+};
+
 /* Who asks, as policies see it. In the request's arena; made when it is first needed. */
 struct api_identity {
     struct policy_who who;
-    struct iam_view *view;           /* NULL for an account's root and for nobody */
-    const struct iam_entity *entity; /* the user or role */
-    const struct policy *session;    /* NULL: not narrowed */
-    struct tn_str user_name;         /* ${aws:username} */
-    struct tn_str user_id;           /* ${aws:userid} */
+    struct iam_view *view;                      /* NULL for an account's root and for nobody */
+    const struct iam_entity *entity;            /* the user or role */
+    const struct api_session_policies *session; /* NULL: not narrowed */
+    struct tn_str user_name;                    /* ${aws:username} */
+    struct tn_str user_id;                      /* ${aws:userid} */
 };
 
 /* The operation of the request. On the loop; never waits. TN_S3_OK with r->is_undecided set: it
@@ -44,6 +52,10 @@ const struct auth_account *api_bucket_owner(const struct api_req *r,
 
 /* NULL when out of memory. */
 struct api_identity *api_identity_get(struct api_req *r);
+
+/* What the session's policies say; POLICY_ALLOWS when nothing narrows it. */
+enum policy_verdict api_session_ask(const struct api_identity *who,
+                                    const struct policy_request *request);
 
 /* --- authorise_values.c --- */
 

@@ -198,7 +198,7 @@ static void write_policy(struct iam_call *c, const char *element, const struct i
     iam_write_entity(c, p);
     tn_xml_str(&c->w, "DefaultVersionId", iam_text(p->json, "default"));
     tn_xml_u64(&c->w, "AttachmentCount", count_attachments(c, p));
-    tn_xml_u64(&c->w, "PermissionsBoundaryUsageCount", 0);
+    tn_xml_u64(&c->w, "PermissionsBoundaryUsageCount", iam_boundary_count(c, p));
     tn_xml_bool(&c->w, "IsAttachable", true);
     if (description.len)
         tn_xml_str(&c->w, "Description", description);
@@ -266,7 +266,7 @@ static void policy_delete(struct iam_call *c)
     const struct iam_entity *p = iam_need_entity(c, IAM_POLICY, "PolicyArn");
     if (!p)
         return;
-    if (count_attachments(c, p))
+    if (count_attachments(c, p) || iam_boundary_count(c, p))
         iam_fail(c, 409, "DeleteConflict", "Cannot delete a policy attached to entities.");
     if (json_array_size(json_object_get(p->json, "versions")) > 1)
         iam_fail(c, 409, "DeleteConflict",

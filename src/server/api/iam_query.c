@@ -290,11 +290,11 @@ static const struct iam_row *find_row(struct tn_str action)
     const struct {
         const struct iam_row *rows;
         size_t count;
-    } tables[] = { { iam_user_rows, iam_user_row_count },
-                   { iam_policy_rows, iam_policy_row_count },
-                   { iam_role_rows, iam_role_row_count },
-                   { iam_quota_rows, iam_quota_row_count },
-                   { sts_rows, sts_row_count } };
+    } tables[] = {
+        { iam_user_rows, iam_user_row_count },   { iam_policy_rows, iam_policy_row_count },
+        { iam_role_rows, iam_role_row_count },   { iam_boundary_rows, iam_boundary_row_count },
+        { iam_quota_rows, iam_quota_row_count }, { sts_rows, sts_row_count }
+    };
     for (size_t t = 0; t < TN_COUNT(tables); t++) {
         for (size_t i = 0; i < tables[t].count; i++) {
             if (tn_str_eq(tn_str_from(tables[t].rows[i].action), action))

@@ -51,6 +51,8 @@ extern const struct iam_row iam_policy_rows[];
 extern const size_t iam_policy_row_count;
 extern const struct iam_row iam_role_rows[];
 extern const size_t iam_role_row_count;
+extern const struct iam_row iam_boundary_rows[];
+extern const size_t iam_boundary_row_count;
 extern const struct iam_row iam_quota_rows[];
 extern const size_t iam_quota_row_count;
 extern const struct iam_row sts_rows[];
@@ -94,6 +96,13 @@ json_t *iam_string(struct tn_str text);
 /* The array of that name, made when it is missing. */
 json_t *iam_array(json_t *document, const char *name);
 size_t iam_array_find(const json_t *array, struct tn_str text); /* SIZE_MAX: it is not there */
+
+/* --- Permissions boundaries, iam_boundary.c --- */
+
+/* The parameter of that name, when it is there, into a user's or a role's document. */
+void iam_boundary_set(struct iam_call *c, json_t *document);
+void iam_boundary_write(struct iam_call *c, const struct iam_entity *e);
+size_t iam_boundary_count(const struct iam_call *c, const struct iam_entity *policy); /* whose */
 
 /* --- Writing --- */
 

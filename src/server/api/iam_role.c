@@ -15,6 +15,7 @@ static void write_role(struct iam_call *c, const char *element, const struct iam
     if (description.len)
         tn_xml_str(&c->w, "Description", description);
     tn_xml_u64(&c->w, "MaxSessionDuration", (uint64_t)seconds);
+    iam_boundary_write(c, e);
     tn_xml_close(&c->w, element);
 }
 
@@ -43,6 +44,7 @@ static void role_create(struct iam_call *c)
     (void)json_object_set_new(json, "max_session", json_integer((json_int_t)seconds));
     if (iam_param(c, "Description").len)
         (void)json_object_set_new(json, "description", iam_string(iam_param(c, "Description")));
+    iam_boundary_set(c, json);
     iam_commit(c, json);
     const struct iam_entity *e = iam_view_of_name(c->view, IAM_ROLE, c->account, name);
     if (!iam_has_failed(c) && e)

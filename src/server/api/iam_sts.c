@@ -13,6 +13,7 @@ enum {
     TOKEN_S_DEFAULT = 43200,
     TOKEN_S_MAX = 129600,
     POLICY_PARAM_LEN_MAX = 2048, /* tokens travel in headers */
+    SESSION_ARNS_LEN_MAX = 4096,
     SECRET_LEN = 40,
     KEY_LEN = 20,
 };
@@ -81,17 +82,45 @@ static void grant_write(struct iam_call *c, struct grant *g, int64_t seconds)
     tn_wipe(g->secret, sizeof g->secret);
 }
 
-static struct tn_str read_session_policy(struct iam_call *c)
+/* "ARN\n" for each managed policy that narrows the session; all of the role's account. */
+static void read_session_arns(struct iam_call *c, struct tn_str account, struct tn_buf *out)
 {
+    char name[48];
+    for (unsigned i = 1;; i++) {
+        (void)snprintf(name, sizeof name, "PolicyArns.member.%u.arn", i);
+        struct tn_str arn = iam_param(c, name);
+        if (arn.len == 0)
+            return;
+        const struct iam_entity *p = iam_view_of_arn(c->view, arn);
+        if (i > API_SESSION_POLICY_COUNT_MAX)
+            iam_fail(c, 400, "ValidationError", "At most %d policies may be named.",
+                     API_SESSION_POLICY_COUNT_MAX);
+        else if (!p || p->type != IAM_POLICY || !tn_str_eq(p->account, account))
+            iam_fail(c, 400, "MalformedPolicyDocument", "Policy %.*s does not exist.",
+                     TN_STR_ARG(arn));
+        if (iam_has_failed(c))
+            return;
+        if (tn_buf_append_str(out, arn) < 0 || tn_buf_append_char(out, '\n') < 0)
+            iam_fail(c, 400, "PackedPolicyTooLarge", "The policies' names are too long.");
+    }
+}
+
+static struct tn_str read_session_policy(struct iam_call *c, struct tn_str account)
+{
+    TN_AUTO_BUF arns = TN_BUF_INIT(SESSION_ARNS_LEN_MAX);
     struct tn_str text = iam_param(c, "Policy");
-    if (iam_param(c, "PolicyArns.member.1.arn").len)
-        iam_fail(c, 501, "NotImplemented", "PolicyArns is not implemented; use Policy.");
+    read_session_arns(c, account, &arns);
     if (text.len > POLICY_PARAM_LEN_MAX)
         iam_fail(c, 400, "PackedPolicyTooLarge", "The policy is longer than %d characters.",
                  POLICY_PARAM_LEN_MAX);
-    if (text.len && !iam_policy_is_fine(c, text, POLICY_IDENTITY))
+    if (iam_has_failed(c) || (text.len && !iam_policy_is_fine(c, text, POLICY_IDENTITY)))
         return TN_STR_EMPTY;
-    return text;
+    if (arns.len == 0)
+        return text;
+    char *all = tn_arena_printf(&c->r->http->arena, "%s%.*s", arns.data, TN_STR_ARG(text));
+    if (!all)
+        iam_fail(c, 503, "ServiceUnavailable", "out of memory");
+    return all ? tn_str_from(all) : TN_STR_EMPTY;
 }
 
 /* --- Roles --- */
@@ -172,7 +201,7 @@ static void assume_role(struct iam_call *c)
                                   .name = name,
                                   .subject = TN_STR_EMPTY,
                                   .issuer = TN_STR_EMPTY,
-                                  .policy = read_session_policy(c) };
+                                  .policy = read_session_policy(c, role->account) };
     grant_write(c, &g, seconds);
     write_assumed(c, role, name);
 }
@@ -334,7 +363,7 @@ static void write_web(struct iam_call *c, const struct iam_entity *role, struct 
                                   .name = name,
                                   .subject = subject,
                                   .issuer = w->host,
-                                  .policy = read_session_policy(c) };
+                                  .policy = read_session_policy(c, role->account) };
     grant_write(c, &g, seconds);
     write_assumed(c, role, name);
     tn_xml_str(&c->w, "SubjectFromWebIdentityToken", subject);

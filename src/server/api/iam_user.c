@@ -24,6 +24,7 @@ static void write_user(struct iam_call *c, const char *element, const struct iam
         return;
     tn_xml_open(&c->w, element);
     iam_write_entity(c, e);
+    iam_boundary_write(c, e);
     tn_xml_close(&c->w, element);
 }
 
@@ -31,6 +32,7 @@ static void user_create(struct iam_call *c)
 {
     struct tn_str name = iam_param(c, "UserName");
     json_t *json = iam_document_new(c, IAM_USER, "UserName", "AIDA");
+    iam_boundary_set(c, json);
     iam_commit(c, json);
     if (!iam_has_failed(c))
         write_user(c, "User", iam_view_of_name(c->view, IAM_USER, c->account, name));

@@ -277,6 +277,22 @@ static enum policy_verdict ask_one(const struct iam_view *view, const struct iam
     return verdict;
 }
 
+/* A boundary gives nothing; what it does not allow is not allowed. One that is gone, or that cannot
+ * be read, allows nothing. */
+static enum policy_verdict bound(const struct iam_view *view, const struct iam_entity *e,
+                                 const struct policy_request *request, enum policy_verdict verdict)
+{
+    const json_t *boundary = json_object_get(e->json, "boundary");
+    if (!boundary)
+        return verdict;
+    const char *id = json_string_value(boundary);
+    const struct iam_entity *p = id ? iam_view_of_id(view, tn_str_from(id)) : NULL;
+    enum policy_verdict most = p ? policy_ask(p->document, request) : POLICY_SILENT;
+    if (most == POLICY_DENIES)
+        return POLICY_DENIES;
+    return most == POLICY_SILENT && verdict != POLICY_DENIES ? POLICY_SILENT : verdict;
+}
+
 enum policy_verdict iam_ask(const struct iam_view *view, struct tn_str id,
                             const struct policy_request *request)
 {
@@ -291,7 +307,7 @@ enum policy_verdict iam_ask(const struct iam_view *view, struct tn_str id,
         if (group)
             verdict = policy_join(verdict, ask_one(view, group, request));
     }
-    return verdict;
+    return bound(view, e, request, verdict);
 }
 
 /* --- The keys of users --- */

@@ -73,8 +73,8 @@ const struct iam_entity *iam_view_of_name(const struct iam_view *view, enum iam_
                                           struct tn_str account, struct tn_str name);
 const struct iam_entity *iam_view_of_arn(const struct iam_view *view, struct tn_str arn);
 
-/* What the identity's own policies say: inline ones, attached ones, those of its groups. Silent for
- * an id that is not there. */
+/* What the identity's own policies say: inline ones, attached ones, those of its groups, within
+ * its boundary. Silent for an id that is not there. */
 enum policy_verdict iam_ask(const struct iam_view *view, struct tn_str id,
                             const struct policy_request *request);
 

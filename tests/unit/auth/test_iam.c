@@ -187,6 +187,43 @@ static void test_changes(void **state)
     memory_free(&memory);
 }
 
+#define BOUND(what)                                                                                \
+    "{" COMMON("user", "AIDA2", "bob") ",\"boundary\":" what                                       \
+                                       ",\"policies\":{\"p\":\"" ALLOW("s3:*") "\"}}"
+
+/* What the user may is what policies and boundary allow both. */
+static void test_boundaries(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *text;
+        enum policy_verdict get;
+        enum policy_verdict put;
+    } cases[] = {
+        { "a policy", BOUND("\"ANPA1\""), POLICY_SILENT, POLICY_ALLOWS },
+        { "one that is gone", BOUND("\"ANPA9\""), POLICY_SILENT, POLICY_SILENT },
+        { "not a policy", BOUND("\"AGPA1\""), POLICY_SILENT, POLICY_SILENT },
+        { "not a text", BOUND("5"), POLICY_SILENT, POLICY_SILENT },
+    };
+    struct memory memory = { 0 };
+    struct iam_storage storage = { &memory, load, save, drop };
+    struct auth *auth = make_auth();
+    struct iam *iam = NULL;
+    assert_int_equal(iam_new(auth, &storage, &iam, NULL), TARN_OK);
+    assert_int_equal(put(iam, GROUP), TARN_OK);
+    assert_int_equal(put(iam, POLICY), TARN_OK);
+    for (size_t i = 0; i < TN_COUNT(cases); i++) {
+        assert_int_equal(put(iam, cases[i].text), TARN_OK);
+        if (ask(iam, "AIDA2", "s3:GetObject") != cases[i].get ||
+            ask(iam, "AIDA2", "s3:PutObject") != cases[i].put)
+            fail_msg("%s", cases[i].name);
+    }
+    iam_free(iam);
+    auth_free(auth);
+    memory_free(&memory);
+}
+
 static void test_bad_documents(void **state)
 {
     (void)state;
@@ -323,9 +360,9 @@ static void test_accounts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_changes),  cmocka_unit_test(test_bad_documents),
-        cmocka_unit_test(test_sessions), cmocka_unit_test(test_session_key),
-        cmocka_unit_test(test_accounts),
+        cmocka_unit_test(test_changes),       cmocka_unit_test(test_boundaries),
+        cmocka_unit_test(test_bad_documents), cmocka_unit_test(test_sessions),
+        cmocka_unit_test(test_session_key),   cmocka_unit_test(test_accounts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
