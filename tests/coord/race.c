@@ -250,26 +250,60 @@ static void contend(const struct setup *s, struct shared *shared, int index)
     tarn_client_free(client);
 }
 
-/* The counter without a fence: read, write, as a user of the flawed lock would. */
-static void hold_flawed(const struct setup *s, struct shared *shared, struct tarn_store *store,
-                        struct tarn_client *client, const struct flawed_lock *lock)
+static void meet(struct shared *shared)
 {
-    struct tarn_store_entry seen = { 0 };
+    (void)pthread_barrier_wait(&shared->barrier);
+}
+
+/* Nobody takes before all have looked; with clocks that are off, one after the other does both. */
+static bool take_flawed(const struct setup *s, struct shared *shared, struct flawed_lock *l,
+                        int index)
+{
+    char etag[TARN_ETAG_LEN_MAX];
+    int rc = TARN_EBUSY;
+    if (!s->wall_step_ms) {
+        rc = flawed_look(l, etag, NULL);
+        meet(shared);
+        return rc == TARN_OK && flawed_take(l, etag, NULL) == TARN_OK;
+    }
+    for (int turn = 0; turn < s->procs; turn++) {
+        if (turn == index)
+            rc = flawed_try(l, NULL);
+        meet(shared);
+    }
+    return rc == TARN_OK;
+}
+
+static bool write_plainly(const struct setup *s, struct shared *shared, struct tarn_client *client,
+                          const void *present)
+{
     struct increment i = { shared, 0 };
     void *next = NULL;
-    (void)lock;
-    enter(shared, 0, steady_now_ms() + (uint64_t)s->ttl_ms / 2);
-    int rc = tarn_store_get(store, s->bucket, "counter", &seen, NULL);
-    if (add_one(&i, rc == TARN_OK ? seen.value : NULL, &next) == TARN_OK) {
-        char *text = json_dumps(next, JSON_COMPACT);
-        nap_ms(s->hold_us / 1000);
-        if (tarn_object_put(client, s->bucket, "counter", text, strlen(text), NULL, NULL, NULL) ==
-            TARN_OK)
-            atomic_fetch_add(&shared->done, 1);
-        free(text);
-        json_decref(next);
+    if (add_one(&i, present, &next) < 0)
+        return false;
+    char *text = json_dumps(next, JSON_COMPACT);
+    int rc = tarn_object_put(client, s->bucket, "counter", text, strlen(text), NULL, NULL, NULL);
+    free(text);
+    json_decref(next);
+    return rc == TARN_OK;
+}
+
+/* The counter without a fence, as a user of the flawed lock would have it. Of those who think that
+ * they hold it, nobody writes before all have read. Each process comes here in each round. */
+static void hold_flawed(const struct setup *s, struct shared *shared, struct tarn_store *store,
+                        struct tarn_client *client, bool is_holder)
+{
+    struct tarn_store_entry seen = { 0 };
+    int rc = TARN_EBUSY;
+    if (is_holder) {
+        enter(shared, 0, steady_now_ms() + (uint64_t)s->ttl_ms);
+        rc = tarn_store_get(store, s->bucket, "counter", &seen, NULL);
     }
+    meet(shared);
+    if (is_holder && write_plainly(s, shared, client, rc == TARN_OK ? seen.value : NULL))
+        atomic_fetch_add(&shared->done, 1);
     tarn_store_entry_release(store, &seen);
+    meet(shared);
     leave(shared);
 }
 
@@ -286,11 +320,12 @@ static void contend_flawed(const struct setup *s, struct shared *shared, int ind
         .client = client, .bucket = s->bucket, .interval_ms = s->ttl_ms, .clock = &clock.clock
     };
     (void)snprintf(l.key, sizeof l.key, "%s.lock", s->name);
-    while (next_round(shared)) {
-        while (flawed_try(&l, NULL) != TARN_OK)
-            nap_ms(1 + (long)tn_random_below(5));
-        hold_flawed(s, shared, store, client, &l);
-        (void)flawed_release(&l, NULL);
+    for (long round = 0; round < s->rounds; round++) {
+        bool is_holder = take_flawed(s, shared, &l, index);
+        hold_flawed(s, shared, store, client, is_holder);
+        if (is_holder)
+            (void)flawed_release(&l, NULL);
+        meet(shared);
     }
     tarn_store_free(store);
     tarn_client_free(client);
@@ -411,7 +446,7 @@ static void race_copies(const struct setup *s, struct shared *shared, int index)
         char key[64];
         struct tarn_error err = { 0 };
         (void)snprintf(key, sizeof key, "%s-%ld", s->name, round);
-        (void)pthread_barrier_wait(&shared->barrier);
+        meet(shared);
         int rc = s->is_flawed ? copy_flawed(client, s, key, &err)
                               : tarn_copy_atomic(client, s->bucket, "source", s->bucket, key,
                                                  &options, NULL, &err);

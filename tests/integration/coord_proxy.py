@@ -23,7 +23,9 @@ Faults come at random (a share of the requests), or where a request asks for one
   rival           somebody else makes an object of that name first: `rival`, a function of the target
 
 A kind that begins with @ waits for a request that makes an object, with % for a copy of a part, with - for a
-DELETE. With `copies_ranges_only`, copies of whole objects are refused, as S3 refuses those of more than 5 GiB.
+DELETE. With `loses_every` N, the answer to the first request that made an object is lost, and to each Nth after
+it, for every key: whoever made it does not learn of it. With `copies_ranges_only`, copies of whole objects are
+refused, as S3 refuses those of more than 5 GiB.
 """
 
 import asyncio
@@ -46,13 +48,17 @@ ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection:
 class Proxy:
     """Runs in a thread of its own; `share` of the requests meet with a fault."""
 
-    def __init__(self, port, share=0.0, seed=1, kinds=KINDS, late_s=0.3, rival=None, copies_ranges_only=False):
+    def __init__(self, port, share=0.0, seed=1, kinds=KINDS, late_s=0.3, rival=None, copies_ranges_only=False,
+                 loses_every=0):
         self.target = port
         self.share = share
         self.kinds = kinds
         self.late_s = late_s
         self.rival = rival
         self.copies_ranges_only = copies_ranges_only
+        self.loses_every = loses_every
+        self.made = {}
+        self.lost = 0
         self.random = random.Random(seed)
         self.used = set()
         self.met = set()
@@ -170,6 +176,9 @@ class Proxy:
         if fault == "duplicate":
             await self.forward(method, request)
         answer = await self.forward(method, request)
+        if self.is_to_be_lost(request, answer):
+            self.lost += 1
+            return False
         if fault == "hide-all" or fault == "hide" and answer.startswith(b"HTTP/1.1 404"):
             answer = DENIED
         if fault == "hold":
@@ -183,6 +192,14 @@ class Proxy:
         writer.write(answer)
         await writer.drain()
         return fault not in ("cut-answer", "error-500")
+
+    def is_to_be_lost(self, request, answer):
+        method, target, _ = request.split(b" ", 2)
+        if not self.loses_every or not self.is_wanted("@", method, target, ()) or not answer.startswith(b"HTTP/1.1 200"):
+            return False
+        key = target.partition(b"?")[0]
+        self.made[key] = self.made.get(key, 0) + 1
+        return self.made[key] % self.loses_every == 1
 
     async def has_company(self, target):
         self.met.add(re.search(rb"partNumber=(\d+)", target)[1])  # the same one again is no company

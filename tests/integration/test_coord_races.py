@@ -9,7 +9,9 @@ from coord_proxy import Proxy
 from test_coord_cases import VIOLATED, place, proves, tarn_coord  # noqa: F401
 
 IS_LONG = os.environ.get("COORD_LONG", "0") not in ("", "0")
-HOUR_MS = 3600 * 1000
+MINUTE_MS = 60 * 1000
+HOUR_MS = 60 * MINUTE_MS
+FIRST_ONLY = 1000
 
 
 def rounds(short, long):
@@ -43,14 +45,23 @@ def test_locks(place, name, share, options):  # noqa: F811
     assert figures["overlaps"] == 0 and figures["backward"] == 0
 
 
-@pytest.mark.parametrize("options", [(), ("--wall-step-ms", HOUR_MS)])
-def test_flawed_lock_loses_increments(place, options):  # noqa: F811
+# What luck would decide is forced where the flawed must be seen to fail: tarn-coord puts their steps into order,
+# the proxy chooses the answers that get lost by number. So the figures are what they are, on any machine.
+@pytest.mark.parametrize("options, holders", [((), 8), (("--wall-step-ms", HOUR_MS), 2)])
+def test_flawed_lock_loses_increments(place, options, holders):  # noqa: F811
     server, env = place
     figures = prove(
-        env, server.url, "--procs", 8, "--rounds", 100, "--ttl-ms", 1000, "--hold-us", 5000, *options, "--flawed", "lock",
-        status=VIOLATED,
+        env, server.url, "--procs", 8, "--rounds", 5, "--ttl-ms", MINUTE_MS, *options, "--flawed", "lock", status=VIOLATED
     )
-    assert figures["overlaps"] > 0 and figures["counter"] < figures["done"]
+    assert figures["done"] == 5 * holders and figures["counter"] == 5
+    assert figures["overlaps"] == 5 * (holders - 1)
+
+
+def test_locks_whose_answers_are_lost(place):  # noqa: F811
+    server, env = place
+    with Proxy(server.port, loses_every=3) as proxy:
+        figures = prove(env, proxy.url, "--procs", 8, "--rounds", 32, "--ttl-ms", MINUTE_MS, "lock")
+    assert figures["counter"] == figures["done"] == 32 and proxy.lost >= 32
 
 
 @pytest.mark.timeout(7300)
@@ -62,10 +73,14 @@ def test_counters(place, share):  # noqa: F811
         prove(env, proxy.url if share else server.url, "--procs", 16, "--rounds", count, "cas")
 
 
-def test_flawed_counter_is_wrong(place):  # noqa: F811
+@pytest.mark.parametrize("options, status", [((), 0), (("--flawed",), VIOLATED)])
+def test_counters_whose_answers_are_lost(place, options, status):  # noqa: F811
     server, env = place
-    with Proxy(server.port, share=0.15) as proxy:
-        prove(env, proxy.url, "--procs", 8, "--rounds", 200, "--flawed", "cas", status=VIOLATED)
+    server.boto().put_object(Bucket="coord", Key="counter", Body=b'{"n": 0}')
+    with Proxy(server.port, loses_every=5) as proxy:
+        figures = prove(env, proxy.url, "--procs", 8, "--rounds", 100, *options, "cas", status=status)
+    assert proxy.lost >= 20 and figures["done"] == 100
+    assert figures["counter"] == (100 + proxy.lost if status else 100)
 
 
 @pytest.mark.timeout(7300)
@@ -79,10 +94,19 @@ def test_copies(place, share, strategy):  # noqa: F811
         prove(env, endpoint, "--procs", 32, "--rounds", count, "--strategy", strategy, "--name", strategy, "copy")
 
 
+@pytest.mark.parametrize("strategy", ["header", "multipart", "get-put"])
+def test_copies_whose_answers_are_lost(place, strategy):  # noqa: F811
+    server, env = place
+    with Proxy(server.port, loses_every=FIRST_ONLY) as proxy:
+        prove(env, proxy.url, "--procs", 8, "--rounds", 5, "--strategy", strategy, "--name", "dest", "copy")
+    assert proxy.made.keys() >= {b"/coord/dest-%d" % n for n in range(5)}
+
+
 def test_flawed_copy_reports_no_winner(place):  # noqa: F811
     server, env = place
-    with Proxy(server.port, share=0.3) as proxy:
-        prove(env, proxy.url, "--procs", 16, "--rounds", 15, "--flawed", "copy", status=VIOLATED)
+    with Proxy(server.port, loses_every=FIRST_ONLY) as proxy:
+        figures = prove(env, proxy.url, "--procs", 8, "--rounds", 5, "--flawed", "copy", status=VIOLATED)
+    assert proxy.lost == 5 and figures["no_winner"] == 5 and figures["failed"] == 0
 
 
 @pytest.mark.timeout(7300)
