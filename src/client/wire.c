@@ -19,9 +19,9 @@
 #include "client/client_impl.h"
 
 enum {
-    RECEIVE_LEN = 256 * 1024,
+    RECEIVE_LEN = 64 * 1024,
     SEND_STEP_LEN = 64 * 1024,
-    FILE_STEP_LEN = 256 * 1024, /* checked at once; no more than RECEIVE_LEN */
+    FILE_STEP_LEN = 64 * 1024, /* checked at once; no more than RECEIVE_LEN */
     TURN_BYTES_MAX = 2 << 20,   /* of one connection in one turn */
     LINE_LEN_MAX = 32 * 1024,
     SWEEP_MS = 250,

@@ -19,8 +19,9 @@ import time
 
 KEYS = {"AWS_ACCESS_KEY_ID": "BENCHACCESSKEY000001", "AWS_SECRET_ACCESS_KEY": "bench-secret"}
 SMALL_COUNT, SMALL_LEN = 10000, 4096
-LARGE_LEN = 2 << 30
 MIB = 1 << 20
+MEDIUM_COUNT, MEDIUM_LEN = 200, 10 * MIB
+LARGE_LEN = 2 << 30
 
 
 class Bench:
@@ -48,12 +49,14 @@ class Bench:
 
     def tarn(self, *args, stdout=subprocess.DEVNULL):
         """Wall seconds, CPU seconds, peak RSS in MiB."""
+        rss = self.work / "rss"  # by time(1): what is forked from here begins with the RSS of Python
+        command = ["/usr/bin/time", "-o", rss, "-f", "%M", self.bin / "tarn", *map(str, args)]
         began = time.monotonic()
-        child = subprocess.Popen([self.bin / "tarn", *map(str, args)], env=self.env, stdout=stdout)
+        child = subprocess.Popen(command, env=self.env, stdout=stdout)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         assert child.returncode == 0, f"tarn {args}: {child.returncode}"
-        return time.monotonic() - began, usage.ru_utime, usage.ru_stime, usage.ru_maxrss / 1024
+        return time.monotonic() - began, usage.ru_utime, usage.ru_stime, int(rss.read_text()) / 1024
 
     def make_small(self):
         tree = self.work / "small"
@@ -73,6 +76,15 @@ class Bench:
                     out.write(block)
         return path
 
+    def make_medium(self):
+        tree = self.work / "medium"
+        if not tree.exists():
+            tree.mkdir()
+            body = os.urandom(MEDIUM_LEN)
+            for i in range(MEDIUM_COUNT):
+                (tree / f"{i:05}").write_bytes(body)
+        return tree
+
     def empty(self, name):
         path = self.work / name
         shutil.rmtree(path, ignore_errors=True)
@@ -87,6 +99,18 @@ def small_up(b, *extra):
 
 def small_down(b, *extra):
     return b.tarn("cp", "-r", "-q", *extra, "s3://bench/small/", b.empty("out"))
+
+
+def medium_up(b, *extra):
+    return b.tarn("cp", "-r", "-q", *extra, b.make_medium(), "s3://bench/medium/")
+
+
+def medium_down(b, *extra):
+    return b.tarn("cp", "-r", "-q", *extra, "s3://bench/medium/", b.empty("out"))
+
+
+def small_copy(b, *extra):
+    return b.tarn("cp", "-r", "-q", *extra, "s3://bench/small/", "s3://bench/copy/")
 
 
 def large_up(b, *extra):
@@ -107,8 +131,13 @@ ROWS = {
     "large-up": (large_up, LARGE_LEN / 1e9, "s/GB", 1),
     "large-down": (large_down, LARGE_LEN / 1e9, "s/GB", 1),
     "large-cat": (large_cat, LARGE_LEN / 1e9, "s/GB", 1),
+    "medium-up": (medium_up, MEDIUM_COUNT * MEDIUM_LEN / 1e9, "s/GB", 1),
+    "medium-down": (medium_down, MEDIUM_COUNT * MEDIUM_LEN / 1e9, "s/GB", 1),
+    "small-copy": (small_copy, SMALL_COUNT, "us/object", 1e6),
     "small-up-32M": (lambda b: small_up(b, "--memory", "32M"), SMALL_COUNT, "us/object", 1e6),
     "small-down-32M": (lambda b: small_down(b, "--memory", "32M"), SMALL_COUNT, "us/object", 1e6),
+    "medium-up-32M": (lambda b: medium_up(b, "--memory", "32M"), MEDIUM_COUNT * MEDIUM_LEN / 1e9, "s/GB", 1),
+    "medium-down-32M": (lambda b: medium_down(b, "--memory", "32M"), MEDIUM_COUNT * MEDIUM_LEN / 1e9, "s/GB", 1),
     "large-up-32M": (lambda b: large_up(b, "--memory", "32M"), LARGE_LEN / 1e9, "s/GB", 1),
     "large-down-32M": (lambda b: large_down(b, "--memory", "32M"), LARGE_LEN / 1e9, "s/GB", 1),
     "large-cat-32M": (lambda b: large_cat(b, "--memory", "32M"), LARGE_LEN / 1e9, "s/GB", 1),
@@ -138,6 +167,8 @@ def main():
             bench.tarn("mb", "-q", "s3://bench")
             if any("small" in r for r in rows):
                 small_up(bench)
+            if any("medium" in r for r in rows):
+                medium_up(bench)
             if any("large" in r for r in rows):
                 large_up(bench)
             for name in rows:
