@@ -5,8 +5,9 @@
  * <tarn/transfer.h> do. All share the client's connections and its memory.
  *
  * Thread rule: one thread submits. `done` is called once for each object, in an I/O thread or one
- * of the job's: it must neither wait nor call what does (no transfers, no submitting, no
- * tarn_job_free). tarn_client_cancel ends the job early; every `done` is called nevertheless. */
+ * of the job's: it must neither wait nor call what does (no transfers, no submitting but
+ * tarn_job_delete, no tarn_job_free). tarn_client_cancel ends the job early; every `done` is called
+ * nevertheless. */
 
 #ifndef TARN_JOB_H
 #define TARN_JOB_H
@@ -52,6 +53,18 @@ TARN_API int tarn_job_upload(struct tarn_job *job, const char *path, const char 
 TARN_API int tarn_job_download(struct tarn_job *job, const char *bucket, const char *key,
                                const char *path, const struct tarn_transfer_options *options,
                                tarn_job_done_fn done, void *arg, struct tarn_error *err);
+
+/* As tarn_object_copy: one request where options->source_size says that it is enough. */
+TARN_API int tarn_job_copy(struct tarn_job *job, const char *source_bucket, const char *source_key,
+                           const char *bucket, const char *key,
+                           const struct tarn_copy_options *options, tarn_job_done_fn done,
+                           void *arg, struct tarn_error *err);
+
+/* As tarn_object_delete. Never waits for room in the queue, so that `done` may call it, too: for
+ * what is to go once it has been copied. */
+TARN_API int tarn_job_delete(struct tarn_job *job, const char *bucket, const char *key,
+                             const struct tarn_delete_options *options, tarn_job_done_fn done,
+                             void *arg, struct tarn_error *err);
 
 /* Runs `call` in a thread. */
 TARN_API int tarn_job_call(struct tarn_job *job, tarn_job_call_fn call, tarn_job_done_fn done,

@@ -29,7 +29,8 @@ struct work {
     const char *skip_reason; /* NULL: it was not skipped */
     uint64_t shown_done;     /* what the progress counters know of this item */
     uint64_t shown_total;
-    bool is_plain; /* nothing but a transfer */
+    bool is_plain;         /* nothing but a transfer */
+    bool is_unconditional; /* its source is being removed whatever it is now */
 };
 
 /* What is at the destination, or at the source. */
@@ -331,31 +332,52 @@ static int download(struct work *w, struct tarn_error *err)
                               w->target.data, &options, &w->info, err);
 }
 
-static int copy(struct work *w, struct tarn_error *err)
+static bool is_replace(const struct cli_options *opt)
+{
+    return opt->metadata_directive && strcasecmp(opt->metadata_directive, "REPLACE") == 0;
+}
+
+/* New headers beside those that the source has. */
+static bool is_merge(const struct cli_options *opt)
+{
+    return !opt->metadata_directive && cli_attributes_replace(opt);
+}
+
+static int copy_options(const struct work *w, struct tarn_copy_options *options,
+                        struct tarn_error *err)
 {
     const struct cp_item *item = w->item;
-    struct cli_app *app = w->job->app;
+    const struct cli_app *app = w->job->app;
     const struct cli_options *opt = &app->opt;
-    struct tarn_copy_options options = { .request = cli_app_copy_request(app),
-                                         .attributes = w->job->attributes.value,
-                                         .source_version_id = opt->version_id,
-                                         .source_size = item->size,
-                                         .part_size = opt->part_size_mib << 20 };
-    bool is_replace =
-        opt->metadata_directive && strcasecmp(opt->metadata_directive, "REPLACE") == 0;
-    bool is_merge = !opt->metadata_directive && cli_attributes_replace(opt);
     bool is_same = strcmp(item->source_bucket, item->target_bucket) == 0 &&
                    strcmp(item->source, w->target.data) == 0;
-    if (is_same && !is_replace && !is_merge && !opt->storage_class && !opt->sse && !opt->version_id)
+    bool changes_itself =
+        is_replace(opt) || is_merge(opt) || opt->storage_class || opt->sse || opt->version_id;
+    if (is_same && !changes_itself)
         return tn_fail(err, TARN_EINVAL, "source and destination are the same object");
+    *options = (struct tarn_copy_options){ .request = cli_app_copy_request(app),
+                                           .attributes = w->job->attributes.value,
+                                           .source_version_id = opt->version_id,
+                                           .source_size = item->size,
+                                           .part_size = opt->part_size_mib << 20 };
     if (opt->no_clobber)
-        options.conditions.if_none_match = "*";
-    options.source_conditions.if_match = item->etag;
-    if (is_replace)
-        options.metadata_directive = TARN_DIRECTIVE_REPLACE;
-    if (is_merge)
-        return cp_copy_merged(app, item, w->target.data, &options, &w->info, err);
-    return cp_copy_object(app, item, w->target.data, &options, &w->info, err);
+        options->conditions.if_none_match = "*";
+    options->source_conditions.if_match = item->etag;
+    if (is_replace(opt))
+        options->metadata_directive = TARN_DIRECTIVE_REPLACE;
+    return TARN_OK;
+}
+
+static int copy(struct work *w, struct tarn_error *err)
+{
+    struct cli_app *app = w->job->app;
+    struct tarn_copy_options options;
+    int rc = copy_options(w, &options, err);
+    if (rc < 0)
+        return rc;
+    if (is_merge(&app->opt))
+        return cp_copy_merged(app, w->item, w->target.data, &options, &w->info, err);
+    return cp_copy_object(app, w->item, w->target.data, &options, &w->info, err);
 }
 
 /* ---- what must be restored first ---- */
@@ -673,48 +695,114 @@ static void on_call_done(void *arg, int status, struct tarn_object_info *info,
     work_end(arg, status, err);
 }
 
+static void plain_end(struct work *w, int status, struct tarn_error *err)
+{
+    status = excuse(w, status, err);
+    work_end(w, status, err);
+}
+
+static int start_removal(struct work *w, const char *if_match, struct tarn_error *err);
+
+static void on_removed(void *arg, int status, struct tarn_object_info *info,
+                       const struct tarn_error *err)
+{
+    struct work *w = arg;
+    struct tarn_error why = { 0 };
+    (void)info; /* the copy's is told */
+    if (err)
+        why = *err;
+    /* A server that knows no condition there. */
+    if (status == TARN_ENOTSUPPORTED && !w->is_unconditional) {
+        w->is_unconditional = true;
+        status = start_removal(w, NULL, &why);
+        if (status == TARN_OK)
+            return;
+    }
+    plain_end(w, status, &why);
+}
+
+static int start_removal(struct work *w, const char *if_match, struct tarn_error *err)
+{
+    struct tarn_delete_options options = { .request = cli_app_request(w->job->app),
+                                           .if_match = if_match };
+    return tarn_job_delete(w->job->engine, w->item->source_bucket, w->item->source, &options,
+                           on_removed, w, err);
+}
+
 static void on_plain_done(void *arg, int status, struct tarn_object_info *info,
                           const struct tarn_error *err)
 {
     struct work *w = arg;
     struct tarn_error why = { 0 };
+    bool goes_on = status == TARN_OK && w->job->is_move;
     if (err)
         why = *err;
     w->info = *info;
     *info = (struct tarn_object_info){ 0 };
-    if (status == TARN_OK && w->job->is_move)
+    if (goes_on && w->item->source_bucket) {
+        status = start_removal(w, w->item->etag, &why);
+        if (status == TARN_OK)
+            return;
+    } else if (goes_on) {
         status = remove_source(w, &why);
-    status = excuse(w, status, &why);
-    work_end(w, status, &why);
+    }
+    plain_end(w, status, &why);
 }
 
-/* Nothing to ask before, nothing but a file to remove behind it. */
+/* Nothing to ask before, nothing but the source to remove behind it. */
 static bool is_plain(const struct work *w)
 {
     const struct cp_item *item = w->item;
     const struct cli_options *opt = &w->job->app->opt;
-    if (w->job->kind == CP_COPY || item->is_stream || item->is_compared || opt->dry_run ||
+    if (item->is_stream || item->is_compared || opt->dry_run ||
         (item->is_archived && !opt->force_glacier) || is_marker(w) || must_look(w))
         return false;
-    return w->job->kind == CP_UPLOAD || !w->job->is_move;
+    if (w->job->is_move && item->source_bucket && !item->etag)
+        return false;
+    return w->job->kind != CP_COPY || (!is_merge(opt) && !opt->no_clobber);
+}
+
+static int start_copy(struct work *w, struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    struct tarn_copy_options options;
+    int rc = copy_options(w, &options, err);
+    return rc < 0 ? rc
+                  : tarn_job_copy(w->job->engine, item->source_bucket, item->source,
+                                  item->target_bucket, w->target.data, &options, on_plain_done, w,
+                                  err);
+}
+
+static int start_upload(struct work *w, struct tarn_error *err)
+{
+    struct tarn_transfer_options options;
+    int rc = upload_options(w, &options, err);
+    return rc < 0 ? rc
+                  : tarn_job_upload(w->job->engine, w->item->source, w->item->target_bucket,
+                                    w->target.data, &options, on_plain_done, w, err);
+}
+
+static int start_download(struct work *w, struct tarn_error *err)
+{
+    struct tarn_transfer_options options = download_options(w);
+    return tarn_job_download(w->job->engine, w->item->source_bucket, w->item->source,
+                             w->target.data, &options, on_plain_done, w, err);
 }
 
 static int start_plain(struct work *w, struct tarn_error *err)
 {
-    const struct cp_item *item = w->item;
-    struct tarn_transfer_options options;
-    int rc = item->target_bucket ? build_key(w, err) : build_path(w, err);
+    int rc = w->item->target_bucket ? build_key(w, err) : build_path(w, err);
     if (rc < 0)
         return rc;
-    if (w->job->kind == CP_UPLOAD) {
-        rc = upload_options(w, &options, err);
-        return rc < 0 ? rc
-                      : tarn_job_upload(w->job->engine, item->source, item->target_bucket,
-                                        w->target.data, &options, on_plain_done, w, err);
+    switch (w->job->kind) {
+    case CP_UPLOAD:
+        return start_upload(w, err);
+    case CP_DOWNLOAD:
+        return start_download(w, err);
+    case CP_COPY:
+        return start_copy(w, err);
     }
-    options = download_options(w);
-    return tarn_job_download(w->job->engine, item->source_bucket, item->source, w->target.data,
-                             &options, on_plain_done, w, err);
+    return TARN_EINVAL;
 }
 
 void cp_item_start(struct cp_job *job, struct cp_item *item)

@@ -221,7 +221,8 @@ int cp_job_run(struct cp_job *job, cp_find_fn find, const char *label)
                      !app->opt.dry_run;
     struct cli_bar *bar = wants_bar ? cli_bar_start(&app->progress, &app->out) : NULL;
     find(job);
-    tarn_job_free(TN_TAKE(job->engine));
+    tarn_job_free(job->engine); /* those who are told meanwhile use it */
+    job->engine = NULL;
     sync_target(job);
     if (job->finish && !cli_app_is_over(app))
         job->finish(job);

@@ -250,10 +250,12 @@ static const struct {
 static void take_text(struct tarn_object_info *info, struct tn_str name, char *value)
 {
     for (size_t i = 0; i < TN_COUNT(text_fields); i++) {
-        if (tn_str_eq(name, text_fields[i].header))
+        if (name.len == text_fields[i].header.len && tn_str_eq(name, text_fields[i].header))
             memcpy((char *)info + text_fields[i].offset, &value, sizeof value);
     }
-    enum tn_checksum_kind kind = tn_checksum_from_header(name);
+    enum tn_checksum_kind kind = tn_str_starts(name, TN_STR("x-amz-checksum-"))
+                                     ? tn_checksum_from_header(name)
+                                     : TN_CHECKSUM_NONE;
     if (kind != TN_CHECKSUM_NONE) {
         info->checksum_algorithm = tn_checksum_public(kind);
         info->checksum_value = value;

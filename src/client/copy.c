@@ -8,6 +8,7 @@
 #include "client/client_impl.h"
 #include "client/multipart_impl.h"
 #include "client/plan.h"
+#include "client/transfer_impl.h"
 #include "client/window.h"
 #include "proto/http_date.h"
 
@@ -37,8 +38,8 @@ static const char *directive(enum tarn_directive d)
     return d == TARN_DIRECTIVE_REPLACE ? "REPLACE" : "COPY";
 }
 
-static int take_result(struct tn_op *op, uint64_t size, struct tarn_object_info *info,
-                       struct tarn_error *err)
+int tn_copy_take(struct tn_op *op, uint64_t size, struct tarn_object_info *info,
+                 struct tarn_error *err)
 {
     const struct tn_xml_node *root = NULL;
     int rc = tn_op_parse(op, "CopyObjectResult", &root, err);
@@ -53,6 +54,23 @@ static int take_result(struct tn_op *op, uint64_t size, struct tarn_object_info 
                                           : TARN_OK;
 }
 
+void tn_copy_request(struct tn_op *op, const char *source_bucket, const char *source_key,
+                     const struct tarn_copy_options *options)
+{
+    op->checks_200 = true;
+    tn_op_request(op, &options->request);
+    tn_op_copy_source(op, source_bucket, source_key, options->source_version_id);
+    tn_op_header(op, "x-amz-metadata-directive", directive(options->metadata_directive));
+    if (options->tagging_directive == TARN_DIRECTIVE_REPLACE || options->attributes.tagging)
+        tn_op_header(op, "x-amz-tagging-directive", "REPLACE");
+    if (options->checksum != TARN_CHECKSUM_DEFAULT)
+        tn_op_header_str(op, "x-amz-checksum-algorithm",
+                         tn_checksum_name(tn_client_checksum(op->client, options->checksum)));
+    tn_op_attributes(op, &options->attributes);
+    tn_op_conditions(op, &options->source_conditions, "x-amz-copy-source-");
+    tn_op_conditions(op, &options->conditions, "");
+}
+
 static int copy_once(struct tarn_client *client, const char *source_bucket, const char *source_key,
                      const char *bucket, const char *key, const struct tarn_copy_options *options,
                      struct tarn_object_info *info, struct tarn_error *err)
@@ -62,22 +80,11 @@ static int copy_once(struct tarn_client *client, const char *source_bucket, cons
     struct tn_op *op = tn_op_new(client, &waiter, "copy to", "PUT", bucket, key);
     int rc = op ? TARN_OK : tn_fail_no_memory(err, "copy object");
     if (op) {
-        op->checks_200 = true;
-        tn_op_request(op, &options->request);
-        tn_op_copy_source(op, source_bucket, source_key, options->source_version_id);
-        tn_op_header(op, "x-amz-metadata-directive", directive(options->metadata_directive));
-        if (options->tagging_directive == TARN_DIRECTIVE_REPLACE || options->attributes.tagging)
-            tn_op_header(op, "x-amz-tagging-directive", "REPLACE");
-        if (options->checksum != TARN_CHECKSUM_DEFAULT)
-            tn_op_header_str(op, "x-amz-checksum-algorithm",
-                             tn_checksum_name(tn_client_checksum(client, options->checksum)));
-        tn_op_attributes(op, &options->attributes);
-        tn_op_conditions(op, &options->source_conditions, "x-amz-copy-source-");
-        tn_op_conditions(op, &options->conditions, "");
+        tn_copy_request(op, source_bucket, source_key, options);
         rc = tn_op_run(op, err);
     }
     if (rc == TARN_OK)
-        rc = take_result(op, options->source_size, info, err);
+        rc = tn_copy_take(op, options->source_size, info, err);
     tn_op_free(op);
     tn_waiter_release(&waiter);
     return rc;

@@ -270,13 +270,15 @@ static struct tn_object *make_object(struct tarn_job *job, enum tn_object_kind k
     return o;
 }
 
-/* So that nothing has to be waited for in the I/O thread. */
-static void warm(struct tarn_job *job, const char *bucket)
+/* So that nothing has to be waited for in the I/O thread. The source of a copy may have to go. */
+static void warm(struct tarn_job *job, const char *bucket, const char *source_bucket)
 {
     uint64_t now = tn_now_ns();
     if (bucket == job->warmed_bucket && now - job->warmed_ns < WARM_NS)
         return;
     tn_op_warm(job->client, bucket);
+    if (source_bucket)
+        tn_op_warm(job->client, source_bucket);
     job->warmed_bucket = bucket;
     job->warmed_ns = now;
 }
@@ -293,8 +295,9 @@ static struct tn_station *find_idle(struct tarn_job *job)
 
 static void submit(struct tarn_job *job, struct tn_object *o)
 {
+    bool waits = o->kind != TN_OBJECT_DELETE;
     (void)pthread_mutex_lock(&job->shared.lock);
-    while (job->shared.count >= QUEUE_FACTOR * job->objects_max)
+    while (waits && job->shared.count >= QUEUE_FACTOR * job->objects_max)
         (void)pthread_cond_wait(&job->shared.has_room, &job->shared.lock);
     *(job->shared.last ? &job->shared.last->next : &job->shared.first) = o;
     job->shared.last = o;
@@ -313,7 +316,7 @@ static int submit_transfer(struct tarn_job *job, struct tn_object *o,
 {
     if (options)
         o->options = *options;
-    warm(job, o->bucket);
+    warm(job, o->bucket, NULL);
     submit(job, o);
     return TARN_OK;
 }
@@ -344,6 +347,39 @@ int tarn_job_download(struct tarn_job *job, const char *bucket, const char *key,
     o->bucket = bucket;
     o->key = key;
     return submit_transfer(job, o, options);
+}
+
+int tarn_job_copy(struct tarn_job *job, const char *source_bucket, const char *source_key,
+                  const char *bucket, const char *key, const struct tarn_copy_options *options,
+                  tarn_job_done_fn done, void *arg, struct tarn_error *err)
+{
+    struct tn_object *o = make_object(job, TN_OBJECT_COPY, done, arg, err);
+    if (!o)
+        return TARN_ENOMEM;
+    o->source_bucket = source_bucket;
+    o->source_key = source_key;
+    o->bucket = bucket;
+    o->key = key;
+    if (options)
+        o->copy = *options;
+    warm(job, bucket, source_bucket);
+    submit(job, o);
+    return TARN_OK;
+}
+
+int tarn_job_delete(struct tarn_job *job, const char *bucket, const char *key,
+                    const struct tarn_delete_options *options, tarn_job_done_fn done, void *arg,
+                    struct tarn_error *err)
+{
+    struct tn_object *o = make_object(job, TN_OBJECT_DELETE, done, arg, err);
+    if (!o)
+        return TARN_ENOMEM;
+    o->bucket = bucket;
+    o->key = key;
+    if (options)
+        o->removal = *options;
+    submit(job, o);
+    return TARN_OK;
 }
 
 int tarn_job_call(struct tarn_job *job, tarn_job_call_fn call, tarn_job_done_fn done, void *arg,

@@ -11,7 +11,13 @@
 
 #include "client/client_impl.h"
 
-enum tn_object_kind { TN_OBJECT_UPLOAD, TN_OBJECT_DOWNLOAD, TN_OBJECT_CALL };
+enum tn_object_kind {
+    TN_OBJECT_UPLOAD,
+    TN_OBJECT_DOWNLOAD,
+    TN_OBJECT_COPY,
+    TN_OBJECT_DELETE,
+    TN_OBJECT_CALL
+};
 
 enum tn_object_state {
     TN_OBJECT_QUEUED,
@@ -33,7 +39,13 @@ struct tn_object {
     const char *bucket;
     const char *key;
     const char *path;
-    struct tarn_transfer_options options;
+    const char *source_bucket; /* of a copy */
+    const char *source_key;
+    union {
+        struct tarn_transfer_options options;
+        struct tarn_copy_options copy;
+        struct tarn_delete_options removal;
+    };
     tarn_job_call_fn call;
     tarn_job_done_fn done;
     void *arg;

@@ -105,6 +105,13 @@ static void choose_download(struct tn_object *o)
     }
 }
 
+/* One of which it is known that one request will do. */
+static bool is_small_copy(const struct tn_object *o)
+{
+    return o->kind == TN_OBJECT_COPY && o->copy.source_size > 0 &&
+           o->copy.source_size <= TARN_PUT_LEN_MAX;
+}
+
 static void do_queued(struct tn_object *o)
 {
     if (is_cancelled(o))
@@ -113,6 +120,8 @@ static void do_queued(struct tn_object *o)
         enter(o, TN_OBJECT_OPEN);
     else if (o->kind == TN_OBJECT_DOWNLOAD)
         choose_download(o);
+    else if (o->kind == TN_OBJECT_DELETE || is_small_copy(o))
+        enter(o, TN_OBJECT_EXCHANGE);
     else
         enter(o, TN_OBJECT_BLOCKING);
 }
@@ -281,23 +290,49 @@ static void await_others(struct tn_object *o)
         tn_station_hash(s);
 }
 
+static const struct {
+    const char *what;
+    const char *method;
+} requests[] = {
+    [TN_OBJECT_UPLOAD] = { "put object", "PUT" },
+    [TN_OBJECT_DOWNLOAD] = { "get object", "GET" },
+    [TN_OBJECT_COPY] = { "copy to", "PUT" },
+    [TN_OBJECT_DELETE] = { "delete object", "DELETE" },
+};
+
+static void add_request(struct tn_object *o)
+{
+    switch (o->kind) {
+    case TN_OBJECT_UPLOAD:
+        add_upload(o);
+        break;
+    case TN_OBJECT_DOWNLOAD:
+        add_download(o);
+        break;
+    case TN_OBJECT_COPY:
+        tn_copy_request(o->op, o->source_bucket, o->source_key, &o->copy);
+        break;
+    case TN_OBJECT_DELETE:
+        tn_delete_request(o->op, &o->removal);
+        break;
+    case TN_OBJECT_CALL:
+        break;
+    }
+}
+
 /* False: it could not begin, and is done. */
 static bool start_exchange(struct tn_object *o)
 {
-    bool is_up = o->kind == TN_OBJECT_UPLOAD;
-    o->op = tn_op_new(o->job->client, NULL, is_up ? "put object" : "get object",
-                      is_up ? "PUT" : "GET", o->bucket, o->key);
+    o->op = tn_op_new(o->job->client, NULL, requests[o->kind].what, requests[o->kind].method,
+                      o->bucket, o->key);
     if (!o->op) {
-        fail(o, tn_fail_no_memory(&o->err, is_up ? "put object" : "get object"));
+        fail(o, tn_fail_no_memory(&o->err, requests[o->kind].what));
         return false;
     }
     o->op->on_done = on_done;
     o->op->owner = o;
-    if (is_up)
-        add_upload(o);
-    else
-        add_download(o);
-    if (is_up && tn_op_needs_hash(o->op))
+    add_request(o);
+    if (o->op->body.kind == TN_BODY_BYTES && tn_op_needs_hash(o->op))
         await_others(o);
     else
         tn_loop_start(o->station->loop, o->op);
@@ -338,7 +373,21 @@ static int settle_download(struct tn_object *o)
 
 static void do_settle(struct tn_object *o)
 {
-    o->rc = o->kind == TN_OBJECT_UPLOAD ? settle_upload(o) : settle_download(o);
+    switch (o->kind) {
+    case TN_OBJECT_UPLOAD:
+        o->rc = settle_upload(o);
+        break;
+    case TN_OBJECT_DOWNLOAD:
+        o->rc = settle_download(o);
+        break;
+    case TN_OBJECT_COPY:
+        o->rc = tn_copy_take(o->op, o->copy.source_size, &o->info, &o->err);
+        break;
+    case TN_OBJECT_DELETE:
+    case TN_OBJECT_CALL:
+        o->rc = tn_op_info(o->op, &o->info, &o->err);
+        break;
+    }
     enter(o, TN_OBJECT_DONE);
 }
 
@@ -356,6 +405,11 @@ static void do_blocking(struct tn_object *o)
         o->rc =
             tarn_download_file(client, o->bucket, o->key, o->path, &o->options, &o->info, &o->err);
         break;
+    case TN_OBJECT_COPY:
+        o->rc = tarn_object_copy(client, o->source_bucket, o->source_key, o->bucket, o->key,
+                                 &o->copy, &o->info, &o->err);
+        break;
+    case TN_OBJECT_DELETE: /* has one request only */
     case TN_OBJECT_CALL:
         o->rc = o->call(o->arg, &o->info, &o->err);
         break;
@@ -399,13 +453,14 @@ static void finish(struct tn_object *o)
 static bool is_long(const struct tn_object *o)
 {
     bool is_down = o->kind == TN_OBJECT_DOWNLOAD;
+    bool has_file = is_down || o->kind == TN_OBJECT_UPLOAD;
     switch (o->state) {
     case TN_OBJECT_BLOCKING:
         return true;
     case TN_OBJECT_OPEN:
         return is_down;
     case TN_OBJECT_SETTLE:
-        return !o->block || (is_down && !o->options.skip_sync);
+        return has_file && (!o->block || (is_down && !o->options.skip_sync));
     case TN_OBJECT_QUEUED:
     case TN_OBJECT_EXCHANGE:
     case TN_OBJECT_DONE:

@@ -195,6 +195,17 @@ int tarn_object_head(struct tarn_client *client, const char *bucket, const char 
     return rc;
 }
 
+void tn_delete_request(struct tn_op *op, const struct tarn_delete_options *options)
+{
+    const struct tarn_conditions conditions = { .if_match = options->if_match };
+    tn_op_request(op, &options->request);
+    tn_op_query(op, "versionId", options->version_id);
+    tn_op_conditions(op, &conditions, "");
+    tn_op_header(op, "x-amz-mfa", options->mfa);
+    if (options->bypass_governance)
+        tn_op_header(op, "x-amz-bypass-governance-retention", "true");
+}
+
 int tarn_object_delete(struct tarn_client *client, const char *bucket, const char *key,
                        const struct tarn_delete_options *options, struct tarn_object_info *info,
                        struct tarn_error *err)
@@ -206,13 +217,7 @@ int tarn_object_delete(struct tarn_client *client, const char *bucket, const cha
     struct tn_op *op = tn_op_new(client, &waiter, "delete object", "DELETE", bucket, key);
     int rc = op ? TARN_OK : tn_fail_no_memory(err, "delete object");
     if (op) {
-        const struct tarn_conditions conditions = { .if_match = options->if_match };
-        tn_op_request(op, &options->request);
-        tn_op_query(op, "versionId", options->version_id);
-        tn_op_conditions(op, &conditions, "");
-        tn_op_header(op, "x-amz-mfa", options->mfa);
-        if (options->bypass_governance)
-            tn_op_header(op, "x-amz-bypass-governance-retention", "true");
+        tn_delete_request(op, options);
         rc = tn_op_run(op, err);
     }
     if (rc == TARN_OK)

@@ -40,4 +40,12 @@ void tn_download_request(struct tn_op *op, const struct tarn_transfer_options *o
 TN_MUST_USE int tn_download_take(struct tn_op *op, struct tarn_object_info *info,
                                  struct tarn_error *err);
 
+/* A copy by one request. */
+void tn_copy_request(struct tn_op *op, const char *source_bucket, const char *source_key,
+                     const struct tarn_copy_options *options);
+TN_MUST_USE int tn_copy_take(struct tn_op *op, uint64_t size, struct tarn_object_info *info,
+                             struct tarn_error *err);
+
+void tn_delete_request(struct tn_op *op, const struct tarn_delete_options *options);
+
 #endif

@@ -297,6 +297,99 @@ static void test_download(void **state)
     }
 }
 
+static void test_copy_and_delete(void **state)
+{
+    static const char copied[] = "<CopyObjectResult><ETag>\"e2\"</ETag></CopyObjectResult>";
+    static char copy_ok[256];
+    static const struct fake_step no_content[] = { { .answer = "HTTP/1.1 204 No\r\n\r\n" } };
+    static const struct fake_step copy_steps[] = { { .answer = copy_ok } };
+    static const struct fake_step late_error[] = {
+        { .answer = "HTTP/1.1 200 OK\r\nContent-Length: 45\r\n\r\n"
+                    "<Error><Code>AccessDenied</Code></Error>     " },
+    };
+    static const struct {
+        const char *name;
+        const struct fake_step *steps;
+        bool is_delete;
+        uint64_t size;
+        int status;
+        const char *etag;
+        const char *header; /* of the request */
+    } cases[] = {
+        { "copy", copy_steps, false, 5, TARN_OK, "e2", "x-amz-copy-source: src/from" },
+        { "copy of unknown size", copy_steps, false, 0, TARN_OK, "e2",
+          "x-amz-copy-source: src/from" },
+        { "error in a 200", late_error, false, 5, TARN_EDENIED, "", "x-amz-copy-source: src/from" },
+        { "delete", no_content, true, 0, TARN_OK, "", "if-match: \"e1\"" },
+    };
+    (void)state;
+    (void)snprintf(copy_ok, sizeof copy_ok, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                   strlen(copied), copied);
+    for (size_t i = 0; i < TN_COUNT(cases); i++) {
+        struct world w;
+        struct told told = { 0 };
+        struct tarn_copy_options copy = { .source_size = cases[i].size };
+        struct tarn_delete_options removal = { .if_match = "e1" };
+        set_up(&w, cases[i].steps, 1, 0, 0);
+        int rc = cases[i].is_delete
+                     ? tarn_job_delete(w.job, "bkt", "k", &removal, on_done, &told, NULL)
+                     : tarn_job_copy(w.job, "src", "from", "bkt", "k", &copy, on_done, &told, NULL);
+        assert_int_equal(rc, TARN_OK);
+        tarn_job_wait(w.job);
+        if (told.status != cases[i].status)
+            fail_msg("%s: %d: %s", cases[i].name, told.status, told.message);
+        assert_int_equal(told.count, 1);
+        assert_string_equal(told.etag, cases[i].etag);
+        if (!strstr(fake_server_head(w.server, 0), cases[i].header))
+            fail_msg("%s: %s", cases[i].name, fake_server_head(w.server, 0));
+        tear_down(&w);
+    }
+}
+
+/* `done` goes on with another request of the job, as a move does. */
+struct chain {
+    struct world *w;
+    struct told told;
+};
+
+static void on_moved(void *arg, int status, struct tarn_object_info *info,
+                     const struct tarn_error *err)
+{
+    struct chain *c = arg;
+    if (status == TARN_OK)
+        status = tarn_job_delete(c->w->job, "bkt", "k", NULL, on_done, &c->told, NULL);
+    if (status < 0)
+        on_done(&c->told, status, info, err);
+}
+
+static void test_chain(void **state)
+{
+    static const struct fake_step steps[] = { { .answer = GET_OK_CLOSE, .closes = true } };
+    struct tarn_transfer_options options = { .has_size_hint = true, .size_hint = 5 };
+    struct chain chains[20] = { { 0 } };
+    char paths[20][PATH_LEN];
+    struct world w;
+    (void)state;
+    set_up(&w, steps, 1, 0, 2);
+    for (size_t i = 0; i < TN_COUNT(chains); i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "%zu", i);
+        name_in(&w, name, paths[i]);
+        chains[i].w = &w;
+        assert_int_equal(
+            tarn_job_download(w.job, "bkt", "k", paths[i], &options, on_moved, &chains[i], NULL),
+            TARN_OK);
+    }
+    tarn_job_wait(w.job);
+    for (size_t i = 0; i < TN_COUNT(chains); i++) {
+        assert_int_equal(chains[i].told.count, 1);
+        assert_int_equal(chains[i].told.status, TARN_OK);
+        assert_content(paths[i], "hello");
+    }
+    assert_int_equal(fake_server_count(w.server), 2 * TN_COUNT(chains));
+    tear_down(&w);
+}
+
 static void test_time_and_etag(void **state)
 {
     static const struct fake_step steps[] = { { .answer = GET_OK } };
@@ -524,10 +617,16 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_upload),        cmocka_unit_test(test_download),
-        cmocka_unit_test(test_time_and_etag), cmocka_unit_test(test_has_grown),
-        cmocka_unit_test(test_many),          cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_cancelled),     cmocka_unit_test(test_bad_arguments),
+        cmocka_unit_test(test_upload),
+        cmocka_unit_test(test_download),
+        cmocka_unit_test(test_copy_and_delete),
+        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_time_and_etag),
+        cmocka_unit_test(test_has_grown),
+        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_calls),
+        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_bad_arguments),
         cmocka_unit_test(test_out_of_memory),
     };
     int failed = cmocka_run_group_tests_name("without curl", tests, NULL, NULL);
