@@ -14,6 +14,7 @@
 #include "proto/uri.h"
 #include "proto/xml.h"
 #include "server/api/owner.h"
+#include "server/store/store_wait.h"
 
 /* Lines for one bucket and prefix. */
 struct target {
@@ -33,7 +34,6 @@ struct access_log {
         size_t target_count;
         uint64_t lost_count;
         bool must_stop;
-        bool is_put; /* the object under way is decided */
     } shared;
 };
 
@@ -213,31 +213,6 @@ void access_log_add(struct access_log *log, struct api_req *r)
 
 /* --- Writing --- */
 
-static void on_put(struct store_txn *txn)
-{
-    struct access_log *log = txn->user;
-    (void)pthread_mutex_lock(&log->shared.lock);
-    log->shared.is_put = true;
-    (void)pthread_cond_signal(&log->shared.changed);
-    (void)pthread_mutex_unlock(&log->shared.lock);
-}
-
-static int make_body(struct access_log *log, struct tn_str text, struct store_body **out)
-{
-    const struct store_ops *ops = log->api->store->ops;
-    struct store_body *body = NULL;
-    int rc = ops->body_new(log->api->store, text.len, &body, NULL);
-    if (rc == TARN_OK)
-        rc = ops->body_append(body, text.data, text.len, NULL);
-    if (rc == TARN_OK)
-        rc = ops->body_seal(body, NULL);
-    if (rc == TARN_OK)
-        *out = body;
-    else if (body)
-        ops->body_free(body);
-    return rc;
-}
-
 static int make_key(const struct target *t, struct tn_buf *key)
 {
     unsigned char bytes[8];
@@ -258,25 +233,19 @@ static int put_object(struct access_log *log, const struct target *t)
     TN_AUTO_BUF meta = TN_BUF_INIT(STORE_META_LEN_MAX);
     struct api_meta fields = { 0 };
     fields.fields[API_META_CONTENT_TYPE] = TN_STR("text/plain");
-    struct store_txn txn = { .op = STORE_PUT, .done = on_put, .user = log };
+    struct store_txn txn = { .op = STORE_PUT };
     int rc = make_key(t, &key);
     if (rc == TARN_OK)
         rc = api_meta_encode(&fields, &meta);
     if (rc == TARN_OK)
-        rc = make_body(log, tn_buf_str(&t->lines), &txn.body);
+        rc = store_body_from(log->api->store, tn_buf_str(&t->lines), &txn.body, NULL);
     if (rc < 0)
         return rc;
     txn.bucket = tn_buf_str(&t->bucket);
     txn.key = tn_buf_str(&key);
     txn.meta = tn_buf_str(&meta);
     tn_md5(t->lines.data, t->lines.len, txn.head.md5);
-    log->shared.is_put = false;
-    log->api->store->ops->commit(log->api->store, &txn);
-    (void)pthread_mutex_lock(&log->shared.lock);
-    while (!log->shared.is_put)
-        (void)pthread_cond_wait(&log->shared.changed, &log->shared.lock);
-    (void)pthread_mutex_unlock(&log->shared.lock);
-    return txn.status;
+    return store_commit_wait(log->api->store, &txn);
 }
 
 /* Takes one target off the table; false when none is left. */

@@ -3,67 +3,24 @@
 
 #include "server/api/iam_store.h"
 
-#include <pthread.h>
-
 #include "base/hash.h"
+#include "server/store/store_wait.h"
 
 enum { PAGE_COUNT = 1000, LIST_ARENA_MAX = 16 * 1024 * 1024 };
 
 /* --- Changes, waited for --- */
 
-struct waiting {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool is_done;
-};
-
-static void on_done(struct store_txn *txn)
-{
-    struct waiting *w = txn->user;
-    (void)pthread_mutex_lock(&w->lock);
-    w->is_done = true;
-    (void)pthread_cond_signal(&w->changed);
-    (void)pthread_mutex_unlock(&w->lock);
-}
-
 static int commit(struct store *store, struct store_txn *txn)
 {
-    struct waiting w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
     txn->bucket = TN_STR(API_SYSTEM_BUCKET);
-    txn->done = on_done;
-    txn->user = &w;
-    store->ops->commit(store, txn);
-    (void)pthread_mutex_lock(&w.lock);
-    while (!w.is_done)
-        (void)pthread_cond_wait(&w.changed, &w.lock);
-    (void)pthread_mutex_unlock(&w.lock);
-    (void)pthread_cond_destroy(&w.changed);
-    (void)pthread_mutex_destroy(&w.lock);
-    return txn->status;
-}
-
-static int make_body(struct store *store, struct tn_str bytes, struct store_body **out,
-                     struct tarn_error *err)
-{
-    struct store_body *body = NULL;
-    int rc = store->ops->body_new(store, bytes.len, &body, err);
-    if (rc < 0)
-        return rc;
-    rc = store->ops->body_append(body, bytes.data, bytes.len, err);
-    if (rc == TARN_OK)
-        rc = store->ops->body_seal(body, err);
-    if (rc < 0)
-        store->ops->body_free(body);
-    else
-        *out = body;
-    return rc;
+    return store_commit_wait(store, txn);
 }
 
 static int put(struct store *store, struct tn_str name, struct tn_str bytes, struct tarn_error *err)
 {
     struct store_txn txn = { .op = STORE_PUT, .key = name };
     tn_md5(bytes.data, bytes.len, txn.head.md5);
-    int rc = make_body(store, bytes, &txn.body, err);
+    int rc = store_body_from(store, bytes, &txn.body, err);
     return rc < 0 ? rc : commit(store, &txn);
 }
 

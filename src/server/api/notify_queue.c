@@ -12,6 +12,7 @@
 #include "base/rand.h"
 #include "proto/uri.h"
 #include "server/api/notify.h"
+#include "server/store/store_wait.h"
 
 enum {
     ENTRY_KEY_LEN = 16 + 1 + 16 + 1 + 8,
@@ -269,35 +270,10 @@ void notify_batch_commit(struct notify_batch *batch, void (*done)(void *user), v
 
 /* --- Out of it --- */
 
-struct waiting {
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool is_done;
-};
-
-static void on_done(struct store_txn *txn)
-{
-    struct waiting *w = txn->user;
-    (void)pthread_mutex_lock(&w->lock);
-    w->is_done = true;
-    (void)pthread_cond_signal(&w->changed);
-    (void)pthread_mutex_unlock(&w->lock);
-}
-
 static int commit(struct store *store, struct store_txn *txn)
 {
-    struct waiting w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
     txn->bucket = TN_STR(NOTIFY_BUCKET);
-    txn->done = on_done;
-    txn->user = &w;
-    store->ops->commit(store, txn);
-    (void)pthread_mutex_lock(&w.lock);
-    while (!w.is_done)
-        (void)pthread_cond_wait(&w.changed, &w.lock);
-    (void)pthread_mutex_unlock(&w.lock);
-    (void)pthread_cond_destroy(&w.changed);
-    (void)pthread_mutex_destroy(&w.lock);
-    return txn->status;
+    return store_commit_wait(store, txn);
 }
 
 static size_t index_of(const struct queue *q)

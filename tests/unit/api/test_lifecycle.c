@@ -4,11 +4,11 @@
 
 #include "server/api/lifecycle.h"
 
-#include <pthread.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "server/store/mem/mem_store.h"
+#include "server/store/store_wait.h"
 #include "unit/t.h"
 
 #define DAY_MS INT64_C(1000) /* as the worker is told */
@@ -24,38 +24,10 @@ struct fixture {
 
 /* --- Changes, one by one --- */
 
-struct waiting {
-    struct store_txn txn;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    bool is_done;
-};
-
-static void on_done(struct store_txn *txn)
-{
-    struct waiting *w = txn->user;
-    (void)pthread_mutex_lock(&w->lock);
-    w->is_done = true;
-    (void)pthread_cond_signal(&w->changed);
-    (void)pthread_mutex_unlock(&w->lock);
-}
-
 static void apply(struct fixture *f, struct store_txn txn)
 {
-    struct waiting w = { .txn = txn, .is_done = false };
-    (void)pthread_mutex_init(&w.lock, NULL);
-    (void)pthread_cond_init(&w.changed, NULL);
-    w.txn.bucket = TN_STR("bucket");
-    w.txn.done = on_done;
-    w.txn.user = &w;
-    f->store->ops->commit(f->store, &w.txn);
-    (void)pthread_mutex_lock(&w.lock);
-    while (!w.is_done)
-        (void)pthread_cond_wait(&w.changed, &w.lock);
-    (void)pthread_mutex_unlock(&w.lock);
-    assert_int_equal(w.txn.status, TARN_OK);
-    (void)pthread_cond_destroy(&w.changed);
-    (void)pthread_mutex_destroy(&w.lock);
+    txn.bucket = TN_STR("bucket");
+    assert_int_equal(store_commit_wait(f->store, &txn), TARN_OK);
 }
 
 static void put(struct fixture *f, const char *key, int64_t age_days, const char *hold)

@@ -5,7 +5,6 @@
 
 #include <dirent.h>
 #include <ftw.h>
-#include <pthread.h>
 #include <unistd.h>
 
 static void on_fatal(void *context, const char *reason)
@@ -68,40 +67,12 @@ int fixture_teardown(void **state)
     return 0;
 }
 
-/* --- A commit that waits --- */
-
-struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t done;
-    bool is_done;
-};
-
-static void on_done(struct store_txn *txn)
-{
-    struct waiter *w = txn->user;
-    (void)pthread_mutex_lock(&w->lock);
-    w->is_done = true;
-    (void)pthread_cond_signal(&w->done);
-    (void)pthread_mutex_unlock(&w->lock);
-}
-
-int fixture_commit(struct store *s, struct store_txn *txn)
-{
-    struct waiter w = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false };
-    txn->user = &w;
-    txn->done = on_done;
-    s->ops->commit(s, txn);
-    (void)pthread_mutex_lock(&w.lock);
-    while (!w.is_done)
-        (void)pthread_cond_wait(&w.done, &w.lock);
-    (void)pthread_mutex_unlock(&w.lock);
-    return txn->status;
-}
+/* --- Changes, waited for --- */
 
 int fixture_make_bucket(struct store *s, const char *name)
 {
     struct store_txn txn = { .op = STORE_BUCKET_CREATE, .bucket = tn_str_from(name) };
-    return fixture_commit(s, &txn);
+    return store_commit_wait(s, &txn);
 }
 
 int fixture_put(struct store *s, const char *key, struct tn_str bytes)
@@ -113,19 +84,18 @@ int fixture_put(struct store *s, const char *key, struct tn_str bytes)
     assert_int_equal(s->ops->body_new(s, bytes.len, &txn.body, &err), TARN_OK);
     assert_int_equal(s->ops->body_append(txn.body, bytes.data, bytes.len, &err), TARN_OK);
     assert_int_equal(s->ops->body_seal(txn.body, &err), TARN_OK);
-    return fixture_commit(s, &txn);
+    return store_commit_wait(s, &txn);
 }
 
 int fixture_delete_key(struct store *s, const char *key, bool *existed)
 {
     struct store_txn txn = { .op = STORE_DELETE, .bucket = TN_STR("b"), .key = tn_str_from(key) };
-    int rc = fixture_commit(s, &txn);
+    int rc = store_commit_wait(s, &txn);
     if (existed)
         *existed = txn.existed;
     return rc;
 }
 
-/* Bytes that differ from place to place and from seed to seed. */
 int fixture_rename(struct store *s, const char *old_key, const char *key)
 {
     struct store_txn txn = { .op = STORE_RENAME, .bucket = TN_STR("b"), .key = tn_str_from(key) };
@@ -134,11 +104,12 @@ int fixture_rename(struct store *s, const char *old_key, const char *key)
         return rc;
     txn.head = *s->ops->object_head(txn.source);
     txn.meta = s->ops->object_meta(txn.source);
-    rc = fixture_commit(s, &txn);
+    rc = store_commit_wait(s, &txn);
     s->ops->object_close(txn.source);
     return rc;
 }
 
+/* Bytes that differ from place to place and from seed to seed. */
 struct tn_str fixture_pattern(size_t len, unsigned seed, struct tn_buf *b)
 {
     tn_buf_release(b);

@@ -8,6 +8,7 @@
 #include "unit/t.h"
 
 #include "server/store/log_store.h"
+#include "server/store/store_wait.h"
 
 /* Small, so that little data fills many segments. */
 enum { SMALL_INLINE = 64 * 1024, SMALL_SEGMENT = 256 * 1024 };
@@ -28,7 +29,6 @@ int fixture_open_store(struct fixture *f, struct tarn_error *err);
 void fixture_reopen(struct fixture *f);
 
 /* Each returns the transaction's status. */
-int fixture_commit(struct store *s, struct store_txn *txn);
 int fixture_make_bucket(struct store *s, const char *name);
 int fixture_put(struct store *s, const char *key, struct tn_str bytes);
 int fixture_delete_key(struct store *s, const char *key, bool *existed);

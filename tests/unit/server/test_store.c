@@ -83,15 +83,15 @@ static void test_keys_and_buckets(void **state)
     assert_int_equal(fixture_check(s, "k", TN_STR("second"), 0, 10), TARN_OK);
 
     struct store_txn drop = { .op = STORE_BUCKET_DELETE, .bucket = TN_STR("b") };
-    assert_int_equal(fixture_commit(s, &drop), TARN_ENOTEMPTY);
+    assert_int_equal(store_commit_wait(s, &drop), TARN_ENOTEMPTY);
     bool existed;
     assert_int_equal(fixture_delete_key(s, "k", &existed), TARN_OK);
     assert_true(existed);
     assert_int_equal(fixture_delete_key(s, "k", &existed), TARN_OK);
     assert_false(existed);
     assert_int_equal(fixture_check(s, "k", TN_STR("second"), 0, 10), TARN_ENOTFOUND);
-    assert_int_equal(fixture_commit(s, &drop), TARN_OK);
-    assert_int_equal(fixture_commit(s, &drop), TARN_ENOBUCKET);
+    assert_int_equal(store_commit_wait(s, &drop), TARN_OK);
+    assert_int_equal(store_commit_wait(s, &drop), TARN_ENOBUCKET);
     fixture_reopen(f);
     assert_int_equal(fixture_put(f->store, "k", TN_STR("x")), TARN_ENOBUCKET);
     assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
@@ -117,7 +117,7 @@ static void *race(void *arg)
                              .key = TN_STR("contended"),
                              .bytes = TN_STR("winner"),
                              .judge = must_be_absent };
-    r->status = fixture_commit(r->store, &txn);
+    r->status = store_commit_wait(r->store, &txn);
     return NULL;
 }
 
@@ -221,7 +221,7 @@ static int put_part(struct store *s, const char *id, uint32_t number, struct tn_
     assert_int_equal(s->ops->body_new(s, UINT64_MAX, &txn.body, &err), TARN_OK);
     assert_int_equal(s->ops->body_append(txn.body, bytes.data, bytes.len, &err), TARN_OK);
     assert_int_equal(s->ops->body_seal(txn.body, &err), TARN_OK);
-    return fixture_commit(s, &txn);
+    return store_commit_wait(s, &txn);
 }
 
 struct parts {
@@ -244,7 +244,7 @@ static void begin_upload(struct store *s, char id[STORE_UPLOAD_ID_LEN + 1])
                              .bucket = TN_STR("b"),
                              .key = TN_STR("multi"),
                              .meta = TN_STR("upload-meta") };
-    assert_int_equal(fixture_commit(s, &txn), TARN_OK);
+    assert_int_equal(store_commit_wait(s, &txn), TARN_OK);
     memcpy(id, txn.upload_id, STORE_UPLOAD_ID_LEN + 1);
 }
 
@@ -258,7 +258,7 @@ static int complete(struct store *s, const char *id, const struct parts *parts)
                              .part_count = parts->count };
     txn.head.part_count = (uint32_t)parts->count;
     memcpy(txn.upload_id, id, sizeof txn.upload_id);
-    return fixture_commit(s, &txn);
+    return store_commit_wait(s, &txn);
 }
 
 static int list_parts(struct store *s, const char *id, struct parts *out)
@@ -398,7 +398,7 @@ static void test_ten_thousand_parts(void **state)
                              .part_count = c->count };
     end.head.part_count = STORE_PART_NUMBER_MAX;
     memcpy(end.upload_id, id, sizeof id);
-    assert_int_equal(fixture_commit(f->store, &end), TARN_OK);
+    assert_int_equal(store_commit_wait(f->store, &end), TARN_OK);
     fixture_reopen(f);
     assert_int_equal(
         fixture_check(f->store, "multi", (struct tn_str){ c->bytes, sizeof c->bytes }, 0, 65536),
@@ -438,7 +438,7 @@ static void test_copies_share_and_nothing_leaks(void **state)
             s->ops->object_open(s, TN_STR("b"), tn_str_from(names[i]), true, &txn.source, NULL),
             TARN_OK);
         txn.head = *s->ops->object_head(txn.source);
-        assert_int_equal(fixture_commit(s, &txn), TARN_OK);
+        assert_int_equal(store_commit_wait(s, &txn), TARN_OK);
         s->ops->object_close(txn.source);
         assert_int_equal(fixture_delete_key(s, names[i], NULL), TARN_OK);
         assert_int_equal(fixture_check(s, key, wants[i], 0, 1 << 18), TARN_OK);
@@ -555,11 +555,11 @@ static void test_uploads_are_listed_and_aborted(void **state)
                              .bucket = TN_STR("b"),
                              .key = TN_STR("multi") };
     memcpy(txn.upload_id, first, sizeof first);
-    assert_int_equal(fixture_commit(s, &txn), TARN_OK);
-    assert_int_equal(fixture_commit(s, &txn), TARN_ENOTFOUND);
+    assert_int_equal(store_commit_wait(s, &txn), TARN_OK);
+    assert_int_equal(store_commit_wait(s, &txn), TARN_ENOTFOUND);
     fixture_settle(f, 0);
     struct store_txn drop = { .op = STORE_BUCKET_DELETE, .bucket = TN_STR("b") };
-    assert_int_equal(fixture_commit(s, &drop), TARN_OK);
+    assert_int_equal(store_commit_wait(s, &drop), TARN_OK);
     fixture_reopen(f);
 }
 

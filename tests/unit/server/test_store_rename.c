@@ -57,7 +57,7 @@ static void test_a_rename_keeps_the_metadata(void **state)
                              .meta = TN_STR("the metadata"),
                              .bytes = TN_STR("x"),
                              .head = { .mtime_ms = 1234, .attrs = 7 } };
-    assert_int_equal(fixture_commit(s, &put), TARN_OK);
+    assert_int_equal(store_commit_wait(s, &put), TARN_OK);
     assert_int_equal(fixture_rename(s, "old", "new"), TARN_OK);
     drop_index(f);
     s = f->store;
@@ -81,15 +81,15 @@ static void test_a_rename_is_refused(void **state)
     assert_int_equal(s->ops->object_open(s, TN_STR("b"), TN_STR("old"), true, &txn.source, NULL),
                      TARN_OK);
     assert_int_equal(fixture_put(s, "old", TN_STR("2")), TARN_OK);
-    assert_int_equal(fixture_commit(s, &txn), TARN_EAGAIN);
+    assert_int_equal(store_commit_wait(s, &txn), TARN_EAGAIN);
     assert_int_equal(fixture_delete_key(s, "old", NULL), TARN_OK);
-    assert_int_equal(fixture_commit(s, &txn), TARN_EAGAIN);
+    assert_int_equal(store_commit_wait(s, &txn), TARN_EAGAIN);
     s->ops->object_close(txn.source);
     assert_int_equal(fixture_put(s, "old", TN_STR("3")), TARN_OK);
     struct store_txn config = { .op = STORE_BUCKET_CONFIG,
                                 .bucket = TN_STR("b"),
                                 .versioning = STORE_VERSIONS_ENABLED };
-    assert_int_equal(fixture_commit(s, &config), TARN_OK);
+    assert_int_equal(store_commit_wait(s, &config), TARN_OK);
     assert_int_equal(fixture_rename(s, "old", "new"), TARN_ENOTSUPPORTED);
     assert_int_equal(fixture_check(s, "old", TN_STR("3"), 0, 10), TARN_OK);
     assert_int_equal(fixture_check(s, "new", TN_STR("3"), 0, 10), TARN_ENOTFOUND);
@@ -160,7 +160,7 @@ static int append(struct store *s, const char *key, struct tn_str bytes)
     assert_int_equal(s->ops->body_new(s, STORE_BODY_APART, &txn.body, NULL), TARN_OK);
     assert_int_equal(s->ops->body_append(txn.body, bytes.data, bytes.len, NULL), TARN_OK);
     assert_int_equal(s->ops->body_seal(txn.body, NULL), TARN_OK);
-    int rc = fixture_commit(s, &txn);
+    int rc = store_commit_wait(s, &txn);
     s->ops->object_close(txn.source);
     return rc;
 }
@@ -225,7 +225,7 @@ static int put_within(struct store *s, const char *key, size_t len, struct store
                              .key = tn_str_from(key),
                              .bytes = { zeros, len },
                              .quota = quota };
-    int rc = fixture_commit(s, &txn);
+    int rc = store_commit_wait(s, &txn);
     assert_int_equal(txn.is_over_quota, rc == TARN_ENOSPACE);
     return rc;
 }
@@ -262,7 +262,7 @@ static void test_a_quota_counts_versions(void **state)
     struct store_txn config = { .op = STORE_BUCKET_CONFIG,
                                 .bucket = TN_STR("b"),
                                 .versioning = STORE_VERSIONS_ENABLED };
-    assert_int_equal(fixture_commit(s, &config), TARN_OK);
+    assert_int_equal(store_commit_wait(s, &config), TARN_OK);
     assert_int_equal(put_within(s, "k", 1, quota), TARN_OK);
     assert_int_equal(put_within(s, "k", 1, quota), TARN_OK);
     assert_int_equal(fixture_delete_key(s, "k", NULL), TARN_OK); /* a marker */
@@ -273,7 +273,7 @@ static void test_a_quota_counts_versions(void **state)
     struct store_txn drop = { .op = STORE_DELETE, .bucket = TN_STR("b"), .key = TN_STR("k") };
     drop.version = (struct store_version){ STORE_VERSION_ID, s->ops->object_head(o)->version };
     s->ops->object_close(o);
-    assert_int_equal(fixture_commit(s, &drop), TARN_OK);
+    assert_int_equal(store_commit_wait(s, &drop), TARN_OK);
     assert_int_equal(put_within(s, "k", 1, quota), TARN_OK);
     assert_int_equal(put_within(s, "k", 1, quota), TARN_ENOSPACE);
 }

@@ -345,19 +345,19 @@ static void test_deletes_stay_deleted(void **state)
             assert_int_equal(fixture_put(f->store, "gone", TN_STR("old")), TARN_OK);
     }
     struct store_txn other = { .op = STORE_BUCKET_CREATE, .bucket = TN_STR("other") };
-    assert_int_equal(fixture_commit(f->store, &other), TARN_OK);
+    assert_int_equal(store_commit_wait(f->store, &other), TARN_OK);
     other.op = STORE_BUCKET_DELETE;
     for (unsigned i = 0; i < 100; i++) {
         if (i == 20)
             assert_int_equal(fixture_delete_key(f->store, "gone", NULL), TARN_OK);
         if (i == 30)
-            assert_int_equal(fixture_commit(f->store, &other), TARN_OK);
+            assert_int_equal(store_commit_wait(f->store, &other), TARN_OK);
         assert_int_equal(fixture_put(f->store, "hot", fixture_pattern(9000, i, &b)), TARN_OK);
     }
     wait_for_retired(f, 2);
     drop_index(f);
     assert_int_equal(fixture_check(f->store, "gone", TN_STR("old"), 0, 10), TARN_ENOTFOUND);
-    assert_int_equal(fixture_commit(f->store, &other), TARN_ENOBUCKET);
+    assert_int_equal(store_commit_wait(f->store, &other), TARN_ENOBUCKET);
     assert_int_equal(fixture_check(f->store, "hot", fixture_pattern(9000, 99, &b), 0, 10000),
                      TARN_OK);
     for (unsigned i = 0; i < 40; i++) {
@@ -392,14 +392,14 @@ static void test_parts_move_with_their_object(void **state)
     struct store_txn upload = { .op = STORE_UPLOAD_CREATE,
                                 .bucket = TN_STR("b"),
                                 .key = TN_STR("m") };
-    assert_int_equal(fixture_commit(f->store, &upload), TARN_OK);
+    assert_int_equal(store_commit_wait(f->store, &upload), TARN_OK);
     struct store_txn part = { .op = STORE_PART_PUT,
                               .bucket = TN_STR("b"),
                               .key = TN_STR("m"),
                               .part_number = 1,
                               .bytes = want };
     memcpy(part.upload_id, upload.upload_id, sizeof part.upload_id);
-    assert_int_equal(fixture_commit(f->store, &part), TARN_OK);
+    assert_int_equal(store_commit_wait(f->store, &part), TARN_OK);
     for (unsigned i = 0; i < 300; i++) {
         if (i == 150) { /* the part's record has moved once by now, its upload's too */
             wait_for_retired(f, 1);
@@ -414,7 +414,7 @@ static void test_parts_move_with_their_object(void **state)
                                      .parts = &last_part,
                                      .part_count = 1 };
             memcpy(end.upload_id, upload.upload_id, sizeof end.upload_id);
-            int rc = fixture_commit(f->store, &end);
+            int rc = store_commit_wait(f->store, &end);
             assert_true(rc == TARN_OK || rc == TARN_EAGAIN);
             i -= rc == TARN_EAGAIN;
             count = 0;

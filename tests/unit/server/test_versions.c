@@ -142,7 +142,7 @@ static void set_versioning(struct pair *p, enum store_versioning versioning)
         struct store_txn txn = { .op = STORE_BUCKET_CONFIG,
                                  .bucket = TN_STR("b"),
                                  .versioning = versioning };
-        assert_int_equal(fixture_commit(stores[i], &txn), TARN_OK);
+        assert_int_equal(store_commit_wait(stores[i], &txn), TARN_OK);
     }
 }
 
@@ -162,7 +162,7 @@ static void put_both(struct pair *p, const char *key, size_t size)
         assert_int_equal(s->ops->body_new(s, bytes.len, &txn.body, NULL), TARN_OK);
         assert_int_equal(s->ops->body_append(txn.body, bytes.data, bytes.len, NULL), TARN_OK);
         assert_int_equal(s->ops->body_seal(txn.body, NULL), TARN_OK);
-        assert_int_equal(fixture_commit(s, &txn), TARN_OK);
+        assert_int_equal(store_commit_wait(s, &txn), TARN_OK);
     }
 }
 
@@ -176,7 +176,7 @@ static void delete_both(struct pair *p, const char *key)
                                  .bucket = TN_STR("b"),
                                  .key = tn_str_from(key),
                                  .head = { .attrs = p->changes } };
-        assert_int_equal(fixture_commit(stores[i], &txn), TARN_OK);
+        assert_int_equal(store_commit_wait(stores[i], &txn), TARN_OK);
         existed[i] = txn.existed;
     }
     assert_int_equal(existed[0], existed[1]);
@@ -202,7 +202,7 @@ static void remove_both(struct pair *p, const char *key, size_t n)
                                  .bucket = TN_STR("b"),
                                  .key = tn_str_from(key),
                                  .version = nth(&h, n) };
-        assert_int_equal(fixture_commit(stores[i], &txn), TARN_OK);
+        assert_int_equal(store_commit_wait(stores[i], &txn), TARN_OK);
         assert_true(txn.existed);
         assert_int_equal(txn.head.attrs, h.heads[n].attrs);
     }
@@ -227,7 +227,7 @@ static void rewrite_both(struct pair *p, const char *key, size_t n)
                          TARN_OK);
         txn.head = *s->ops->object_head(txn.source);
         txn.head.attrs = p->changes;
-        assert_int_equal(fixture_commit(s, &txn), TARN_OK);
+        assert_int_equal(store_commit_wait(s, &txn), TARN_OK);
         assert_int_equal(txn.head.version, h.heads[n].version);
         s->ops->object_close(txn.source);
     }
@@ -387,9 +387,9 @@ static void test_old_versions_keep_a_bucket(void **state)
     set_versioning(p, STORE_VERSIONS_ENABLED);
     delete_both(p, "only-a-marker");
     struct store_txn txn = { .op = STORE_BUCKET_DELETE, .bucket = TN_STR("b") };
-    assert_int_equal(fixture_commit(f->store, &txn), TARN_ENOTEMPTY);
+    assert_int_equal(store_commit_wait(f->store, &txn), TARN_ENOTEMPTY);
     remove_both(p, "only-a-marker", 0);
-    assert_int_equal(fixture_commit(f->store, &txn), TARN_OK);
+    assert_int_equal(store_commit_wait(f->store, &txn), TARN_OK);
     pair_end(p);
 }
 
@@ -415,13 +415,13 @@ static void test_judges_see_what_is_meant(void **state)
                              .key = TN_STR("k"),
                              .version = nth(&h, 1),
                              .judge = judge_attrs };
-    assert_int_equal(fixture_commit(f->store, &txn), TARN_EPRECOND);
+    assert_int_equal(store_commit_wait(f->store, &txn), TARN_EPRECOND);
     assert_int_equal(txn.head.attrs, 1);
     txn.version.kind = STORE_CURRENT;
-    assert_int_equal(fixture_commit(f->store, &txn), TARN_EPRECOND);
+    assert_int_equal(store_commit_wait(f->store, &txn), TARN_EPRECOND);
     assert_int_equal(txn.head.attrs, 2);
     delete_both(p, "k");
-    assert_int_equal(fixture_commit(f->store, &txn), TARN_EPRECOND);
+    assert_int_equal(store_commit_wait(f->store, &txn), TARN_EPRECOND);
     assert_int_equal(txn.head.attrs, 0);
     pair_end(p);
 }
