@@ -352,7 +352,7 @@ static enum tn_sigv4_problem params_find(struct tn_str query, struct tn_buf *wor
 static bool expires_parse(struct tn_str text, uint32_t *out)
 {
     uint64_t seconds;
-    if (tn_str_to_u64(text, &seconds) < 0 || seconds == 0 || seconds > TN_SIGV4_EXPIRES_MAX_S)
+    if (tn_str_to_u64(text, &seconds) < 0 || seconds > TN_SIGV4_EXPIRES_MAX_S)
         return false;
     *out = (uint32_t)seconds;
     return true;

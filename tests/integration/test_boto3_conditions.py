@@ -252,9 +252,11 @@ def test_presigned_expires(s3, bucket):
     time.sleep(2.5)
     status, body = fetch(url)
     assert status == 403 and b"<Code>AccessDenied</Code>" in body
-    week = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "e"}, ExpiresIn=604801)
-    status, body = fetch(week)
-    assert status == 400 and b"<Code>AuthorizationQueryParametersError</Code>" in body
+    for seconds, expected in ((0, (403, b"AccessDenied")), (-1, (400, b"AuthorizationQueryParametersError")),
+                              (604801, (400, b"AuthorizationQueryParametersError"))):
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "e"}, ExpiresIn=seconds)
+        status, body = fetch(url)
+        assert status == expected[0] and b"<Code>%s</Code>" % expected[1] in body
 
 
 def test_presigned_overrides(s3, bucket):
