@@ -61,12 +61,14 @@ int prove_case(const struct setup *s)
     int code = 2;
     test_clock_init(&c.clock_a);
     test_clock_init(&c.clock_b);
+    test_clock_stop(&c.clock_a);
+    test_clock_stop(&c.clock_b);
     c.clock_b.jumps = true;
     c.a = setup_client(s->endpoint, 3);
     c.b = setup_client(NULL, 4);
     c.o = (struct tarn_lock_options){ .request = scene_request(&c),
                                       .ttl_ms = TTL_MS,
-                                      .wait_ms = 5000 };
+                                      .wait_ms = AWAIT_MS };
     for (size_t i = 0; i < TN_COUNT(tables); i++) {
         for (const struct scene_case *row = tables[i]; row->name; row++) {
             if (strcmp(row->name, s->name) == 0)

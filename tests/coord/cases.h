@@ -12,7 +12,16 @@
 #include "coord/flawed.h"
 #include "coord/setup.h"
 
-enum { VIOLATED = 3, TTL_MS = 1000, MIB = 1 << 20 };
+/* No machine is so slow that a lease ends by itself; where one must end, a clock is set. */
+enum {
+    VIOLATED = 3,
+    TTL_MS = 60000,
+    MARGIN_MS = TTL_MS / 10,
+    STALE_MS = TTL_MS + MARGIN_MS, /* for others, after its last change */
+    RENEW_MS = 20,                 /* where renewals are waited for */
+    AWAIT_MS = 60000,              /* for what must come; a failure when it does not */
+    MIB = 1 << 20
+};
 
 #define CHECK(fact)                                                                                \
     do {                                                                                           \
@@ -29,8 +38,8 @@ struct scene {
     const struct setup *s;
     struct tarn_client *a;
     struct tarn_client *b;
-    struct test_clock clock_a; /* of locks that say so */
-    struct test_clock clock_b; /* its sleeping takes no time */
+    struct test_clock clock_a; /* of locks that say so; stands still unless set */
+    struct test_clock clock_b; /* likewise, but sleeping sets it forth */
     struct tarn_header fault;  /* asks the proxy for trouble with the next request of `a` */
     struct tarn_lock_options o;
     struct tarn_lock *la;

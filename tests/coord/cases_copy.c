@@ -248,7 +248,7 @@ struct canceller {
 static void *cancel_in_upload(void *arg)
 {
     struct canceller *k = arg;
-    for (uint64_t end = steady_now_ms() + 20000; steady_now_ms() < end;) {
+    for (uint64_t end = steady_now_ms() + AWAIT_MS; steady_now_ms() < end;) {
         if (scene_count_uploads(k->c) != 0)
             break;
     }

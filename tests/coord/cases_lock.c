@@ -8,8 +8,6 @@
 
 #include "coord/cases.h"
 
-enum { AWAIT_MS = 30000 }; /* for what must come; a failure when it does not */
-
 static void nap(long ms)
 {
     struct timespec delay = { ms / 1000, ms % 1000 * 1000000 };
@@ -34,7 +32,7 @@ static int acquire_a(struct scene *c)
 static int acquire_b(struct scene *c, int64_t wait_ms)
 {
     struct tarn_lock_options o = {
-        .ttl_ms = TTL_MS, .wait_ms = wait_ms, .poll_max_ms = 50, .clock = &c->clock_b.clock
+        .ttl_ms = TTL_MS, .wait_ms = wait_ms, .poll_max_ms = 1000, .clock = &c->clock_b.clock
     };
     return tarn_lock_acquire(c->b, c->s->bucket, c->s->name, &o, &c->lb, &c->err);
 }
@@ -105,7 +103,7 @@ static int w2_release_after_loss(struct scene *c)
     }
     c->o.renews_by_hand = true;
     CHECK(acquire_a(c) == TARN_OK);
-    CHECK(acquire_b(c, 10000) == TARN_OK);
+    CHECK(acquire_b(c, 2 * STALE_MS) == TARN_OK);
     CHECK(tarn_lock_release(TN_TAKE(c->la), &c->err) == TARN_ELOST);
     CHECK(look(c) == TARN_OK && c->info.state == TARN_LOCK_HELD);
     CHECK(strcmp(c->info.nonce, tarn_lock_nonce(c->lb)) == 0);
@@ -135,6 +133,7 @@ static int w3_renewal_beside_release(struct scene *c)
         CHECK(!scene_has_key(c, a.key));
         return 0;
     }
+    c->clock_a.is_stopped = false;
     c->o.clock = &c->clock_a.clock;
     c->o.renew_ms = 1;
     for (int i = 0; i < 20; i++) {
@@ -158,14 +157,14 @@ static int w4_whole_seconds(struct scene *c)
     if (c->s->is_flawed) {
         struct flawed_lock a = flawed(c, c->a), b = flawed(c, c->b);
         CHECK(flawed_try(&a, &c->err) == TARN_OK);
-        test_clock_step(&c->clock_a, 400); /* the first heartbeat is due after 500 */
+        test_clock_step(&c->clock_a, TTL_MS - 600); /* the first heartbeat is due 100 later */
         CHECK(flawed_try(&b, &c->err) == TARN_EBUSY);
         return 0;
     }
     c->o.clock = &c->clock_a.clock;
     c->o.renews_by_hand = true;
     CHECK(acquire_a(c) == TARN_OK);
-    test_clock_step(&c->clock_a, 400);
+    test_clock_step(&c->clock_a, TTL_MS - MARGIN_MS - 100);
     atomic_store(&c->clock_b.wall_offset_ms, atomic_load(&c->clock_a.wall_offset_ms));
     CHECK(acquire_b(c, 0) == TARN_EBUSY);
     CHECK(tarn_lock_check(c->la) == TARN_OK);
@@ -186,7 +185,7 @@ static int w5_other_clock(struct scene *c)
         }
         c->o.clock = &c->clock_a.clock;
         CHECK(acquire_a(c) == TARN_OK);
-        CHECK(acquire_b(c, 700) == TARN_ETIMEOUT);
+        CHECK(acquire_b(c, TTL_MS) == TARN_ETIMEOUT);
         /* Nor does a step of the holder's own clock matter. */
         atomic_store(&c->clock_a.wall_offset_ms, steps[i]);
         CHECK(tarn_lock_check(c->la) == TARN_OK);
@@ -227,7 +226,7 @@ static int w6_fencing(struct scene *c)
     c->o.clock = &c->clock_a.clock;
     CHECK(acquire_a(c) == TARN_OK);
     uint64_t token = tarn_lock_token(c->la);
-    CHECK(acquire_b(c, 10000) == TARN_OK);
+    CHECK(acquire_b(c, 2 * STALE_MS) == TARN_OK);
     CHECK(tarn_lock_token(c->lb) > token);
     CHECK(tarn_store_update(sb, bucket, key, set_text, text_b, tarn_lock_token(c->lb), NULL,
                             &c->err) == TARN_OK);
@@ -302,6 +301,7 @@ static int w7_told_of_loss(struct scene *c)
         CHECK(work.is_lost && work.done_in_vain == 0);
         return 0;
     }
+    c->o.renew_ms = RENEW_MS;
     c->o.on_lost = note_lost;
     c->o.on_lost_arg = &reason;
     CHECK(tarn_lock_with(c->a, c->s->bucket, c->s->name, &c->o, work_under, &work, &c->err) ==
@@ -335,7 +335,6 @@ static int w8_lost_answers(struct scene *c)
             continue;
         }
         c->o.renews_by_hand = true;
-        c->o.ttl_ms = 5000;
         CHECK(acquire_a(c) == TARN_OK);
         c->fault.value = value; /* with the renewal */
         CHECK(tarn_lock_renew(c->la, &c->err) == TARN_OK);
@@ -475,11 +474,11 @@ static int w11_arguments_first(struct scene *c)
 /* A record of the reference, in its lease: waited for, then taken. */
 static int wait_for_uuid(struct scene *c, const char *key, const char *uuid)
 {
-    int64_t expires = c->clock_b.clock.wall_ms(&c->clock_b) / 1000 + 2;
+    int64_t expires = c->clock_b.clock.wall_ms(&c->clock_b) / 1000 + TTL_MS / 1000;
     struct tarn_put_options put = { .attributes = { .expires = expires } };
     CHECK(tarn_object_put(c->b, c->s->bucket, key, uuid, 36, &put, NULL, &c->err) == TARN_OK);
-    CHECK(acquire_b(c, 800) == TARN_ETIMEOUT);
-    CHECK(acquire_b(c, 20000) == TARN_OK);
+    CHECK(acquire_b(c, TTL_MS / 2) == TARN_ETIMEOUT);
+    CHECK(acquire_b(c, 3 * STALE_MS) == TARN_OK);
     CHECK(c->clock_b.clock.wall_ms(&c->clock_b) / 1000 >= expires);
     return 0;
 }
@@ -528,17 +527,18 @@ static void stand_in_callback(void *arg, struct tarn_lock *lock, int reason)
 static int w13_blocked_callback(struct scene *c)
 {
     struct gate gate = { 0, 0 };
-    struct tarn_lock_options o = { .ttl_ms = TTL_MS };
+    struct tarn_lock_options o = { .ttl_ms = TTL_MS, .renew_ms = RENEW_MS };
     struct tarn_lock_info info = { 0 };
     if (c->s->is_flawed)
         return beat_behind_callback(c);
+    c->o.renew_ms = RENEW_MS;
     c->o.on_lost = stand_in_callback;
     c->o.on_lost_arg = &gate;
     CHECK(acquire_a(c) == TARN_OK && look(c) == TARN_OK);
     CHECK(tarn_lock_acquire(c->a, c->s->bucket, "another", &o, &c->lb, &c->err) == TARN_OK);
     CHECK(tarn_lock_break(c->b, c->s->bucket, c->s->name, c->info.etag, NULL, &c->err) == TARN_OK);
     CHECK(await(&gate.has_arrived));
-    for (uint64_t end = steady_now_ms() + AWAIT_MS; info.seq < 5; nap(5)) { /* beyond its ttl */
+    for (uint64_t end = steady_now_ms() + AWAIT_MS; info.seq < 5; nap(5)) {
         CHECK(tarn_lock_check(c->lb) == TARN_OK && steady_now_ms() < end);
         CHECK(tarn_lock_status(c->b, c->s->bucket, "another", NULL, &info, &c->err) == TARN_OK);
     }
@@ -588,19 +588,21 @@ static int w16_missed_beat(struct scene *c)
     if (c->s->is_flawed) {
         struct flawed_lock a = flawed(c, c->a), b = flawed(c, c->b);
         CHECK(flawed_try(&a, &c->err) == TARN_OK);
-        test_clock_step(&c->clock_a, TTL_MS + 100); /* the beat that was due after 500 was lost */
+        test_clock_step(&c->clock_a, TTL_MS + 100); /* the one beat in it was lost */
         CHECK(flawed_try(&b, &c->err) == TARN_EBUSY);
         return 0;
     }
     struct gate gate = { 0, 0 };
+    c->clock_a.is_stopped = false;
     c->o.clock = &c->clock_a.clock;
+    c->o.renew_ms = RENEW_MS;
     CHECK(acquire_a(c) == TARN_OK);
     c->clock_a.before_write_arg = &gate;
     atomic_store(&c->clock_a.before_write, stand);
     CHECK(await(&gate.has_arrived));
     c->fault.value = "drop-request w16"; /* with the renewal that stands at the gate */
     atomic_store(&gate.is_open, 1);
-    CHECK(await_writes(c, 5)); /* 1.3 ttl: the lease has been renewed several times since */
+    CHECK(await_writes(c, 5)); /* the lease has been renewed several times since */
     CHECK(tarn_lock_check(c->la) == TARN_OK);
     CHECK(acquire_b(c, 0) == TARN_EBUSY);
     return 0;
@@ -616,7 +618,7 @@ static void let_a_renew(void *arg)
 static void let_b_steal(void *arg)
 {
     struct scene *c = arg;
-    if (acquire_b(c, 10000) < 0)
+    if (acquire_b(c, 2 * STALE_MS) < 0)
         setup_die("b", &c->err);
 }
 
@@ -628,7 +630,7 @@ static int steal_and_renew(struct scene *c)
     c->clock_a.before_write_arg = c->clock_b.before_write_arg = c;
     CHECK(acquire_a(c) == TARN_OK);
     atomic_store(&c->clock_b.before_write, let_a_renew); /* b has seen it stale, and is about to */
-    CHECK(acquire_b(c, TTL_MS + 600) == TARN_ETIMEOUT && !c->lb);
+    CHECK(acquire_b(c, STALE_MS + 500) == TARN_ETIMEOUT && !c->lb);
     CHECK(tarn_lock_check(c->la) == TARN_OK);
     atomic_store(&c->clock_a.before_write, let_b_steal);
     CHECK(tarn_lock_renew(c->la, &c->err) == TARN_ELOST);

@@ -8,11 +8,7 @@
 
 #include "coord/cases.h"
 
-enum {
-    AWAIT_MS = 30000,
-    CHILD_S = 20,
-    SILENCE_MS = 6000 /* three tries of 2 s each would be longer */
-};
+enum { CHILD_S = 60, SHORT_TTL_MS = 3000 };
 
 static int acquire_a(struct scene *c)
 {
@@ -45,6 +41,7 @@ static int fork_once(struct scene *c)
 /* Again and again, so that its thread is met waiting. */
 static int fork_of_holder(struct scene *c)
 {
+    c->o.renew_ms = RENEW_MS;
     CHECK(acquire_a(c) == TARN_OK);
     for (uint64_t end = steady_now_ms() + AWAIT_MS; c->info.seq < 4;) {
         CHECK(steady_now_ms() < end && fork_once(c) == 0);
@@ -93,15 +90,17 @@ static void fall_silent(void *arg)
     ((struct scene *)arg)->fault.value = "silence from-now-on";
 }
 
-/* Loss is told when the lease ends, not when somebody answers. */
+/* Loss is told when the lease ends, not when somebody answers or when a request gives up. */
 static int silence(struct scene *c)
 {
+    c->clock_a.is_stopped = false;
+    c->o.ttl_ms = SHORT_TTL_MS;
     c->o.clock = &c->clock_a.clock;
     CHECK(acquire_a(c) == TARN_OK);
     c->clock_a.before_write_arg = c;
     atomic_store(&c->clock_a.before_write, fall_silent); /* from the next renewal on */
     struct pollfd fd = { tarn_lock_fd(c->la), POLLIN, 0 };
-    CHECK(poll(&fd, 1, SILENCE_MS) == 1);
+    CHECK(poll(&fd, 1, AWAIT_MS / 2) == 1);
     CHECK(tarn_lock_check(c->la) == TARN_ELOST);
     return 0;
 }
@@ -109,7 +108,7 @@ static int silence(struct scene *c)
 /* The longest hold ends while a renewal is under way. */
 static void outlast(void *arg)
 {
-    test_clock_step(arg, TTL_MS - 100);
+    test_clock_step(arg, TTL_MS / 2 + 1);
 }
 
 static int longest_hold(struct scene *c)
@@ -167,7 +166,7 @@ static int cancelled_acquisition(struct scene *c)
 {
     struct canceller k = { c, 0 };
     pthread_t thread;
-    c->fault.value = "@hold cancelled"; /* the answer, for a second */
+    c->fault.value = "@hold cancelled";
     c->o.request.cancel = &k.is_cancelled;
     CHECK(pthread_create(&thread, NULL, cancel_once_taken, &k) == 0);
     int rc = acquire_a(c);

@@ -10,7 +10,7 @@
 
 #include "coord/cases.h"
 
-enum { LARGE = 6 * MIB, PAUSE_MS = 700, PAUSES = 5, TIMEOUT_MS = 3000, AWAIT_MS = 30000 };
+enum { LARGE = 6 * MIB, PAUSE_MS = 700, PAUSES = 5, TIMEOUT_MS = 3000 };
 static const char KEY[] = "spool/1640995200-a1b2c3d4.bin"; /* as the reference names them */
 
 static struct tarn_buffer *make_buffer(struct scene *c, long timeout_ms)

@@ -55,7 +55,7 @@ struct burier {
 static void await_mine(const struct scene *c)
 {
     bool is_mine = false;
-    for (uint64_t end = steady_now_ms() + 20000; !is_mine && steady_now_ms() < end;) {
+    for (uint64_t end = steady_now_ms() + AWAIT_MS; !is_mine && steady_now_ms() < end;) {
         char *bytes = NULL;
         size_t len = 0;
         int rc =
@@ -70,8 +70,11 @@ static void *bury(void *arg)
     struct burier *b = arg;
     struct tarn_store *store = tarn_store_new(b->c->b, NULL, NULL);
     char theirs[] = "theirs";
+    const struct tarn_header let_go = { "x-tarn-fault", "let-go s2-buried" };
+    struct tarn_get_options get = { .request = { .headers = &let_go, .header_count = 1 } };
     await_mine(b->c);
     b->rc = tarn_store_update(store, b->c->s->bucket, "k", set_text, theirs, 0, NULL, NULL);
+    (void)tarn_object_head(b->c->a, b->c->s->bucket, "k", &get, NULL, NULL);
     tarn_store_free(store);
     return NULL;
 }
@@ -111,7 +114,7 @@ static int s2_lost_and_buried(struct scene *c)
     pthread_t thread;
     int runs = 0;
     CHECK(tarn_store_create(store, c->s->bucket, "k", &one, 0, NULL, &c->err) == TARN_OK);
-    c->fault.value = "@hold s2"; /* passed on, and dropped a second later */
+    c->fault.value = "@hold s2"; /* until the other one has written */
     CHECK(pthread_create(&thread, NULL, bury, &burier) == 0);
     int rc = c->s->is_flawed
                  ? update_flawed(c, &runs)

@@ -16,7 +16,7 @@
 #include "coord/flawed.h"
 #include "coord/setup.h"
 
-enum { PROCS_MAX = 64, COPY_ROUNDS_MAX = 20000, VIOLATED = 3 };
+enum { PROCS_MAX = 64, COPY_ROUNDS_MAX = 20000, VIOLATED = 3, RETRIES = 12 };
 
 /* In memory that all processes share. */
 struct shared {
@@ -59,10 +59,9 @@ static void lock_slot(struct shared *s)
         (void)pthread_mutex_consistent(&s->slot_lock);
 }
 
-/* A holder enters. Nobody else's lease may run, as long as that one was inside it. */
+/* With the slot's lock. Nobody else's lease may run, as long as that one was inside it. */
 static void enter(struct shared *s, uint64_t token, uint64_t until_ms)
 {
-    lock_slot(s);
     if (s->slot_pid && s->slot_pid != getpid() && steady_now_ms() < s->slot_until_ms)
         atomic_fetch_add(&s->overlaps, 1);
     if (token && token <= s->slot_token)
@@ -70,7 +69,18 @@ static void enter(struct shared *s, uint64_t token, uint64_t until_ms)
     s->slot_pid = getpid();
     s->slot_until_ms = until_ms;
     s->slot_token = token;
+}
+
+/* Asks for its lease where no other can enter: one that was stopped on its way is no holder. */
+static bool enter_as_holder(struct shared *s, struct tarn_lock *lock)
+{
+    lock_slot(s);
+    uint64_t now = steady_now_ms();
+    int64_t left = tarn_lock_remaining_ms(lock);
+    if (left > 0)
+        enter(s, tarn_lock_token(lock), now + (uint64_t)left);
     (void)pthread_mutex_unlock(&s->slot_lock);
+    return left > 0;
 }
 
 static void leave(struct shared *s)
@@ -101,7 +111,7 @@ static int add_one(void *arg, const void *present, void **next)
 
 static long read_counter(const struct setup *s, const char *key)
 {
-    struct tarn_client *client = setup_client(NULL, 4);
+    struct tarn_client *client = setup_client(NULL, RETRIES);
     struct tarn_store_options options = { .serializer = tarn_serializer_json() };
     struct tarn_store *store = tarn_store_new(client, &options, NULL);
     struct tarn_store_entry entry = { 0 };
@@ -202,12 +212,10 @@ static void hold(const struct setup *s, struct shared *shared, struct tarn_store
 {
     struct tarn_error err = { 0 };
     struct increment i = { shared, tarn_lock_token(lock) };
-    int64_t left = tarn_lock_remaining_ms(lock);
-    if (left <= 0) {
+    if (!enter_as_holder(shared, lock)) {
         atomic_fetch_add(&shared->lost, 1);
         return;
     }
-    enter(shared, i.token, steady_now_ms() + (uint64_t)left);
     if (s->hold_us)
         nap_ms(s->hold_us / 1000);
     int rc = tarn_store_update(store, s->bucket, "counter", add_one, &i, i.token, NULL, &err);
@@ -220,7 +228,7 @@ static void hold(const struct setup *s, struct shared *shared, struct tarn_store
 
 static void contend(const struct setup *s, struct shared *shared, int index)
 {
-    struct tarn_client *client = setup_client(s->endpoint, 3);
+    struct tarn_client *client = setup_client(s->endpoint, RETRIES);
     struct tarn_store_options store_options = { .serializer = tarn_serializer_json() };
     struct tarn_store *store = tarn_store_new(client, &store_options, NULL);
     struct test_clock clock;
@@ -242,9 +250,11 @@ static void contend(const struct setup *s, struct shared *shared, int index)
             continue;
         }
         hold(s, shared, store, lock);
+        uint64_t begun = steady_now_ms();
         rc = tarn_lock_release(lock, &err);
-        if (rc < 0 && rc != TARN_ELOST)
-            note_failure(shared, rc, &err);
+        bool is_late = steady_now_ms() - begun >= (uint64_t)s->ttl_ms; /* the lease has ended */
+        if (rc < 0)
+            note_failure(shared, is_late ? TARN_ELOST : rc, &err);
     }
     tarn_store_free(store);
     tarn_client_free(client);
@@ -296,7 +306,9 @@ static void hold_flawed(const struct setup *s, struct shared *shared, struct tar
     struct tarn_store_entry seen = { 0 };
     int rc = TARN_EBUSY;
     if (is_holder) {
+        lock_slot(shared);
         enter(shared, 0, steady_now_ms() + (uint64_t)s->ttl_ms);
+        (void)pthread_mutex_unlock(&shared->slot_lock);
         rc = tarn_store_get(store, s->bucket, "counter", &seen, NULL);
     }
     meet(shared);
@@ -309,7 +321,7 @@ static void hold_flawed(const struct setup *s, struct shared *shared, struct tar
 
 static void contend_flawed(const struct setup *s, struct shared *shared, int index)
 {
-    struct tarn_client *client = setup_client(s->endpoint, 3);
+    struct tarn_client *client = setup_client(s->endpoint, RETRIES);
     struct tarn_store_options store_options = { .serializer = tarn_serializer_json() };
     struct tarn_store *store = tarn_store_new(client, &store_options, NULL);
     struct test_clock clock;
@@ -355,7 +367,7 @@ int prove_locks(const struct setup *s)
 
 static void count(const struct setup *s, struct shared *shared, int index)
 {
-    struct tarn_client *client = setup_client(s->endpoint, 3);
+    struct tarn_client *client = setup_client(s->endpoint, RETRIES);
     struct tarn_store_options options = { .serializer = tarn_serializer_json(),
                                           .tries_max = 100000,
                                           .backoff_max_ms = 60 };
@@ -377,7 +389,7 @@ static void count(const struct setup *s, struct shared *shared, int index)
 /* As the reference's user would: a 412 is a conflict, anything else is tried again. */
 static void count_flawed(const struct setup *s, struct shared *shared, int index)
 {
-    struct tarn_client *client = setup_client(s->endpoint, 3);
+    struct tarn_client *client = setup_client(s->endpoint, RETRIES);
     (void)index;
     while (next_round(shared)) {
         char *bytes = NULL;
@@ -435,7 +447,7 @@ static int copy_flawed(struct tarn_client *client, const struct setup *s, const 
 
 static void race_copies(const struct setup *s, struct shared *shared, int index)
 {
-    struct tarn_client *client = setup_client(s->endpoint, 3);
+    struct tarn_client *client = setup_client(s->endpoint, RETRIES);
     struct tarn_copy_atomic_options options = { .skip_probe = s->skip_probe };
     (void)index;
     for (int i = TARN_COPY_AUTO; s->strategy && i <= TARN_COPY_GET_PUT; i++) {
@@ -463,7 +475,7 @@ static void race_copies(const struct setup *s, struct shared *shared, int index)
 int prove_copies(const struct setup *s)
 {
     struct shared *shared = map_shared(s->procs);
-    struct tarn_client *client = setup_client(NULL, 4);
+    struct tarn_client *client = setup_client(NULL, RETRIES);
     struct tarn_error err = { 0 };
     uint64_t begun = steady_now_ms();
     long one = 0, none = 0, many = 0;

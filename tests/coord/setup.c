@@ -24,7 +24,6 @@ struct tarn_client *setup_client(const char *endpoint, int retries_max)
     config.addressing = TARN_ADDRESSING_PATH;
     config.retries_max = retries_max;
     config.retry_base_ms = 20;
-    config.idle_timeout_ms = 2000;
     config.io_threads = 1;
     struct tarn_client *client = tarn_client_new(&config, &err);
     if (!client)
@@ -42,18 +41,25 @@ uint64_t steady_now_ms(void)
 static uint64_t steady(void *arg)
 {
     struct test_clock *c = arg;
-    return steady_now_ms() + (uint64_t)atomic_load(&c->steady_offset_ms);
+    uint64_t now = c->is_stopped ? c->stopped_steady_ms : steady_now_ms();
+    return now + (uint64_t)atomic_load(&c->steady_offset_ms);
+}
+
+static int64_t wall_now_ms(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static int64_t wall(void *arg)
 {
     struct test_clock *c = arg;
-    struct timespec now;
     void (*before_write)(void *) = atomic_exchange(&c->before_write, NULL);
     if (before_write)
         before_write(c->before_write_arg);
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + atomic_load(&c->wall_offset_ms);
+    int64_t now = c->is_stopped ? c->stopped_wall_ms : wall_now_ms();
+    return now + atomic_load(&c->wall_offset_ms);
 }
 
 static void nap(void *arg, uint64_t ms)
@@ -72,12 +78,19 @@ void test_clock_step(struct test_clock *c, int64_t ms)
     atomic_fetch_add(&c->wall_offset_ms, ms);
 }
 
+void test_clock_stop(struct test_clock *c)
+{
+    c->stopped_steady_ms = steady_now_ms();
+    c->stopped_wall_ms = wall_now_ms();
+    c->is_stopped = true;
+}
+
 void test_clock_init(struct test_clock *c)
 {
     atomic_store(&c->steady_offset_ms, 0);
     atomic_store(&c->wall_offset_ms, 0);
     atomic_store(&c->before_write, NULL);
-    c->jumps = false;
+    c->jumps = c->is_stopped = false;
     c->before_write_arg = NULL;
     c->clock = (struct tarn_lock_clock){ steady, wall, nap, c };
 }

@@ -35,13 +35,17 @@ struct tarn_client *setup_client(const char *endpoint, int retries_max);
 struct test_clock {
     _Atomic int64_t steady_offset_ms;
     _Atomic int64_t wall_offset_ms;
-    bool jumps;                              /* sleeping sets it forth instead */
+    bool jumps;                 /* sleeping sets it forth instead */
+    bool is_stopped;            /* only steps move it */
+    uint64_t stopped_steady_ms; /* what it showed then */
+    int64_t stopped_wall_ms;
     void (*_Atomic before_write)(void *arg); /* called once, then NULL */
     void *before_write_arg;
     struct tarn_lock_clock clock;
 };
 void test_clock_init(struct test_clock *c);
 void test_clock_step(struct test_clock *c, int64_t ms); /* both of its times */
+void test_clock_stop(struct test_clock *c);
 
 uint64_t steady_now_ms(void);
 

@@ -11,7 +11,8 @@ Faults come at random (a share of the requests), or where a request asks for one
   duplicate       the request is passed on twice, the second answer is given
   late            the client's connection ends at once, the request is passed on a moment later
   delay           request and answer are held back
-  hold            the request is passed on, the connection ends a second later
+  hold            the request is passed on, the connection ends once the client is gone or asks to let go
+  let-go          ends what is held, and is passed on
 
   busy            503 instead of passing it on
   refuse          412 instead of passing it on
@@ -59,6 +60,7 @@ class Proxy:
         self.loses_every = loses_every
         self.made = {}
         self.lost = 0
+        self.has_let_go = False
         self.random = random.Random(seed)
         self.used = set()
         self.met = set()
@@ -155,9 +157,9 @@ class Proxy:
             return True
         request = b"\r\n".join(lines) + b"\r\n\r\n" + body
         self.requests.append(lines[0].decode(errors="replace"))
-        return await self.apply(fault, method, request, writer)
+        return await self.apply(fault, method, request, reader, writer)
 
-    async def apply(self, fault, method, request, writer):
+    async def apply(self, fault, method, request, reader, writer):
         self.faults[fault] = self.faults.get(fault, 0) + 1
         if fault == "drop-request":
             return False
@@ -181,8 +183,9 @@ class Proxy:
             return False
         if fault == "hide-all" or fault == "hide" and answer.startswith(b"HTTP/1.1 404"):
             answer = DENIED
+        self.has_let_go = self.has_let_go or fault == "let-go"
         if fault == "hold":
-            await asyncio.sleep(1)
+            await self.hold(reader)
         if fault in ("drop-answer", "hold"):
             return False
         if fault == "error-500":
@@ -200,6 +203,12 @@ class Proxy:
         key = target.partition(b"?")[0]
         self.made[key] = self.made.get(key, 0) + 1
         return self.made[key] % self.loses_every == 1
+
+    async def hold(self, reader):
+        for _ in range(6000):
+            if self.has_let_go or reader.at_eof() or reader.exception():
+                return
+            await asyncio.sleep(0.01)
 
     async def has_company(self, target):
         self.met.add(re.search(rb"partNumber=(\d+)", target)[1])  # the same one again is no company
