@@ -10,12 +10,15 @@
 /* expat takes lengths as int. */
 enum { FEED_LEN_MAX = 1 << 30 };
 
+static_assert(TN_XML_DEPTH_MAX <= 32, "a bit of `mixed` for each depth");
+
 struct tn_xml_reader {
     XML_Parser expat;
     const struct tn_xml_handler *handler;
     void *arg;
     struct tn_buf text; /* of the innermost element, as long as it has no children */
     size_t node_count;
+    uint32_t mixed; /* for each depth: text stands beside children */
     unsigned depth; /* elements that are open */
     bool is_leaf;   /* the innermost open element has no children so far */
     int rc;         /* the failure that ended the parse */
@@ -42,6 +45,20 @@ static struct tn_str local_name(const XML_Char *name)
     return tn_str_from(colon ? colon + 1 : name);
 }
 
+static bool is_xml_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Text beside the children of the innermost open element. */
+static void see_stray(struct tn_xml_reader *r, struct tn_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (!is_xml_blank(text.data[i]))
+            r->mixed |= UINT32_C(1) << (r->depth - 1);
+    }
+}
+
 static void XMLCALL on_start(void *arg, const XML_Char *raw_name, const XML_Char **attributes)
 {
     struct tn_xml_reader *r = arg;
@@ -61,6 +78,9 @@ static void XMLCALL on_start(void *arg, const XML_Char *raw_name, const XML_Char
     int rc = r->handler->start ? r->handler->start(r->arg, name, r->depth) : TARN_OK;
     if (rc < 0)
         stop(r, rc, tarn_status_text(rc));
+    if (r->is_leaf && r->depth)
+        see_stray(r, tn_buf_str(&r->text));
+    r->mixed &= ~(UINT32_C(1) << r->depth);
     r->node_count++;
     r->depth++;
     r->is_leaf = true;
@@ -85,8 +105,12 @@ static void XMLCALL on_end(void *arg, const XML_Char *raw_name)
 static void XMLCALL on_text(void *arg, const XML_Char *bytes, int len)
 {
     struct tn_xml_reader *r = arg;
-    if (r->rc < 0 || !r->is_leaf)
+    if (r->rc < 0)
         return;
+    if (!r->is_leaf) {
+        see_stray(r, (struct tn_str){ bytes, (size_t)len });
+        return;
+    }
     int rc = tn_buf_append(&r->text, bytes, (size_t)len);
     if (rc < 0)
         stop(r, rc, rc == TARN_ETOOBIG ? "text too long" : tarn_status_text(rc));
@@ -173,6 +197,11 @@ int tn_xml_reader_finish(struct tn_xml_reader *r, struct tarn_error *err)
     return rc < 0 ? report(r, err) : TARN_OK;
 }
 
+bool tn_xml_reader_is_mixed(const struct tn_xml_reader *r)
+{
+    return r->mixed >> r->depth & 1;
+}
+
 /* A handful of names make up a document of 10,000 parts. */
 enum { NAME_CACHE_COUNT = 16 };
 
@@ -232,6 +261,7 @@ static int build_end(void *arg, struct tn_str name, struct tn_str text, unsigned
 {
     struct tn_xml_builder *b = arg;
     (void)name;
+    b->open[depth].node->is_mixed = tn_xml_reader_is_mixed(b->reader);
     return text.len ? tn_arena_str(b->arena, text, &b->open[depth].node->text) : TARN_OK;
 }
 
@@ -302,11 +332,6 @@ const struct tn_xml_node *tn_xml_child(const struct tn_xml_node *node, const cha
 const struct tn_xml_node *tn_xml_next(const struct tn_xml_node *node)
 {
     return find_from(node->next, node->name);
-}
-
-static bool is_xml_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
 struct tn_str tn_xml_child_text_raw(const struct tn_xml_node *node, const char *name)

@@ -3,7 +3,8 @@
  * bytes in any split; document types (so entities too) are refused; namespaces are dropped. Writing
  * is an escaper.
  *
- * Text is kept exactly and only for elements without children; other text is ignored. */
+ * Text is kept exactly and only for elements without children; other text is dropped, but whoever
+ * wants to refuse it is told of it. */
 
 #ifndef PROTO_XML_H
 #define PROTO_XML_H
@@ -42,12 +43,16 @@ TN_MUST_USE int tn_xml_reader_feed(struct tn_xml_reader *r, const char *bytes, s
 /* The document must be complete: else TARN_EINVAL. */
 TN_MUST_USE int tn_xml_reader_finish(struct tn_xml_reader *r, struct tarn_error *err);
 
+/* In the callback `end`: text that is not blank stood beside the children of that element. */
+bool tn_xml_reader_is_mixed(const struct tn_xml_reader *r);
+
 /* A small document as a tree, in an arena. */
 struct tn_xml_node {
     struct tn_str name;
     struct tn_str text;
     struct tn_xml_node *children; /* first one */
     struct tn_xml_node *next;     /* sibling */
+    bool is_mixed;                /* had text beside its children, too */
 };
 
 struct tn_xml_builder;

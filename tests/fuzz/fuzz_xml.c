@@ -45,6 +45,8 @@ static void check_same(const struct tn_xml_node *a, const struct tn_xml_node *b)
         }
         assert(tn_str_eq(a->name, b->name));
         assert(tn_str_eq(a->text, b->text));
+        assert(a->is_mixed == b->is_mixed);
+        assert(!a->is_mixed || a->children);
         assert(a->name.len > 0 && a->name.len <= TN_XML_NAME_LEN_MAX);
         assert(a->text.len == 0 || !a->children);
         assert(depth < TN_XML_DEPTH_MAX);

@@ -134,6 +134,21 @@ def test_small_ones(s3, bucket):
     assert code_of(error) == (400, "InvalidTargetBucketForLogging")
 
 
+def test_created_with_tags(s3, bucket):
+    tags = [{"Key": "a b", "Value": ""}, {"Key": "é", "Value": "<ü>"}]
+    where = {"LocationConstraint": "eu-west-1", "Tags": tags}
+    s3.create_bucket(Bucket=f"{bucket}-t", CreateBucketConfiguration=where)
+    assert s3.get_bucket_tagging(Bucket=f"{bucket}-t")["TagSet"] == tags
+    assert s3.get_bucket_location(Bucket=f"{bucket}-t")["LocationConstraint"] == "eu-west-1"
+    for bad in (tags[:1] * 2, [{"Key": "aws:x", "Value": ""}], [{"Key": f"{i}", "Value": ""} for i in range(51)]):
+        with pytest.raises(ClientError) as error:
+            s3.create_bucket(Bucket=f"{bucket}-u", CreateBucketConfiguration={"Tags": bad})
+        assert code_of(error) == (400, "InvalidTag")
+    with pytest.raises(ClientError) as error:
+        s3.head_bucket(Bucket=f"{bucket}-u")
+    assert code_of(error)[0] == 404
+
+
 def test_rule_without_name(s3, bucket):
     rule = {"Status": "Enabled", "Prefix": "x", "Expiration": {"Days": 1}}
     s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule, rule]})

@@ -206,6 +206,22 @@ def test_bucket_policy_for_a_user(server, s3, iam, user, bucket):
     own.get_object(Bucket=bucket, Key="k")
 
 
+def test_what_a_new_bucket_brings_along(server, s3, iam, user):
+    """The right to create one is not that to tag it, to open it or to lock it."""
+    own = s3_client(server, new_key(iam, user))
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=policy("s3:CreateBucket"))
+    tagged = {"CreateBucketConfiguration": {"Tags": [{"Key": "k", "Value": "v"}]}}
+    for more in (tagged, {"ACL": "private"}, {"ObjectOwnership": "ObjectWriter"}, {"ObjectLockEnabledForBucket": True}):
+        refused(403, "AccessDenied", own.create_bucket, Bucket="brings-along", **more)
+    refused(404, "404", s3.head_bucket, Bucket="brings-along")
+    own.create_bucket(Bucket="brings-nothing")
+    actions = ["CreateBucket", "TagResource", "PutBucketOwnershipControls", "PutBucketObjectLockConfiguration", "PutBucketAcl"]
+    iam.put_user_policy(UserName=user, PolicyName="p", PolicyDocument=policy([f"s3:{a}" for a in actions]))
+    more = {"ObjectOwnership": "ObjectWriter", "ObjectLockEnabledForBucket": True, "ACL": "private"}
+    own.create_bucket(Bucket="brings-along", **tagged, **more)
+    assert s3.get_bucket_tagging(Bucket="brings-along")["TagSet"] == tagged["CreateBucketConfiguration"]["Tags"]
+
+
 def test_managed_policies(server, iam, user):
     own = s3_client(server, new_key(iam, user))
     made = iam.create_policy(PolicyName="all", PolicyDocument=policy("s3:*"), Description="everything")["Policy"]

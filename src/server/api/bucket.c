@@ -5,8 +5,12 @@
 #include "proto/name.h"
 #include "proto/xml.h"
 #include "server/api/acl.h"
+#include "server/api/authorise.h"
 #include "server/api/ops.h"
 #include "server/api/owner.h"
+#include "server/api/settings.h"
+#include "server/api/tags.h"
+#include "server/api/xml_rules.h"
 
 #define NEW_LOCK                                                                                   \
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ObjectLockConfiguration "                        \
@@ -61,6 +65,7 @@ struct create_state {
     struct tn_str owner;
     struct tn_str acl;
     struct tn_str ownership;
+    struct tn_str tags;
     bool is_locked;
 };
 
@@ -91,6 +96,38 @@ static enum tn_s3_code read_ownership(struct api_req *r, struct create_state *st
     return api_from_status(r, w.rc, NULL);
 }
 
+/* What a new bucket brings along takes rights of its own, as with S3. */
+static enum tn_s3_code may_also(struct api_req *r, const char *action)
+{
+    char arn[sizeof "arn:aws:s3:::" + TN_BUCKET_LEN_MAX];
+    (void)snprintf(arn, sizeof arn, "arn:aws:s3:::%.*s", TN_STR_ARG(r->bucket));
+    return api_may_service(r, action, tn_str_from(arn));
+}
+
+static const struct {
+    const char *header;
+    const char *action;
+} create_actions[] = {
+    { "x-amz-acl", "s3:PutBucketAcl" },
+    { "x-amz-grant-read", "s3:PutBucketAcl" },
+    { "x-amz-grant-write", "s3:PutBucketAcl" },
+    { "x-amz-grant-read-acp", "s3:PutBucketAcl" },
+    { "x-amz-grant-write-acp", "s3:PutBucketAcl" },
+    { "x-amz-grant-full-control", "s3:PutBucketAcl" },
+    { "x-amz-object-ownership", "s3:PutBucketOwnershipControls" },
+    { "x-amz-bucket-object-lock-enabled", "s3:PutBucketObjectLockConfiguration" },
+};
+
+static enum tn_s3_code judge_headers(struct api_req *r)
+{
+    enum tn_s3_code code = TN_S3_OK;
+    for (size_t i = 0; code == TN_S3_OK && i < TN_COUNT(create_actions); i++) {
+        if (api_has_header(r, create_actions[i].header))
+            code = may_also(r, create_actions[i].action);
+    }
+    return code;
+}
+
 enum tn_s3_code bucket_create_check(struct api_req *r)
 {
     struct create_state *state = tn_arena_zalloc(&r->http->arena, sizeof *state);
@@ -105,7 +142,9 @@ enum tn_s3_code bucket_create_check(struct api_req *r)
         return api_err(r, TN_S3_INVALID_ARGUMENT,
                        "x-amz-bucket-object-lock-enabled is true or false.");
     state->owner = owner_kept(r);
-    enum tn_s3_code code = acl_read_headers(r, true, owner_asking(r), &state->acl);
+    enum tn_s3_code code = judge_headers(r);
+    if (code == TN_S3_OK)
+        code = acl_read_headers(r, true, owner_asking(r), &state->acl);
     return code ? code : read_ownership(r, state);
 }
 
@@ -128,6 +167,24 @@ static enum tn_s3_code check_location(struct api_req *r, struct tn_str location)
     return TN_S3_OK;
 }
 
+/* As PutBucketTagging would keep them. */
+static enum tn_s3_code read_tags(struct api_req *r, const struct tn_xml_node *set)
+{
+    TN_AUTO_BUF text = TN_BUF_INIT(BUCKET_XML_LEN_MAX);
+    struct tn_xml_writer w = TN_XML_WRITER(&text);
+    struct create_state *state = r->state;
+    enum tn_s3_code code = tags_check_list(r, set, TAG_BUCKET_COUNT_MAX);
+    if (code == TN_S3_OK && set->children)
+        code = may_also(r, "s3:TagResource");
+    if (code || !set->children)
+        return code;
+    struct tn_xml_node tag_set = { .name = TN_STR("TagSet"), .children = set->children };
+    const struct tn_xml_node tagging = { .name = TN_STR("Tagging"), .children = &tag_set };
+    xml_rule_write(&tagging_rule, &tagging, &w);
+    int rc = w.rc < 0 ? w.rc : tn_arena_str(&r->http->arena, tn_buf_str(&text), &state->tags);
+    return rc == TARN_ETOOBIG ? TN_S3_MALFORMED_XML : api_from_status(r, rc, NULL);
+}
+
 static enum tn_s3_code read_configuration(struct api_req *r)
 {
     const struct tn_xml_node *root = NULL;
@@ -135,22 +192,15 @@ static enum tn_s3_code read_configuration(struct api_req *r)
         return TN_S3_OK;
     if (r->body.xml.len > BUCKET_XML_LEN_MAX)
         return TN_S3_MALFORMED_XML;
-    int rc = tn_xml_parse(&r->tree, tn_buf_str(&r->body.xml), &root, NULL);
-    if (rc == TARN_ENOMEM)
-        return TN_S3_SERVICE_UNAVAILABLE;
-    if (rc < 0 || !tn_str_eq(root->name, TN_STR("CreateBucketConfiguration")))
-        return TN_S3_MALFORMED_XML;
-    for (const struct tn_xml_node *n = root->children; n; n = n->next) {
-        if (tn_str_eq(n->name, TN_STR("LocationConstraint")))
-            continue;
-        if (!tn_str_eq(n->name, TN_STR("Tags")) && !tn_str_eq(n->name, TN_STR("Bucket")) &&
-            !tn_str_eq(n->name, TN_STR("Location")))
-            return TN_S3_MALFORMED_XML;
-        return api_err(r, TN_S3_NOT_IMPLEMENTED, "The element %.*s is not implemented.",
-                       TN_STR_ARG(n->name));
-    }
+    enum tn_s3_code code = document_parse(r, &create_rule, &root);
+    if (code)
+        return code;
+    if (tn_xml_child(root, "Bucket") || tn_xml_child(root, "Location"))
+        return api_err(r, TN_S3_NOT_IMPLEMENTED, "Directory buckets are not implemented.");
+    const struct tn_xml_node *tags = tn_xml_child(root, "Tags");
     r->meta.fields[API_META_LOCATION] = tn_xml_child_text(root, "LocationConstraint");
-    return check_location(r, r->meta.fields[API_META_LOCATION]);
+    code = check_location(r, r->meta.fields[API_META_LOCATION]);
+    return code || !tags ? code : read_tags(r, tags);
 }
 
 /* S3's first region lets the owner create a bucket again, the others do not. */
@@ -226,6 +276,7 @@ static int edit_new(struct bucket_change *change, const struct bucket_config *no
     sections[BUCKET_OWNER] = state->owner;
     sections[BUCKET_ACL] = state->acl;
     sections[BUCKET_OWNERSHIP] = state->ownership;
+    sections[BUCKET_TAGGING] = state->tags;
     if (state->is_locked) {
         sections[BUCKET_VERSIONING] = TN_STR("Enabled");
         sections[BUCKET_OBJECT_LOCK] = TN_STR(NEW_LOCK);

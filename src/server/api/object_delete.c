@@ -10,7 +10,9 @@
 #include "server/api/notify.h"
 #include "server/api/object_lock.h"
 #include "server/api/ops.h"
+#include "server/api/settings.h"
 #include "server/api/version.h"
+#include "server/api/xml_rules.h"
 
 /* --- One --- */
 
@@ -199,10 +201,9 @@ static size_t count_nodes(const struct tn_xml_node *node)
 static enum tn_s3_code read_entries(struct api_req *r, struct delete_state *state)
 {
     const struct tn_xml_node *root = NULL;
-    struct tarn_error err = { 0 };
-    int rc = tn_xml_parse(&r->tree, tn_buf_str(&r->body.xml), &root, &err);
-    if (rc < 0 || !tn_str_eq(root->name, TN_STR("Delete")))
-        return rc == TARN_ENOMEM ? TN_S3_SERVICE_UNAVAILABLE : TN_S3_MALFORMED_XML;
+    enum tn_s3_code code = document_parse(r, &delete_rule, &root);
+    if (code)
+        return code;
     const struct tn_xml_node *node = tn_xml_child(root, "Object");
     size_t count = count_nodes(node);
     if (count == 0 || count > API_DELETE_COUNT_MAX)
@@ -214,7 +215,7 @@ static enum tn_s3_code read_entries(struct api_req *r, struct delete_state *stat
     if (tn_arena_defer(&r->http->arena, tn_free, state->entries) < 0)
         return TN_S3_SERVICE_UNAVAILABLE;
     for (; node; node = tn_xml_next(node)) {
-        enum tn_s3_code code = read_entry(r, &state->entries[state->count++], node);
+        code = read_entry(r, &state->entries[state->count++], node);
         if (code)
             return code;
     }

@@ -17,6 +17,7 @@ static const struct {
     { "x-amz-create-session-mode", false, "", NULL },
     { "x-amz-fwd-", true, "", NULL },
     { "x-amz-if-match-initiated-time", false, "", NULL },
+    { "x-amz-object-lock-event-hold", true, "", NULL },
     { "x-amz-optional-object-attributes", false, "RestoreStatus", NULL },
     { "x-amz-rename-", true, "", "RenameObject" },
     { "x-amz-request-route", false, "", NULL },

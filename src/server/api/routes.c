@@ -81,9 +81,11 @@ static const struct {
 static const char *const foreign_subs[] = {
     "abac",
     "analytics",
+    "annotation",
     "append",
     "intelligent-tiering",
     "inventory",
+    "metadataAnnotationTable",
     "metadataConfiguration",
     "metadataInventoryTable",
     "metadataJournalTable",

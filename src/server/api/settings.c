@@ -111,12 +111,10 @@ enum tn_s3_code setting_put_check(struct api_req *r)
     return api_bucket_check(r);
 }
 
-enum tn_s3_code setting_parse(struct api_req *r, const struct xml_rule *rule,
-                              const struct tn_xml_node **root)
+enum tn_s3_code document_parse(struct api_req *r, const struct xml_rule *rule,
+                               const struct tn_xml_node **root)
 {
     struct tarn_error err = { 0 };
-    if (r->body.xml.len > SETTING_XML_LEN_MAX)
-        return TN_S3_MAX_MESSAGE_LENGTH_EXCEEDED;
     if (r->body.xml.len == 0)
         return TN_S3_MALFORMED_XML;
     int rc = tn_xml_parse(&r->tree, tn_buf_str(&r->body.xml), root, &err);
@@ -128,6 +126,14 @@ enum tn_s3_code setting_parse(struct api_req *r, const struct xml_rule *rule,
         return api_err(r, TN_S3_MALFORMED_XML, "%s: %s", tn_s3_error(TN_S3_MALFORMED_XML)->message,
                        err.message);
     return TN_S3_OK;
+}
+
+enum tn_s3_code setting_parse(struct api_req *r, const struct xml_rule *rule,
+                              const struct tn_xml_node **root)
+{
+    if (r->body.xml.len > SETTING_XML_LEN_MAX)
+        return TN_S3_MAX_MESSAGE_LENGTH_EXCEEDED;
+    return document_parse(r, rule, root);
 }
 
 static int edit(struct bucket_change *change, const struct bucket_config *now,

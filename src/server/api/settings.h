@@ -30,6 +30,10 @@ struct setting {
 const struct setting *setting_of(enum bucket_section section);
 
 /* The document in the request's body against `rule`: MalformedXML. */
+TN_MUST_USE enum tn_s3_code document_parse(struct api_req *r, const struct xml_rule *rule,
+                                           const struct tn_xml_node **root);
+
+/* The same for a setting, which may not be as long as a list of keys or parts. */
 TN_MUST_USE enum tn_s3_code setting_parse(struct api_req *r, const struct xml_rule *rule,
                                           const struct tn_xml_node **root);
 

@@ -7,9 +7,11 @@
 #include "server/api/notify.h"
 #include "server/api/object.h"
 #include "server/api/ops.h"
+#include "server/api/settings.h"
 #include "server/api/sse.h"
 #include "server/api/version.h"
 #include "server/api/upload.h"
+#include "server/api/xml_rules.h"
 
 /* A part as the request names it. */
 struct named_part {
@@ -140,12 +142,9 @@ static enum tn_s3_code read_xml(struct api_req *r, struct complete_state *state)
     const struct tn_xml_node *root = NULL;
     if (state->is_read)
         return TN_S3_OK;
-    int rc = tn_xml_parse(&r->tree, tn_buf_str(&r->body.xml), &root, NULL);
-    if (rc == TARN_ENOMEM)
-        return TN_S3_SERVICE_UNAVAILABLE;
-    if (rc < 0 || !tn_str_eq(root->name, TN_STR("CompleteMultipartUpload")))
-        return TN_S3_MALFORMED_XML;
-    enum tn_s3_code code = read_parts(r, state, root);
+    enum tn_s3_code code = document_parse(r, &complete_rule, &root);
+    if (code == TN_S3_OK)
+        code = read_parts(r, state, root);
     state->is_read = code == TN_S3_OK;
     return code;
 }

@@ -98,7 +98,7 @@ int xml_rule_check(const struct xml_rule *rule, const struct tn_xml_node *node,
 {
     if (!tn_str_eq(node->name, tn_str_from(rule->name)))
         return tn_fail(err, TARN_EINVAL, "expected <%s>", rule->name);
-    if (!node->children && !text_fits(rule, node))
+    if (node->is_mixed || (!node->children && !text_fits(rule, node)))
         return tn_fail(err, TARN_EINVAL, "bad text in <%s>", rule->name);
     return check_children(rule, node, err);
 }

@@ -289,3 +289,44 @@ static const struct xml_rule versioning_parts[] = {
     WORD("Status", 0, 1, "Enabled|Suspended"),
 };
 const struct xml_rule versioning_rule = NODE("VersioningConfiguration", 1, 1, versioning_parts);
+
+/* --- What is no setting --- */
+
+static const struct xml_rule location_parts[] = {
+    TEXT("Name", 0, 1, TEXT_LEN_MAX),
+    TEXT("Type", 0, 1, TEXT_LEN_MAX),
+};
+static const struct xml_rule bucket_parts[] = {
+    TEXT("DataRedundancy", 0, 1, TEXT_LEN_MAX),
+    TEXT("Type", 0, 1, TEXT_LEN_MAX),
+};
+static const struct xml_rule create_parts[] = {
+    NODE("Bucket", 0, 1, bucket_parts),
+    NODE("Location", 0, 1, location_parts),
+    TEXT("LocationConstraint", 0, 1, TEXT_LEN_MAX),
+    NODE("Tags", 0, 1, tags),
+};
+const struct xml_rule create_rule = NODE("CreateBucketConfiguration", 1, 1, create_parts);
+
+static const struct xml_rule delete_object_parts[] = {
+    TEXT("Key", 1, 1, TN_XML_TEXT_LEN_MAX), /* KeyTooLongError, each for itself */
+    TEXT("VersionId", 0, 1, TEXT_LEN_MAX),  TEXT("ETag", 0, 1, TEXT_LEN_MAX),
+    TEXT("LastModifiedTime", 0, 1, 64),     UINT("Size", 0),
+};
+static const struct xml_rule delete_parts[] = {
+    NODE("Object", 1, XML_MANY, delete_object_parts),
+    BOOL("Quiet", 0),
+};
+const struct xml_rule delete_rule = NODE("Delete", 1, 1, delete_parts);
+
+static const struct xml_rule part_parts[] = {
+    TEXT("ChecksumCRC32", 0, 1, 128),
+    TEXT("ChecksumCRC32C", 0, 1, 128),
+    TEXT("ChecksumCRC64NVME", 0, 1, 128),
+    TEXT("ChecksumSHA1", 0, 1, 128),
+    TEXT("ChecksumSHA256", 0, 1, 128),
+    TEXT("ETag", 1, 1, TEXT_LEN_MAX),
+    UINT("PartNumber", 1),
+};
+static const struct xml_rule complete_parts[] = { NODE("Part", 1, XML_MANY, part_parts) };
+const struct xml_rule complete_rule = NODE("CompleteMultipartUpload", 1, 1, complete_parts);

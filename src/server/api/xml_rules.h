@@ -32,5 +32,8 @@ extern const struct xml_rule quota_rule;
 extern const struct xml_rule request_payment_rule;
 extern const struct xml_rule accelerate_rule;
 extern const struct xml_rule versioning_rule;
+extern const struct xml_rule create_rule;
+extern const struct xml_rule delete_rule;
+extern const struct xml_rule complete_rule;
 
 #endif

@@ -26,6 +26,9 @@ static const struct {
       "<Tagging><TagSet><Tag><Key><b/></Key><Value/></Tag></TagSet></Tagging>", TARN_EINVAL },
     { "text in a set", &tagging_rule, "<Tagging><TagSet>a</TagSet></Tagging>", TARN_EINVAL },
     { "blanks in a set", &tagging_rule, "<Tagging><TagSet> \n </TagSet></Tagging>", TARN_OK },
+    { "text beside a set", &tagging_rule, "<Tagging>a<TagSet/></Tagging>", TARN_EINVAL },
+    { "text behind a set", &tagging_rule, "<Tagging><TagSet/>a</Tagging>", TARN_EINVAL },
+    { "a comment beside a set", &tagging_rule, "<Tagging><!-- a --><TagSet/> </Tagging>", TARN_OK },
     { "another root", &tagging_rule, "<TagSet/>", TARN_EINVAL },
     { "case of names", &tagging_rule, "<tagging><TagSet/></tagging>", TARN_EINVAL },
     { "word", &versioning_rule,
@@ -52,6 +55,34 @@ static const struct {
     { "no bool", &public_access_rule,
       "<PublicAccessBlockConfiguration><BlockPublicAcls>1</BlockPublicAcls>"
       "</PublicAccessBlockConfiguration>",
+      TARN_EINVAL },
+    { "keys to delete", &delete_rule,
+      "<Delete><Object><Key>a</Key></Object><Object><VersionId>v</VersionId><Key>b</Key>"
+      "<Size>1</Size></Object><Quiet>true</Quiet></Delete>",
+      TARN_OK },
+    { "no keys to delete", &delete_rule, "<Delete><Quiet>true</Quiet></Delete>", TARN_EINVAL },
+    { "an object without key", &delete_rule, "<Delete><Object/></Delete>", TARN_EINVAL },
+    { "an object with two keys", &delete_rule,
+      "<Delete><Object><Key>a</Key><Key>b</Key></Object></Delete>", TARN_EINVAL },
+    { "parts", &complete_rule,
+      "<CompleteMultipartUpload><Part><ETag>e</ETag><PartNumber>1</PartNumber><ChecksumCRC32>c"
+      "</ChecksumCRC32></Part></CompleteMultipartUpload>",
+      TARN_OK },
+    { "a part without number", &complete_rule,
+      "<CompleteMultipartUpload><Part><ETag>e</ETag></Part></CompleteMultipartUpload>",
+      TARN_EINVAL },
+    { "a part with a negative number", &complete_rule,
+      "<CompleteMultipartUpload><Part><ETag>e</ETag><PartNumber>-1</PartNumber></Part>"
+      "</CompleteMultipartUpload>",
+      TARN_EINVAL },
+    { "a bucket's place and tags", &create_rule,
+      "<CreateBucketConfiguration><LocationConstraint>eu</LocationConstraint><Tags><Tag><Key>a</"
+      "Key>"
+      "<Value/></Tag></Tags></CreateBucketConfiguration>",
+      TARN_OK },
+    { "two places", &create_rule,
+      "<CreateBucketConfiguration><LocationConstraint>eu</LocationConstraint><LocationConstraint>us"
+      "</LocationConstraint></CreateBucketConfiguration>",
       TARN_EINVAL },
     { "time", &retention_rule,
       "<Retention><RetainUntilDate>2030-01-01T00:00:00Z</RetainUntilDate></Retention>", TARN_OK },

@@ -10,14 +10,19 @@ enum { ARENA_MAX = 64 << 20 };
 static const struct {
     const char *name;
     const char *document;
-    const char *expected; /* name(child...) or name=text; text in [ ] */
+    const char *expected; /* name[text] or name[](child...), with ! when text is beside them */
 } trees[] = {
     { "root only", "<a/>", "a[]" },
     { "text", "<a>x</a>", "a[x]" },
     { "text is kept", "<a> x\n </a>", "a[ x\n ]" },
     { "children", "<?xml version='1.0'?>\n<a>\n <b>1</b>\n <c><d/></c>\n</a>\n",
       "a[](b[1]c[](d[]))" },
-    { "mixed text is dropped", "<a>x<b>1</b>y</a>", "a[](b[1])" },
+    { "mixed text is dropped", "<a>x<b>1</b>y</a>", "a[]!(b[1])" },
+    { "text before a child", "<a>x<b>1</b>\n</a>", "a[]!(b[1])" },
+    { "text behind a child", "<a>\n<b>1</b>y</a>", "a[]!(b[1])" },
+    { "text between, deeper", "<a><b><c/>x<c/></b><b><c/></b></a>", "a[](b[]!(c[]c[])b[](c[]))" },
+    { "text above only", "<a>x<b><c/></b></a>", "a[]!(b[](c[]))" },
+    { "CDATA beside a child", "<a><b/><![CDATA[x]]></a>", "a[]!(b[])" },
     { "prefix", "<s:a xmlns:s='u'><s:b>1</s:b></s:a>", "a[](b[1])" },
     { "default namespace", "<a xmlns='http://s3.amazonaws.com/doc/2006-03-01/'><b>1</b></a>",
       "a[](b[1])" },
@@ -76,9 +81,9 @@ static void show(const struct tn_xml_node *root, struct tn_buf *out)
             assert_int_equal(tn_buf_append_char(out, ')'), TARN_OK);
             continue;
         }
-        assert_int_equal(
-            tn_buf_appendf(out, "%.*s[%.*s]", TN_STR_ARG(node->name), TN_STR_ARG(node->text)),
-            TARN_OK);
+        assert_int_equal(tn_buf_appendf(out, "%.*s[%.*s]%s", TN_STR_ARG(node->name),
+                                        TN_STR_ARG(node->text), node->is_mixed ? "!" : ""),
+                         TARN_OK);
         if (!node->children) {
             node = node->next;
             continue;

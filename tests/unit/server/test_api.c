@@ -460,8 +460,14 @@ static void test_region(void **state)
           "<CreateBucketConfiguration><LocationConstraint>us-west-2</LocationConstraint>"
           "</CreateBucketConfiguration>",
           400, "IllegalLocationConstraintException" },
-        { "tags", "PUT /rgn", NULL,
-          "<CreateBucketConfiguration><Tags/></CreateBucketConfiguration>", 501, "NotImplemented" },
+        { "a directory bucket", "PUT /rgn", NULL,
+          "<CreateBucketConfiguration><Bucket><Type>Directory</Type></Bucket>"
+          "</CreateBucketConfiguration>",
+          501, "NotImplemented" },
+        { "a bad tag", "PUT /rgn", NULL,
+          "<CreateBucketConfiguration><Tags><Tag><Key>aws:a</Key><Value/></Tag></Tags>"
+          "</CreateBucketConfiguration>",
+          400, "InvalidTag" },
         { "not that XML", "PUT /rgn", NULL, "<Other/>", 400, "MalformedXML" },
         { "right region", "PUT /rgn", NULL,
           "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint>"
