@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "cli/app.h"
 #include "cli/delete.h"
+#include "cli/operands.h"
 
 static void report_done(struct cli_app *app, const char *bucket, const char *done)
 {
@@ -25,8 +26,10 @@ static bool is_ours(struct cli_app *app, const char *bucket, const struct tarn_e
            tarn_bucket_head(app->client, bucket, &options, NULL, NULL) == TARN_OK;
 }
 
-static int make_bucket(struct cli_app *app, const char *bucket, struct tarn_error *err)
+static int make_bucket(void *user, const struct cli_address *address, struct tarn_error *err)
 {
+    struct cli_app *app = user;
+    const char *bucket = address->bucket;
     struct tarn_bucket_options options = { .request = cli_app_request(app),
                                            .acl = app->opt.acl,
                                            .has_object_lock = app->opt.object_lock };
@@ -95,9 +98,9 @@ static int abort_uploads(struct cli_app *app, const char *bucket, struct tarn_er
     return rc == TARN_ENOTSUPPORTED ? TARN_OK : rc;
 }
 
-static int remove_bucket(struct cli_app *app, const struct cli_address *address,
-                         struct tarn_error *err)
+static int remove_bucket(void *user, const struct cli_address *address, struct tarn_error *err)
 {
+    struct cli_app *app = user;
     struct tarn_bucket_options options = { .request = cli_app_request(app) };
     int rc = app->opt.force ? empty_bucket(app, address, err) : TARN_OK;
     if (rc == TARN_OK && app->opt.force)
@@ -111,23 +114,13 @@ static int remove_bucket(struct cli_app *app, const struct cli_address *address,
 
 static int run(struct cli_app *app, bool is_make)
 {
-    struct tarn_error err = { 0 };
-    struct cli_address address;
-    for (int i = 0; i < app->operand_count; i++) {
-        if (cli_address_parse_bucket(app->operands[i], &address, &err) < 0)
-            return cli_report_usage(app, &err);
-    }
-    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
-        int rc = cli_address_parse_bucket(app->operands[i], &address, &err);
-        if (rc == TARN_OK)
-            rc = is_make ? make_bucket(app, address.bucket, &err)
-                         : remove_bucket(app, &address, &err);
-        if (rc < 0)
-            cli_report_failure(app, (struct cli_place){ address.bucket, NULL },
-                               (struct cli_place){ 0 }, &err);
-        else
-            atomic_fetch_add(&app->succeeded, 1);
-    }
+    const struct cli_operands operands = { .read = cli_operand_bucket,
+                                           .work = is_make ? make_bucket : remove_bucket,
+                                           .user = app,
+                                           .is_counted = true };
+    int rc = cli_operands_run(app, &operands);
+    if (rc != CLI_EXIT_OK)
+        return rc;
     return (int)cli_app_exit(app);
 }
 

@@ -5,6 +5,7 @@
 #include "cli/app.h"
 #include "cli/byte_range.h"
 #include "cli/match.h"
+#include "cli/operands.h"
 
 struct cat {
     struct cli_app *app;
@@ -90,22 +91,20 @@ static int cat_pattern(struct cat *c, const struct cli_address *address, struct 
     return rc;
 }
 
-static void cat_address(struct cat *c, const struct cli_address *address)
+static int cat_address(void *user, const struct cli_address *address, struct tarn_error *err)
 {
-    struct tarn_error err = { 0 };
+    struct cat *c = user;
     TN_AUTO_BUF key = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
     int rc;
     c->bucket = address->bucket;
     if (cli_match_is_pattern(c->app, address)) {
-        rc = cat_pattern(c, address, &err);
+        rc = cat_pattern(c, address, err);
     } else {
-        rc = cli_match_key(c->app, address, &key, &err);
+        rc = cli_match_key(c->app, address, &key, err);
         if (rc == TARN_OK)
             cat_and_count(c, key.data, NULL);
     }
-    if (rc < 0)
-        cli_report_failure(c->app, (struct cli_place){ address->bucket, address->name },
-                           (struct cli_place){ 0 }, &err);
+    return rc;
 }
 
 static int check(struct cli_app *app, const char *text, struct cli_address *address,
@@ -124,18 +123,13 @@ int cli_run_cat(struct cli_app *app)
 {
     struct cat c = { .app = app };
     struct tarn_error err = { 0 };
-    struct cli_address address;
     app->is_reader = true;
     if (app->opt.range && cli_byte_range_parse(app->opt.range, &c.range, &err) < 0)
         return cli_report_usage(app, &err);
-    for (int i = 0; i < app->operand_count; i++) {
-        if (check(app, app->operands[i], &address, &err) < 0)
-            return cli_report_usage(app, &err);
-    }
-    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
-        if (check(app, app->operands[i], &address, &err) == TARN_OK)
-            cat_address(&c, &address);
-    }
+    const struct cli_operands operands = { .read = check, .work = cat_address, .user = &c };
+    int rc = cli_operands_run(app, &operands);
+    if (rc != CLI_EXIT_OK)
+        return rc;
     if (!cli_app_is_over(app))
         cli_report_stat(app, "Read", true);
     return (int)cli_app_exit(app);

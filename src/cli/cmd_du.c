@@ -6,6 +6,7 @@
 #include "base/fail.h"
 #include "cli/app.h"
 #include "cli/match.h"
+#include "cli/operands.h"
 #include "cli/version_walk.h"
 
 enum { CLASSES_MAX = 32, CLASS_LEN_MAX = 32 };
@@ -144,8 +145,9 @@ static void show_text(struct usage *u)
                         (unsigned long long)u->uploads);
 }
 
-static int add_address(struct usage *u, const struct cli_address *address, struct tarn_error *err)
+static int add_address(void *user, const struct cli_address *address, struct tarn_error *err)
 {
+    struct usage *u = user;
     struct cli_app *app = u->app;
     struct tarn_request request = cli_app_request(app);
     uint64_t seen = 0;
@@ -166,23 +168,13 @@ static int add_address(struct usage *u, const struct cli_address *address, struc
 int cli_run_du(struct cli_app *app)
 {
     struct usage u = { .app = app };
-    struct tarn_error err = { 0 };
-    struct cli_address address;
     app->is_reader = true;
-    for (int i = 0; i < app->operand_count; i++) {
-        if (cli_address_parse_s3(app->operands[i], &address, &err) < 0)
-            return cli_report_usage(app, &err);
-    }
-    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
-        int rc = cli_address_parse_s3(app->operands[i], &address, &err);
-        if (rc == TARN_OK)
-            rc = add_address(&u, &address, &err);
-        if (rc < 0)
-            cli_report_failure(app, (struct cli_place){ address.bucket, address.name },
-                               (struct cli_place){ 0 }, &err);
-        else
-            atomic_fetch_add(&app->succeeded, 1);
-    }
+    const struct cli_operands operands = {
+        .read = cli_operand_s3, .work = add_address, .user = &u, .is_counted = true
+    };
+    int rc = cli_operands_run(app, &operands);
+    if (rc != CLI_EXIT_OK)
+        return rc;
     qsort(u.groups, u.group_count, sizeof u.groups[0], by_name);
     if (atomic_load(&app->succeeded) > 0 && !cli_app_is_over(app)) {
         if (app->opt.json)

@@ -8,6 +8,7 @@
 #include "cli/app.h"
 #include "cli/glob.h"
 #include "cli/match.h"
+#include "cli/operands.h"
 
 struct search {
     struct cli_app *app;
@@ -77,8 +78,9 @@ static int on_entry(void *arg, const struct tarn_list_entry *entry, const char *
     return rc < 0 ? tn_fail(err, rc, "could not write: %s", tarn_status_text(rc)) : rc;
 }
 
-static int find_in(struct search *s, const struct cli_address *address, struct tarn_error *err)
+static int find_in(void *user, const struct cli_address *address, struct tarn_error *err)
 {
+    struct search *s = user;
     uint64_t seen = 0;
     s->bucket = address->bucket;
     int rc = cli_match_each(s->app, address, on_entry, s, &seen, err);
@@ -88,23 +90,13 @@ static int find_in(struct search *s, const struct cli_address *address, struct t
 int cli_run_find(struct cli_app *app)
 {
     struct search s = { .app = app, .now_ms = tn_wall_ms() };
-    struct tarn_error err = { 0 };
-    struct cli_address address;
     app->is_reader = true;
-    for (int i = 0; i < app->operand_count; i++) {
-        if (cli_address_parse_s3(app->operands[i], &address, &err) < 0)
-            return cli_report_usage(app, &err);
-    }
-    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
-        int rc = cli_address_parse_s3(app->operands[i], &address, &err);
-        if (rc == TARN_OK)
-            rc = find_in(&s, &address, &err);
-        if (rc < 0)
-            cli_report_failure(app, (struct cli_place){ address.bucket, address.name },
-                               (struct cli_place){ 0 }, &err);
-        else
-            atomic_fetch_add(&app->succeeded, 1);
-    }
+    const struct cli_operands operands = {
+        .read = cli_operand_s3, .work = find_in, .user = &s, .is_counted = true
+    };
+    int rc = cli_operands_run(app, &operands);
+    if (rc != CLI_EXIT_OK)
+        return rc;
     if (app->opt.json && !cli_app_is_over(app)) {
         CLI_AUTO_JSON json;
         cli_report_json(app, &json, atomic_load(&app->failed) == 0);

@@ -7,6 +7,7 @@
 #include "cli/app.h"
 #include "cli/delete.h"
 #include "cli/filter.h"
+#include "cli/operands.h"
 #include "cli/version_walk.h"
 
 static int delete_one(struct cli_app *app, const struct cli_address *address,
@@ -110,9 +111,9 @@ static int delete_versions(struct cli_app *app, const struct cli_address *addres
     return rc;
 }
 
-static int delete_address(struct cli_app *app, const struct cli_address *address,
-                          struct tarn_error *err)
+static int delete_address(void *user, const struct cli_address *address, struct tarn_error *err)
 {
+    struct cli_app *app = user;
     if (app->opt.all_versions)
         return delete_versions(app, address, err);
     return app->opt.recursive || cli_match_is_pattern(app, address) ? delete_many(app, address, err)
@@ -149,20 +150,10 @@ static int check(struct cli_app *app, const char *text, struct cli_address *addr
 
 int cli_run_rm(struct cli_app *app)
 {
-    struct tarn_error err = { 0 };
-    struct cli_address address;
-    for (int i = 0; i < app->operand_count; i++) {
-        if (check(app, app->operands[i], &address, &err) < 0)
-            return cli_report_usage(app, &err);
-    }
-    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
-        int rc = check(app, app->operands[i], &address, &err);
-        if (rc == TARN_OK)
-            rc = delete_address(app, &address, &err);
-        if (rc < 0)
-            cli_report_failure(app, (struct cli_place){ address.bucket, address.name },
-                               (struct cli_place){ 0 }, &err);
-    }
+    const struct cli_operands operands = { .read = check, .work = delete_address, .user = app };
+    int rc = cli_operands_run(app, &operands);
+    if (rc != CLI_EXIT_OK)
+        return rc;
     cli_report_stat(app, "Delete", false);
     return (int)cli_app_exit(app);
 }

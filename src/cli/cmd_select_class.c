@@ -4,6 +4,7 @@
 #include "base/fail.h"
 #include "cli/app.h"
 #include "cli/match.h"
+#include "cli/operands.h"
 
 enum { KEYS_AT_ONCE = 1000 };
 
@@ -88,9 +89,9 @@ static int add_entry(void *arg, const struct tarn_list_entry *entry, const char 
     return add(s, entry->key, err);
 }
 
-static int select_address(struct selection *s, const struct cli_address *address,
-                          struct tarn_error *err)
+static int select_address(void *user, const struct cli_address *address, struct tarn_error *err)
 {
+    struct selection *s = user;
     struct cli_app *app = s->app;
     TN_AUTO_BUF key = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
     uint64_t seen = 0;
@@ -118,22 +119,14 @@ static int check(struct cli_app *app, const char *text, struct cli_address *addr
 
 int cli_run_select_class(struct cli_app *app)
 {
-    struct tarn_error err = { 0 };
-    struct cli_address address;
     struct selection s = { .app = app,
                            .storage_class = tarn_storage_class_from_name(app->operands[0]) };
-    for (int i = 1; i < app->operand_count; i++) {
-        if (check(app, app->operands[i], &address, &err) < 0)
-            return cli_report_usage(app, &err);
-    }
-    for (int i = 1; i < app->operand_count && !cli_app_is_over(app); i++) {
-        int rc = check(app, app->operands[i], &address, &err);
-        if (rc == TARN_OK)
-            rc = select_address(&s, &address, &err);
-        if (rc < 0)
-            cli_report_failure(app, (struct cli_place){ address.bucket, address.name },
-                               (struct cli_place){ 0 }, &err);
-    }
+    const struct cli_operands operands = {
+        .first = 1, .read = check, .work = select_address, .user = &s
+    };
+    int rc = cli_operands_run(app, &operands);
+    if (rc != CLI_EXIT_OK)
+        return rc;
     cli_report_stat(app, "Select class", false);
     return (int)cli_app_exit(app);
 }

@@ -7,6 +7,7 @@
 #include "cli/app.h"
 #include "cli/glob.h"
 #include "cli/match.h"
+#include "cli/operands.h"
 #include "cli/version_walk.h"
 
 /* ---- versions ---- */
@@ -126,8 +127,10 @@ static void report_versioning(struct cli_app *app, const char *bucket, enum tarn
     cli_report_json_end(app, &json);
 }
 
-static int do_versioning(struct cli_app *app, const char *bucket, struct tarn_error *err)
+static int do_versioning(void *user, const struct cli_address *address, struct tarn_error *err)
 {
+    struct cli_app *app = user;
+    const char *bucket = address->bucket;
     struct tarn_request request = cli_app_request(app);
     enum tarn_versioning state = TARN_VERSIONING_ENABLED;
     int rc;
@@ -145,23 +148,20 @@ static int do_versioning(struct cli_app *app, const char *bucket, struct tarn_er
 
 static int run_versioning(struct cli_app *app)
 {
-    struct tarn_error err = { 0 };
-    struct cli_address address;
-    for (int i = 0; i < app->operand_count; i++) {
-        if (cli_address_parse_bucket(app->operands[i], &address, &err) < 0)
-            return cli_report_usage(app, &err);
-    }
-    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
-        int rc = cli_address_parse_bucket(app->operands[i], &address, &err);
-        if (rc == TARN_OK)
-            rc = do_versioning(app, address.bucket, &err);
-        if (rc < 0)
-            cli_report_failure(app, (struct cli_place){ address.bucket, NULL },
-                               (struct cli_place){ 0 }, &err);
-        else
-            atomic_fetch_add(&app->succeeded, 1);
-    }
+    const struct cli_operands operands = {
+        .read = cli_operand_bucket, .work = do_versioning, .user = app, .is_counted = true
+    };
+    int rc = cli_operands_run(app, &operands);
+    if (rc != CLI_EXIT_OK)
+        return rc;
     return (int)cli_app_exit(app);
+}
+
+static int show_address(void *arg, const struct cli_address *address, struct tarn_error *err)
+{
+    struct counts *c = arg;
+    c->bucket = address->bucket;
+    return cli_version_each(c->app, address, show, c, err);
 }
 
 int cli_run_versions(struct cli_app *app)
@@ -170,24 +170,13 @@ int cli_run_versions(struct cli_app *app)
         return run_versioning(app);
 
     struct counts c = { .app = app };
-    struct tarn_error err = { 0 };
-    struct cli_address address;
     app->is_reader = true;
-    for (int i = 0; i < app->operand_count; i++) {
-        if (cli_address_parse_s3(app->operands[i], &address, &err) < 0)
-            return cli_report_usage(app, &err);
-    }
-    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
-        int rc = cli_address_parse_s3(app->operands[i], &address, &err);
-        c.bucket = address.bucket;
-        if (rc == TARN_OK)
-            rc = cli_version_each(app, &address, show, &c, &err);
-        if (rc < 0)
-            cli_report_failure(app, (struct cli_place){ address.bucket, address.name },
-                               (struct cli_place){ 0 }, &err);
-        else
-            atomic_fetch_add(&app->succeeded, 1);
-    }
+    const struct cli_operands operands = {
+        .read = cli_operand_s3, .work = show_address, .user = &c, .is_counted = true
+    };
+    int rc = cli_operands_run(app, &operands);
+    if (rc != CLI_EXIT_OK)
+        return rc;
     if (!cli_app_is_over(app) && atomic_load(&app->succeeded) > 0)
         summarize(&c);
     return (int)cli_app_exit(app);
@@ -302,9 +291,9 @@ static int check(struct cli_app *app, const char *text, struct cli_address *addr
     return TARN_OK;
 }
 
-static int restore_address(struct cli_app *app, const struct cli_address *address,
-                           struct tarn_error *err)
+static int restore_address(void *user, const struct cli_address *address, struct tarn_error *err)
 {
+    struct cli_app *app = user;
     struct restoring r = { app, address };
     uint64_t seen = 0;
     TN_AUTO_BUF key = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
@@ -320,19 +309,9 @@ static int restore_address(struct cli_app *app, const struct cli_address *addres
 
 int cli_run_restore(struct cli_app *app)
 {
-    struct tarn_error err = { 0 };
-    struct cli_address address;
-    for (int i = 0; i < app->operand_count; i++) {
-        if (check(app, app->operands[i], &address, &err) < 0)
-            return cli_report_usage(app, &err);
-    }
-    for (int i = 0; i < app->operand_count && !cli_app_is_over(app); i++) {
-        int rc = check(app, app->operands[i], &address, &err);
-        if (rc == TARN_OK)
-            rc = restore_address(app, &address, &err);
-        if (rc < 0)
-            cli_report_failure(app, (struct cli_place){ address.bucket, address.name },
-                               (struct cli_place){ 0 }, &err);
-    }
+    const struct cli_operands operands = { .read = check, .work = restore_address, .user = app };
+    int rc = cli_operands_run(app, &operands);
+    if (rc != CLI_EXIT_OK)
+        return rc;
     return (int)cli_app_exit(app);
 }
