@@ -241,7 +241,8 @@ def test_interrupted_pipe_leaves_nothing(env, uri, bucket, s3):
     pipe = subprocess.Popen([BIN / "tarn", "pipe", f"{uri}/k"], env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     pipe.stdin.write(body_of(30 * MIB))
     pipe.stdin.flush()
-    time.sleep(1)
+    while "Uploads" not in s3.list_multipart_uploads(Bucket=bucket):
+        assert pipe.poll() is None
     pipe.terminate()
     assert pipe.wait(60) != 0
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0

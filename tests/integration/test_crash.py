@@ -91,6 +91,12 @@ def verify(server, names, expected):
             assert body_etag(reply.body, expected[name]) == expected[name], f"{name} is not what was sent"
 
 
+def wait_for_acknowledged(uploaders, count):
+    while sum(len(uploader.acknowledged) for uploader in uploaders) < count:
+        assert any(uploader.is_alive() for uploader in uploaders)
+        time.sleep(0.01)
+
+
 @pytest.mark.timeout(600)
 def test_kill_during_uploads(new_server):
     server = new_server(keys=KEYS)
@@ -101,7 +107,8 @@ def test_kill_during_uploads(new_server):
         uploaders = [Uploader(server, number, i) for i in range(UPLOADERS)]
         for uploader in uploaders:
             uploader.start()
-        time.sleep(draw.uniform(0.2, 1.2))
+        wait_for_acknowledged(uploaders, 11)
+        time.sleep(draw.uniform(0, 1))
         server.kill()
         fresh = {}
         for uploader in uploaders:
@@ -156,7 +163,7 @@ def test_term_finishes_what_runs(new_server):
     uploaders = [Uploader(server, 0, i) for i in range(1, 16)]
     for uploader in uploaders:
         uploader.start()
-    time.sleep(0.7)
+    wait_for_acknowledged(uploaders, 50)
     server.stop()
     for uploader in uploaders:
         uploader.join(60)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where tarn gets its keys from: every source, the order, renewal, and answers that make no sense."""
 
+import datetime
 import json
 import hashlib
 import os
@@ -401,7 +402,7 @@ def test_no_secret_in_any_output(env, sources):
 
 
 def test_renewal_in_the_middle_of_a_job(env, sources, tmp_path):
-    """Keys live for 4 s, the job takes longer: no request goes out with keys that have ended, none fails."""
+    """Keys live for 4 s, the job takes longer: no request is signed with keys that have ended, none fails."""
     imds(env, sources)
     sources.lifetime = 4
     ends, late = {}, []
@@ -415,7 +416,8 @@ def test_renewal_in_the_middle_of_a_job(env, sources, tmp_path):
     def s3(handler):
         time.sleep(0.1)
         key = handler.headers["Authorization"].split("Credential=")[1].split("/")[0]
-        if time.time() > ends[key] + 0.2:
+        signed = datetime.datetime.strptime(handler.headers["X-Amz-Date"], "%Y%m%dT%H%M%S%z").timestamp()
+        if signed > ends[key]:
             late.append(key)
             return 400, "<Error><Code>ExpiredToken</Code></Error>"
         return 200, "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
@@ -425,6 +427,6 @@ def test_renewal_in_the_middle_of_a_job(env, sources, tmp_path):
     commands = tmp_path / "commands"
     commands.write_text("".join(f"ls s3://b/{i}/\n" for i in range(180)))
     run([BIN / "tarn", "run", "--workers", "2", commands], env, 0, timeout=120)
-    assert len(ends) >= 3 and not late
+    assert not late
     used = [one[2]["Authorization"].split("Credential=")[1].split("/")[0] for one in sources.seen if one[1].startswith("/b?")]
-    assert len(used) == 180 and len(set(used)) == len(ends)
+    assert len(used) == 180 and len(ends) >= len(set(used)) >= 3  # the last may have come too late to be used

@@ -3,6 +3,7 @@
 
 import datetime
 import re
+import select
 import time
 
 import pytest
@@ -241,9 +242,8 @@ def test_slow_peers_do_not_stop_others(server, bucket):
     slow = [raw.Connection(server) for _ in range(50)]
     for i, conn in enumerate(slow):
         conn.send(conn.head("PUT", f"/{bucket}/s{i}", [("Content-Length", 100)])[: i * 7 + 1])
-    start = time.monotonic()
     assert raw.put(server, bucket, "fast", b"x").status == 200
-    assert time.monotonic() - start < 5
+    assert not select.select([conn.socket for conn in slow], [], [], 0)[0]  # their time has not come yet
     for conn in slow:
         conn.close()
 
@@ -328,7 +328,7 @@ def test_request_ids(server, conn, bucket):
     reply = conn.request("GET", f"/{bucket}/none")
     identity = reply.headers["x-amz-request-id"]
     assert f"<RequestId>{identity}</RequestId>" in reply.body.decode()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while identity not in server.log and time.monotonic() < deadline:
         time.sleep(0.05)
     assert identity in server.log

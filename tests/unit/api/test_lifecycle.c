@@ -90,7 +90,7 @@ static void sleep_ms(long ms)
 
 static void wait_for(struct fixture *f, const char *name, const char *wanted)
 {
-    for (int i = 0; i < 200 && !is_there(f, wanted); i++)
+    for (int i = 0; i < 1200 && !is_there(f, wanted); i++)
         sleep_ms(50);
     if (!is_there(f, wanted))
         fail_msg("%s: \"%.*s\", not \"%s\"", name, TN_STR_ARG(tn_buf_str(&f->found)), wanted);

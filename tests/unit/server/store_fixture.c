@@ -167,7 +167,7 @@ size_t fixture_count_blobs(const struct fixture *f)
 /* Waits for the applier: a listing holds all that was committed. Its clean-up comes just after. */
 void fixture_settle(struct fixture *f, size_t blobs)
 {
-    for (int i = 0; i < 1000 && fixture_count_blobs(f) != blobs; i++)
+    for (int i = 0; i < 6000 && fixture_count_blobs(f) != blobs; i++)
         (void)usleep(10000);
     assert_int_equal(fixture_count_blobs(f), blobs);
 }

@@ -169,7 +169,7 @@ static void test_scrub_writes_quarantine(void **state)
     config.scrub_bytes_per_s = 1 << 30;
     assert_int_equal(log_store_open(&config, &f->store, &err), TARN_OK);
     (void)snprintf(path, sizeof path, "%s/quarantine.log", f->dir);
-    for (int i = 0; i < 1000 && (tn_file_read(path, &text, NULL) < 0 || !text.len); i++)
+    for (int i = 0; i < 6000 && (tn_file_read(path, &text, NULL) < 0 || !text.len); i++)
         (void)usleep(10000);
     assert_non_null(strstr(text.data, "bucket \"b\" key \"key/"));
     assert_non_null(strstr(text.data, "damaged"));
@@ -222,7 +222,7 @@ static void test_backup_of_a_busy_store(void **state)
     fill(f, 150, 1);
     assert_int_equal(pthread_create(&thread, NULL, keep_writing, &w), 0);
     assert_int_equal(backup_to(f, dest, &first), TARN_OK);
-    for (int i = 0; i < 1000 && atomic_load(&w.rounds) < 60; i++)
+    for (int i = 0; i < 6000 && atomic_load(&w.rounds) < 60; i++)
         (void)usleep(10000);
     assert_int_equal(backup_to(f, dest, &second), TARN_OK);
     atomic_store(&w.must_stop, true);

@@ -14,7 +14,7 @@
 #include "base/rand.h"
 #include "server/store/engine.h"
 
-enum { KEY_COUNT = 400 };
+enum { KEY_COUNT = 400, PATIENCE = 12000 };
 
 /* What the store must hold: the seed of each key's bytes, 0 for none. */
 struct model {
@@ -82,7 +82,7 @@ static uint64_t retired(const struct fixture *f)
 
 static void wait_for_retired(const struct fixture *f, uint64_t count)
 {
-    for (int i = 0; i < 3000 && retired(f) < count; i++)
+    for (int i = 0; i < PATIENCE && retired(f) < count; i++)
         (void)usleep(10000);
     assert_true(retired(f) >= count);
 }
@@ -133,7 +133,7 @@ static void test_room_comes_back_and_nothing_is_lost(void **state)
     }
     /* 400 keys of 3.5 KB are 1.4 MB; 21 MB were written. */
     change_at_random(f, &m, 10);
-    for (int i = 0; i < 3000 && log_len(f) > 4 << 20; i++)
+    for (int i = 0; i < PATIENCE && log_len(f) > 4 << 20; i++)
         (void)usleep(10000);
     assert_true(log_len(f) <= 4 << 20);
     check_model(f, &m);
@@ -177,7 +177,7 @@ static void test_a_retired_file_becomes_a_later_segment(void **state)
     (void)snprintf(held, sizeof held, "%s/held", f->dir); /* its inode stays its own */
     assert_int_equal(link(path, held), 0);
     assert_int_equal(stat(held, &info), 0);
-    for (int round = 0; round < 60 && find_inode(f, info.st_ino, &spares) <= 1; round++) {
+    for (int round = 0; round < PATIENCE && find_inode(f, info.st_ino, &spares) <= 1; round++) {
         change_at_random(f, &m, 100);
         (void)usleep(10000);
     }
@@ -211,7 +211,7 @@ static void test_a_small_disk_gets_its_room_back(void **state)
     struct disk_ops small = disk_real;
     unsigned spares = 0;
     assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
-    for (int round = 0; round < 60 && !spares; round++) {
+    for (int round = 0; round < PATIENCE && !spares; round++) {
         change_at_random(f, &m, 100);
         (void)usleep(10000);
         (void)find_inode(f, 0, &spares);
