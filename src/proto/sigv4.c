@@ -686,7 +686,7 @@ enum tn_sigv4_problem tn_sigv4_check_time(const struct tn_sigv4_claim *claim, in
     }
     if (claim->time - now > TN_SIGV4_SKEW_MAX_S)
         return TN_SIGV4_NOT_YET;
-    /* Dates are whole seconds, so a URL lives up to one longer than it says, but never from none. */
+    /* Dates are whole seconds, so a URL lives up to one longer than it says, but not from none. */
     bool is_over = claim->expires_s == 0 || now - claim->time > claim->expires_s;
     return is_over ? TN_SIGV4_EXPIRED : TN_SIGV4_FINE;
 }
