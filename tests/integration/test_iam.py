@@ -93,6 +93,63 @@ def test_pages(iam):
         iam.delete_user(UserName=name)
 
 
+def test_lists_are_in_the_order_of_names(iam):
+    """Whatever their case, path and age; across pages, too."""
+    names = ["order-aa", "order-Ab", "order-ac", "order-Ad"]
+    trust = policy("sts:AssumeRole", None, Principal={"AWS": "*"}).replace(', "Resource": null', "")
+    kinds = {
+        "user": (iam.create_user, "UserName", "Users", {}),
+        "group": (iam.create_group, "GroupName", "Groups", {}),
+        "role": (iam.create_role, "RoleName", "Roles", {"AssumeRolePolicyDocument": trust}),
+        "policie": (iam.create_policy, "PolicyName", "Policies", {"PolicyDocument": policy("s3:*")}),
+    }
+    for kind, (create, param, listed, more) in kinds.items():
+        for i, name in enumerate(reversed(names)):
+            create(**{param: name}, Path=f"/order/{i}/", **more)
+        for size in (1, 3, 100):
+            pages = iam.get_paginator(f"list_{kind}s").paginate(PathPrefix="/order/", PaginationConfig={"PageSize": size})
+            assert [e[param] for page in pages for e in page[listed]] == names
+    for name in reversed(names):
+        iam.add_user_to_group(GroupName="order-Ab", UserName=name)
+        iam.add_user_to_group(GroupName=name, UserName="order-ac")
+        iam.put_role_policy(RoleName="order-aa", PolicyName=name, PolicyDocument=policy("s3:*"))
+    assert [u["UserName"] for u in iam.get_group(GroupName="order-Ab")["Users"]] == names
+    assert [g["GroupName"] for g in iam.list_groups_for_user(UserName="order-ac")["Groups"]] == names
+    assert iam.list_role_policies(RoleName="order-aa")["PolicyNames"] == sorted(names)
+
+
+def test_moves(server, iam, user):
+    iam.create_group(GroupName="crew", Path="/ship/")
+    iam.add_user_to_group(GroupName="crew", UserName=user)
+    before = iam.get_group(GroupName="crew")["Group"]
+    iam.update_group(GroupName="Crew", NewGroupName="mates", NewPath="/boat/")
+    after = iam.get_group(GroupName="mates")
+    assert after["Group"]["GroupId"] == before["GroupId"]
+    assert after["Group"]["Arn"] == "arn:aws:iam::000000000000:group/boat/mates"
+    assert [u["UserName"] for u in after["Users"]] == [user]
+    assert [g["GroupName"] for g in iam.list_groups_for_user(UserName=user)["Groups"]] == ["mates"]
+    refused(404, "NoSuchEntity", iam.update_group, GroupName="crew", NewGroupName="others")
+    iam.update_group(GroupName="mates", NewGroupName="Mates")  # its own name in another case
+    iam.create_group(GroupName="crew")
+    refused(409, "EntityAlreadyExists", iam.update_group, GroupName="crew", NewGroupName="MATES")
+    for wrong in ("nope", "/nope", "nope/", "/a b/"):
+        refused(400, "ValidationError", iam.update_user, UserName=user, NewPath=wrong)
+        refused(400, "ValidationError", iam.update_group, GroupName="crew", NewPath=wrong)
+    refused(400, "ValidationError", iam.update_group, GroupName="crew", NewGroupName="a/b")
+    assert iam.get_user(UserName=user)["User"]["Path"] == "/"
+
+
+def test_summary(iam, user):
+    before = iam.get_account_summary()["SummaryMap"]
+    iam.create_user(UserName="counted")
+    iam.create_group(GroupName="counted")
+    after = iam.get_account_summary()["SummaryMap"]
+    changed = {key: after[key] - before[key] for key in after if after[key] != before[key]}
+    assert changed == {"Users": 1, "Groups": 1}
+    for key in ("UsersQuota", "GroupsQuota", "RolesQuota", "PoliciesQuota", "AccessKeysPerUserQuota"):
+        assert after[key] > 0
+
+
 @pytest.mark.parametrize(
     "params,code",
     [
@@ -146,6 +203,31 @@ def test_the_root_and_itself(server, iam, user):
     refused(403, "AccessDenied", own.get_user, UserName="somebody-else")
     refused(403, "AccessDenied", own.create_user, UserName="somebody-else")
     refused(403, "AccessDenied", own.list_users)
+
+
+def test_rights_are_for_whole_names(server, iam, user):
+    """A policy names users and groups with their paths; who moves one needs the right to both names."""
+    account = "arn:aws:iam::000000000000"
+    iam.put_user_policy(
+        UserName=user, PolicyName="p", PolicyDocument=policy("iam:*", [f"{account}:user/zoo/*", f"{account}:group/zoo/*"])
+    )
+    own = iam_client(server, new_key(iam, user))
+    iam.create_user(UserName="keeper")
+    own.create_user(UserName="ape", Path="/zoo/")
+    assert own.get_user(UserName="APE")["User"]["Path"] == "/zoo/"
+    own.create_group(GroupName="apes", Path="/zoo/")
+    own.add_user_to_group(GroupName="apes", UserName="ape")
+    for refusal in (
+        lambda: own.create_user(UserName="bear"),
+        lambda: own.create_user(UserName="bear", Path="/"),
+        lambda: own.get_user(UserName="keeper"),
+        lambda: own.update_user(UserName="keeper", NewPath="/zoo/"),
+        lambda: own.update_user(UserName="ape", NewPath="/"),
+        lambda: own.update_group(GroupName="apes", NewPath="/park/"),
+    ):
+        refused(403, "AccessDenied", refusal)
+    own.update_user(UserName="ape", NewUserName="gorilla", NewPath="/zoo/big/")
+    assert iam.get_user(UserName="gorilla")["User"]["Arn"] == f"{account}:user/zoo/big/gorilla"
 
 
 # --- What policies allow ---

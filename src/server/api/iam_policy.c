@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* IAM: policies, inline and managed, of users, groups and roles. */
 
+#include <assert.h>
+
 #include "base/clock.h"
 #include "server/api/iam_query.h"
 
@@ -77,21 +79,33 @@ static void inline_delete(struct iam_call *c)
     iam_commit(c, json);
 }
 
+static int by_text(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
 static void inline_list(struct iam_call *c)
 {
     struct iam_page page;
+    const char *names[IAM_POLICY_COUNT_MAX];
     const char *name;
     json_t *text;
+    size_t count = 0;
     const struct iam_entity *e = need_owner(c);
     iam_page_start(c, &page);
     if (!e)
         return;
     json_t *all = json_object_get(e->json, "policies");
-    tn_xml_open(&c->w, "PolicyNames");
     json_object_foreach(all, name, text)
     {
+        assert(count < IAM_POLICY_COUNT_MAX);
+        names[count++] = name;
+    }
+    qsort(names, count, sizeof names[0], by_text);
+    tn_xml_open(&c->w, "PolicyNames");
+    for (size_t i = 0; i < count; i++) {
         if (iam_page_takes(&page))
-            tn_xml_text(&c->w, "member", name);
+            tn_xml_text(&c->w, "member", names[i]);
     }
     tn_xml_close(&c->w, "PolicyNames");
     iam_page_end(c, &page);
@@ -174,14 +188,15 @@ static void entities_list(struct iam_call *c)
     const struct iam_entity *policy = iam_need_entity(c, IAM_POLICY, "PolicyArn");
     iam_page_start(c, &page);
     for (size_t t = 0; policy && t < TN_COUNT(types); t++) {
+        size_t count;
+        const struct iam_entity **all = iam_entities(c, types[t], &count);
         tn_xml_open(&c->w, owners[types[t]].list);
-        for (size_t i = 0; i < iam_view_count(c->view); i++) {
-            const struct iam_entity *e = iam_view_at(c->view, i);
-            if (e->type != types[t] || !is_attached(e, policy) || !iam_page_takes(&page))
+        for (size_t i = 0; i < count; i++) {
+            if (!is_attached(all[i], policy) || !iam_page_takes(&page))
                 continue;
             tn_xml_open(&c->w, "member");
-            tn_xml_str(&c->w, owners[types[t]].param, e->name);
-            tn_xml_str(&c->w, owners[types[t]].id, e->id);
+            tn_xml_str(&c->w, owners[types[t]].param, all[i]->name);
+            tn_xml_str(&c->w, owners[types[t]].id, all[i]->id);
             tn_xml_close(&c->w, "member");
         }
         tn_xml_close(&c->w, owners[types[t]].list);
@@ -250,12 +265,12 @@ static void policy_list(struct iam_call *c)
     bool is_none = tn_str_eq(iam_param(c, "Scope"), TN_STR("AWS")); /* there are none of AWS's */
     iam_page_start(c, &page);
     tn_xml_open(&c->w, "Policies");
-    for (size_t i = 0; !is_none && i < iam_view_count(c->view); i++) {
-        const struct iam_entity *e = iam_view_at(c->view, i);
-        if (e->type == IAM_POLICY && tn_str_eq(e->account, c->account) &&
-            tn_str_starts(e->path, prefix) && (!is_attached_only || count_attachments(c, e)) &&
-            iam_page_takes(&page))
-            write_policy(c, "member", e);
+    size_t count;
+    const struct iam_entity **all = iam_entities(c, IAM_POLICY, &count);
+    for (size_t i = 0; !is_none && i < count; i++) {
+        if (tn_str_starts(all[i]->path, prefix) &&
+            (!is_attached_only || count_attachments(c, all[i])) && iam_page_takes(&page))
+            write_policy(c, "member", all[i]);
     }
     tn_xml_close(&c->w, "Policies");
     iam_page_end(c, &page);

@@ -78,9 +78,9 @@ struct tn_str iam_need_name(struct iam_call *c, const char *name, size_t len_max
     return value;
 }
 
-struct tn_str iam_path(struct iam_call *c)
+struct tn_str iam_path(struct iam_call *c, const char *name)
 {
-    struct tn_str path = iam_param(c, "Path");
+    struct tn_str path = iam_param(c, name);
     if (path.len == 0)
         return TN_STR("/");
     bool is_fine =
@@ -97,6 +97,28 @@ struct tn_str iam_path(struct iam_call *c)
 /* --- Entities --- */
 
 static const char *const type_words[IAM_TYPE_COUNT] = { "user", "group", "policy", "role" };
+
+static const char *arn_of(struct iam_call *c, enum iam_type type, struct tn_str path,
+                          struct tn_str name)
+{
+    return tn_arena_printf(&c->r->http->arena, "arn:aws:iam::%.*s:%s%.*s%.*s",
+                           TN_STR_ARG(c->account), type_words[type], TN_STR_ARG(path),
+                           TN_STR_ARG(name));
+}
+
+/* May they do this action to that, NULL when there was no memory for it? */
+static void check_right(struct iam_call *c, const char *resource)
+{
+    char action[128];
+    const struct api_identity *who = api_identity_get(c->r);
+    (void)snprintf(action, sizeof action, "%s:%s", c->row->is_sts ? "sts" : "iam", c->row->action);
+    if (!who || !resource)
+        iam_fail(c, 503, "ServiceUnavailable", "out of memory");
+    else if (api_may_service(c->r, action, tn_str_from(resource)))
+        iam_fail(c, 403, "AccessDenied",
+                 "User: %.*s is not authorized to perform: %s on resource: %s",
+                 TN_STR_ARG(who->who.arn), action, resource);
+}
 
 const struct iam_entity *iam_need_entity(struct iam_call *c, enum iam_type type, const char *param)
 {
@@ -124,19 +146,63 @@ json_t *iam_string(struct tn_str text)
     return json_stringn(text.len ? text.data : "", text.len);
 }
 
+static int by_name(const void *left, const void *right)
+{
+    struct tn_str a = (*(const struct iam_entity *const *)left)->name;
+    struct tn_str b = (*(const struct iam_entity *const *)right)->name;
+    for (size_t i = 0; i < a.len && i < b.len; i++) {
+        int difference =
+            (unsigned char)tn_to_lower(a.data[i]) - (unsigned char)tn_to_lower(b.data[i]);
+        if (difference)
+            return difference;
+    }
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+const struct iam_entity **iam_entities(struct iam_call *c, enum iam_type type, size_t *count)
+{
+    size_t all = iam_view_count(c->view);
+    const struct iam_entity **found =
+        tn_arena_alloc(&c->r->http->arena, (all + 1) * sizeof(void *));
+    *count = 0;
+    if (!found)
+        iam_fail(c, 503, "ServiceUnavailable", "out of memory");
+    for (size_t i = 0; found && i < all; i++) {
+        const struct iam_entity *e = iam_view_at(c->view, i);
+        if (e->type == type && tn_str_eq(e->account, c->account))
+            found[(*count)++] = e;
+    }
+    if (found)
+        qsort(found, *count, sizeof(void *), by_name);
+    return found;
+}
+
+static size_t name_len_max(enum iam_type type)
+{
+    return type == IAM_USER || type == IAM_ROLE ? 64 : IAM_NAME_LEN_MAX;
+}
+
+/* EntityAlreadyExists when another than `e` has the name. */
+static void check_name_free(struct iam_call *c, enum iam_type type, struct tn_str name,
+                            const struct iam_entity *e)
+{
+    if (iam_has_failed(c))
+        return;
+    const struct iam_entity *other = iam_view_of_name(c->view, type, c->account, name);
+    if (other && other != e)
+        iam_fail(c, 409, "EntityAlreadyExists", "%c%s with name %.*s already exists.",
+                 type_words[type][0] - 'a' + 'A', type_words[type] + 1, TN_STR_ARG(name));
+}
+
 json_t *iam_document_new(struct iam_call *c, enum iam_type type, const char *param,
                          const char *prefix)
 {
     char id[IAM_ID_LEN + 1];
-    struct tn_str name = iam_need_name(c, param, type == IAM_USER || type == IAM_ROLE ? 64 : 128);
-    struct tn_str path = iam_path(c);
+    struct tn_str name = iam_need_name(c, param, name_len_max(type));
+    struct tn_str path = iam_path(c, "Path");
+    check_name_free(c, type, name, NULL);
     if (iam_has_failed(c))
         return NULL;
-    if (iam_view_of_name(c->view, type, c->account, name)) {
-        iam_fail(c, 409, "EntityAlreadyExists", "%c%s with name %.*s already exists.",
-                 type_words[type][0] - 'a' + 'A', type_words[type] + 1, TN_STR_ARG(name));
-        return NULL;
-    }
     iam_id_make(prefix, id);
     json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:o, s:I}", "type", type_words[type], "id", id,
                              "account", iam_string(c->account), "name", iam_string(name), "path",
@@ -144,6 +210,28 @@ json_t *iam_document_new(struct iam_call *c, enum iam_type type, const char *par
     if (!json)
         iam_fail(c, 503, "ServiceUnavailable", "out of memory");
     return json;
+}
+
+/* AWS asks for the right to the old name and to the new one. */
+void iam_move(struct iam_call *c, enum iam_type type, const char *param)
+{
+    char new_param[64];
+    const struct iam_entity *e = iam_need_entity(c, type, param);
+    (void)snprintf(new_param, sizeof new_param, "New%s", param);
+    if (!e)
+        return;
+    struct tn_str name = e->name;
+    struct tn_str path = e->path;
+    if (iam_param(c, new_param).len)
+        name = iam_need_name(c, new_param, name_len_max(type));
+    if (iam_param(c, "NewPath").len)
+        path = iam_path(c, "NewPath");
+    check_name_free(c, type, name, e);
+    check_right(c, arn_of(c, type, path, name));
+    json_t *json = json_deep_copy(e->json);
+    (void)json_object_set_new(json, "name", iam_string(name));
+    (void)json_object_set_new(json, "path", iam_string(path));
+    iam_commit(c, json);
 }
 
 static void look_again(struct iam_call *c)
@@ -332,31 +420,30 @@ static void check_signature(struct iam_call *c)
         iam_fail(c, 403, "MissingAuthenticationToken", "Request is missing Authentication Token");
 }
 
-/* Without a name, users mean themselves. */
+/* What policies name: what is there with its own path, else what is to be. Without a name, users
+ * mean themselves. */
+static const char *resource_of(struct iam_call *c, const struct api_identity *who)
+{
+    enum iam_type type = c->row->type;
+    struct tn_str name = c->row->name ? iam_param(c, c->row->name) : TN_STR_EMPTY;
+    if (name.len == 0 && type == IAM_USER && who->entity)
+        name = who->entity->name;
+    if (type == IAM_TYPE_COUNT || name.len == 0)
+        return "*";
+    if (type == IAM_POLICY && tn_str_starts(name, TN_STR("arn:")))
+        return tn_arena_printf(&c->r->http->arena, "%.*s", TN_STR_ARG(name));
+    struct iam_view *view = iam_view_get(c->r->api->iam);
+    const struct iam_entity *e = iam_view_of_name(view, type, c->account, name);
+    struct tn_str path = tn_query_has(&c->params, "Path") ? iam_param(c, "Path") : TN_STR("/");
+    const char *arn = e ? arn_of(c, type, e->path, e->name) : arn_of(c, type, path, name);
+    iam_view_put(view);
+    return arn;
+}
+
 static void check_rights(struct iam_call *c)
 {
-    char action[128];
-    const char *resource = NULL;
-    struct tn_str name = c->row->name ? iam_param(c, c->row->name) : TN_STR_EMPTY;
     const struct api_identity *who = api_identity_get(c->r);
-    if (!who) {
-        iam_fail(c, 503, "ServiceUnavailable", "out of memory");
-        return;
-    }
-    bool is_own = name.len == 0 && c->row->type == IAM_USER && who->entity;
-    if (is_own)
-        name = who->entity->name;
-    (void)snprintf(action, sizeof action, "%s:%s", c->row->is_sts ? "sts" : "iam", c->row->action);
-    if (c->row->type == IAM_POLICY && tn_str_starts(name, TN_STR("arn:")))
-        resource = tn_arena_printf(&c->r->http->arena, "%.*s", TN_STR_ARG(name));
-    else if (c->row->type != IAM_TYPE_COUNT && name.len)
-        resource =
-            tn_arena_printf(&c->r->http->arena, "arn:aws:iam::%.*s:%s/%.*s", TN_STR_ARG(c->account),
-                            type_words[c->row->type], TN_STR_ARG(name));
-    if (api_may_service(c->r, action, resource ? tn_str_from(resource) : TN_STR("*")))
-        iam_fail(c, 403, "AccessDenied",
-                 "User: %.*s is not authorized to perform: %s on resource: %s",
-                 TN_STR_ARG(who->who.arn), action, resource ? resource : "*");
+    check_right(c, who ? resource_of(c, who) : NULL);
 }
 
 static void run_row(struct iam_call *c)

@@ -74,7 +74,7 @@ struct tn_str iam_need(struct iam_call *c, const char *name);
 struct tn_str iam_need_name(struct iam_call *c, const char *name, size_t len_max);
 
 /* "/" by default; fails for what is no path. */
-struct tn_str iam_path(struct iam_call *c);
+struct tn_str iam_path(struct iam_call *c, const char *name);
 
 /* --- Entities --- */
 
@@ -85,6 +85,14 @@ const struct iam_entity *iam_need_entity(struct iam_call *c, enum iam_type type,
  * failed. Steals nothing; the caller frees it. */
 json_t *iam_document_new(struct iam_call *c, enum iam_type type, const char *param,
                          const char *prefix);
+
+/* All of the account, in the order of their names without case, so that pages are in order, too;
+ * for the request. NULL when it failed. */
+const struct iam_entity **iam_entities(struct iam_call *c, enum iam_type type, size_t *count);
+
+/* Changes name and path, each when it is asked for: `param` names the entity, New + `param` its
+ * name to be, NewPath the path. */
+void iam_move(struct iam_call *c, enum iam_type type, const char *param);
 
 /* Writes the document, frees it, and looks at the present again. */
 void iam_commit(struct iam_call *c, json_t *document);

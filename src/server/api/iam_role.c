@@ -64,11 +64,11 @@ static void role_list(struct iam_call *c)
     struct tn_str prefix = iam_param(c, "PathPrefix");
     iam_page_start(c, &page);
     tn_xml_open(&c->w, "Roles");
-    for (size_t i = 0; i < iam_view_count(c->view); i++) {
-        const struct iam_entity *e = iam_view_at(c->view, i);
-        if (e->type == IAM_ROLE && tn_str_eq(e->account, c->account) &&
-            tn_str_starts(e->path, prefix) && iam_page_takes(&page))
-            write_role(c, "member", e);
+    size_t count;
+    const struct iam_entity **all = iam_entities(c, IAM_ROLE, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (tn_str_starts(all[i]->path, prefix) && iam_page_takes(&page))
+            write_role(c, "member", all[i]);
     }
     tn_xml_close(&c->w, "Roles");
     iam_page_end(c, &page);

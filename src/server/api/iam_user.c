@@ -63,11 +63,11 @@ static void list_type(struct iam_call *c, enum iam_type type, const char *list)
     struct tn_str prefix = iam_param(c, "PathPrefix");
     iam_page_start(c, &page);
     tn_xml_open(&c->w, list);
-    for (size_t i = 0; i < iam_view_count(c->view); i++) {
-        const struct iam_entity *e = iam_view_at(c->view, i);
-        if (e->type == type && tn_str_eq(e->account, c->account) &&
-            tn_str_starts(e->path, prefix) && iam_page_takes(&page))
-            write_user(c, "member", e);
+    size_t count;
+    const struct iam_entity **all = iam_entities(c, type, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (tn_str_starts(all[i]->path, prefix) && iam_page_takes(&page))
+            write_user(c, "member", all[i]);
     }
     tn_xml_close(&c->w, list);
     iam_page_end(c, &page);
@@ -80,26 +80,7 @@ static void user_list(struct iam_call *c)
 
 static void user_update(struct iam_call *c)
 {
-    const struct iam_entity *e = iam_need_entity(c, IAM_USER, "UserName");
-    struct tn_str name = iam_param(c, "NewUserName");
-    struct tn_str path = iam_param(c, "NewPath");
-    if (name.len)
-        name = iam_need_name(c, "NewUserName", 64);
-    if (iam_has_failed(c))
-        return;
-    const struct iam_entity *other =
-        name.len ? iam_view_of_name(c->view, IAM_USER, c->account, name) : NULL;
-    if (other && other != e) {
-        iam_fail(c, 409, "EntityAlreadyExists", "User with name %.*s already exists.",
-                 TN_STR_ARG(name));
-        return;
-    }
-    json_t *json = json_deep_copy(e->json);
-    if (name.len)
-        (void)json_object_set_new(json, "name", iam_string(name));
-    if (path.len)
-        (void)json_object_set_new(json, "path", iam_string(path));
-    iam_commit(c, json);
+    iam_move(c, IAM_USER, "UserName");
 }
 
 static bool is_empty(const struct iam_entity *e, const char *name)
@@ -298,10 +279,11 @@ static void group_get(struct iam_call *c)
         return;
     write_user(c, "Group", group);
     tn_xml_open(&c->w, "Users");
-    for (size_t i = 0; i < iam_view_count(c->view); i++) {
-        const struct iam_entity *e = iam_view_at(c->view, i);
-        if (is_member(e, group) && iam_page_takes(&page))
-            write_user(c, "member", e);
+    size_t count;
+    const struct iam_entity **all = iam_entities(c, IAM_USER, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (is_member(all[i], group) && iam_page_takes(&page))
+            write_user(c, "member", all[i]);
     }
     tn_xml_close(&c->w, "Users");
     iam_page_end(c, &page);
@@ -320,13 +302,19 @@ static void group_list_for_user(struct iam_call *c)
     if (!user)
         return;
     tn_xml_open(&c->w, "Groups");
-    for (size_t i = 0; i < iam_view_count(c->view); i++) {
-        const struct iam_entity *e = iam_view_at(c->view, i);
-        if (e->type == IAM_GROUP && is_member(user, e) && iam_page_takes(&page))
-            write_user(c, "member", e);
+    size_t count;
+    const struct iam_entity **all = iam_entities(c, IAM_GROUP, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (is_member(user, all[i]) && iam_page_takes(&page))
+            write_user(c, "member", all[i]);
     }
     tn_xml_close(&c->w, "Groups");
     iam_page_end(c, &page);
+}
+
+static void group_update(struct iam_call *c)
+{
+    iam_move(c, IAM_GROUP, "GroupName");
 }
 
 static void group_delete(struct iam_call *c)
@@ -376,6 +364,49 @@ static void group_remove_user(struct iam_call *c)
     group_change(c, false);
 }
 
+/* --- The account --- */
+
+static void write_number(struct iam_call *c, const char *key, uint64_t value)
+{
+    tn_xml_open(&c->w, "entry");
+    tn_xml_text(&c->w, "key", key);
+    tn_xml_u64(&c->w, "value", value);
+    tn_xml_close(&c->w, "entry");
+}
+
+/* How many there are, and at most; the totals share one limit. */
+static void account_summary(struct iam_call *c)
+{
+    static const char *const words[IAM_TYPE_COUNT][2] = { { "Users", "UsersQuota" },
+                                                          { "Groups", "GroupsQuota" },
+                                                          { "Policies", "PoliciesQuota" },
+                                                          { "Roles", "RolesQuota" } };
+    static const struct {
+        const char *key;
+        uint64_t value;
+    } limits[] = { { "AccessKeysPerUserQuota", IAM_KEY_COUNT_MAX },
+                   { "GroupsPerUserQuota", IAM_GROUP_COUNT_MAX },
+                   { "VersionsPerPolicyQuota", IAM_VERSION_COUNT_MAX },
+                   { "AttachedPoliciesPerUserQuota", IAM_POLICY_COUNT_MAX },
+                   { "AttachedPoliciesPerGroupQuota", IAM_POLICY_COUNT_MAX },
+                   { "AttachedPoliciesPerRoleQuota", IAM_POLICY_COUNT_MAX },
+                   { "PolicySizeQuota", IAM_POLICY_DOCUMENT_LEN_MAX },
+                   { "MFADevices", 0 },
+                   { "MFADevicesInUse", 0 },
+                   { "AccountMFAEnabled", 0 },
+                   { "AccountAccessKeysPresent", 1 } };
+    size_t count = 0;
+    tn_xml_open(&c->w, "SummaryMap");
+    for (unsigned type = 0; type < IAM_TYPE_COUNT; type++) {
+        (void)iam_entities(c, (enum iam_type)type, &count);
+        write_number(c, words[type][0], count);
+        write_number(c, words[type][1], IAM_ENTITY_COUNT_MAX);
+    }
+    for (size_t i = 0; i < TN_COUNT(limits); i++)
+        write_number(c, limits[i].key, limits[i].value);
+    tn_xml_close(&c->w, "SummaryMap");
+}
+
 const struct iam_row iam_user_rows[] = {
     { "CreateUser", user_create, IAM_USER, "UserName", true, false, false },
     { "GetUser", user_get, IAM_USER, "UserName", false, false, false },
@@ -391,8 +422,10 @@ const struct iam_row iam_user_rows[] = {
     { "GetGroup", group_get, IAM_GROUP, "GroupName", false, false, false },
     { "ListGroups", group_list, IAM_TYPE_COUNT, NULL, false, false, false },
     { "ListGroupsForUser", group_list_for_user, IAM_USER, "UserName", false, false, false },
+    { "UpdateGroup", group_update, IAM_GROUP, "GroupName", true, false, false },
     { "DeleteGroup", group_delete, IAM_GROUP, "GroupName", true, false, false },
     { "AddUserToGroup", group_add_user, IAM_GROUP, "GroupName", true, false, false },
     { "RemoveUserFromGroup", group_remove_user, IAM_GROUP, "GroupName", true, false, false },
+    { "GetAccountSummary", account_summary, IAM_TYPE_COUNT, NULL, false, false, false },
 };
 const size_t iam_user_row_count = TN_COUNT(iam_user_rows);
