@@ -77,7 +77,8 @@ TARN_API int tarn_lock_try(struct tarn_client *client, const char *bucket, const
                            struct tarn_error *err);
 
 /* Takes over a lock that another process acquired with the nonce that it knew, and renews it at
- * once. TARN_ELOST when it is not that holder's any more. */
+ * once; without a `ttl_ms`, for as long as it was acquired. TARN_ELOST when it is not that holder's
+ * any more. */
 TARN_API int tarn_lock_attach(struct tarn_client *client, const char *bucket, const char *name,
                               const char *nonce, const struct tarn_lock_options *options,
                               struct tarn_lock **lock, struct tarn_error *err);

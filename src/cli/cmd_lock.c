@@ -81,6 +81,18 @@ static void show_held(struct job *job, struct tarn_lock *lock)
     (void)rc; /* what failed to be written is told by cli_out_flush */
 }
 
+static int show_released(struct job *job)
+{
+    if (job->app->opt.json) {
+        CLI_AUTO_JSON json;
+        cli_report_json(job->app, &json, true);
+        cli_place_json(&json, "lock", (struct cli_place){ job->address.bucket, job->address.name });
+        cli_json_text(&json, "state", "released");
+        cli_report_json_end(job->app, &json);
+    }
+    return CLI_EXIT_OK;
+}
+
 /* ---- run ---- */
 
 static int run_under(struct job *job, struct tarn_lock *lock, bool *was_lost)
@@ -175,7 +187,7 @@ static int do_release(struct job *job)
     struct tarn_error err = { 0 };
     if (attach(job, &lock, &err) < 0 || tarn_lock_release(lock, &err) < 0)
         return fail(job, &err);
-    return CLI_EXIT_OK;
+    return show_released(job);
 }
 
 /* ---- looking and breaking ---- */
@@ -264,12 +276,11 @@ static int do_break(struct job *job)
         return cli_report_usage(job->app, &err);
     }
     int rc = etag ? TARN_OK : look(job, &info, &err);
-    if (rc == TARN_OK && !etag && info.state == TARN_LOCK_ABSENT)
-        return CLI_EXIT_OK;
-    if (rc == TARN_OK)
+    bool is_absent = !etag && info.state == TARN_LOCK_ABSENT;
+    if (rc == TARN_OK && !is_absent)
         rc = tarn_lock_break(job->app->client, job->address.bucket, job->address.name,
                              etag ? etag : info.etag, &request, &err);
-    return rc < 0 ? fail(job, &err) : CLI_EXIT_OK;
+    return rc < 0 ? fail(job, &err) : show_released(job);
 }
 
 int cli_run_lock(struct cli_app *app)

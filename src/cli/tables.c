@@ -370,7 +370,8 @@ static const struct cli_option find_options[] = {
 };
 
 static const struct cli_option lock_options[] = {
-    DURATION("ttl", ttl_s, 1, 86400, "how long it holds without a renewal; default 30s"),
+    DURATION("ttl", ttl_s, 1, 86400,
+             "how long it holds without a renewal; default 30s, of a renewal what it was before"),
     DURATION("max", max_hold_s, 2, 365 * 86400, "run: give it up after this time"),
     DURATION("wait", wait_s, 0, 365 * 86400, "wait so long for others; default: not at all"),
     FLAG("wait-forever", 0, wait_forever, "wait until it is free"),

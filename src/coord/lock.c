@@ -147,8 +147,8 @@ static int refuse(struct tarn_error *err, const char *what)
     return tn_fail(err, TARN_EINVAL, "could not use these lock options: %s", what);
 }
 
-static int judge_times(const struct tarn_lock_options *o, struct tarn_lock *l,
-                       struct tarn_error *err)
+int tn_lock_set_times(struct tarn_lock *l, const struct tarn_lock_options *o,
+                      struct tarn_error *err)
 {
     int64_t ttl = o->ttl_ms ? o->ttl_ms : TTL_DEFAULT_MS;
     if (ttl < TARN_LOCK_TTL_MIN_MS || ttl > TARN_LOCK_TTL_MAX_MS)
@@ -223,7 +223,7 @@ int tn_lock_make(struct tarn_client *client, const char *bucket, const char *nam
     l->on_lost = o->on_lost;
     l->on_lost_arg = o->on_lost_arg;
     l->lost_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    int rc = l->lost_fd < 0 ? tn_fail_errno(err, "could not lock") : judge_times(o, l, err);
+    int rc = l->lost_fd < 0 ? tn_fail_errno(err, "could not lock") : tn_lock_set_times(l, o, err);
     if (rc == TARN_OK)
         rc = tn_lock_key(name, &l->key, err);
     if (rc == TARN_OK) {

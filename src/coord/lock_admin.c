@@ -21,8 +21,10 @@ int tarn_lock_status(struct tarn_client *client, const char *bucket, const char 
 }
 
 /* TARN_OK when the lock is that holder's and has just been renewed. */
-static int take_over(struct tarn_lock *l, const char *nonce, struct tarn_error *err)
+static int take_over(struct tarn_lock *l, const char *nonce, const struct tarn_lock_options *o,
+                     struct tarn_error *err)
 {
+    struct tarn_lock_options times = *o;
     struct tn_lock_record record;
     char holder[TARN_LOCK_OWNER_LEN_MAX * 2];
     int rc = tn_lock_look(l->client, l->bucket, l->key, &l->request, NULL, &record, err);
@@ -32,9 +34,13 @@ static int take_over(struct tarn_lock *l, const char *nonce, struct tarn_error *
     if (record.info.state != TARN_LOCK_HELD || strcmp(record.info.nonce, nonce) != 0)
         return tn_fail(err, TARN_ELOST, "the lock \"%s/%s\" was lost: %s", l->bucket, l->key,
                        holder);
-    int64_t ttl_ms = l->mine.ttl_ms;
+    if (!times.ttl_ms) /* as long as it was acquired for */
+        times.ttl_ms = record.info.ttl_ms;
+    rc = tn_lock_set_times(l, &times, err);
+    if (rc < 0)
+        return rc;
     l->mine = record.info;
-    l->mine.ttl_ms = ttl_ms;
+    l->mine.ttl_ms = (int64_t)l->ttl_ms;
     l->token = record.info.token;
     memcpy(l->nonce, l->mine.nonce, sizeof l->nonce);
     /* Nobody has taken it, or the write would be refused: the lease begins with this write. */
@@ -52,14 +58,18 @@ int tarn_lock_attach(struct tarn_client *client, const char *bucket, const char 
                      struct tarn_lock **lock, struct tarn_error *err)
 {
     struct tarn_lock *l = NULL;
+    struct tarn_lock_options o = options ? *options : (struct tarn_lock_options){ 0 };
+    struct tarn_lock_options without_times = o;
     if (!nonce || strlen(nonce) != TN_NONCE_LEN)
         return tn_fail(err, TARN_EINVAL, "could not take over a lock: the nonce has %d digits",
                        TN_NONCE_LEN);
-    int rc = tn_lock_make(client, bucket, name, options, &l, err);
+    if (!o.ttl_ms) /* they are judged once the record's is known */
+        without_times.renew_ms = without_times.margin_ms = without_times.max_hold_ms = 0;
+    int rc = tn_lock_make(client, bucket, name, &without_times, &l, err);
     if (rc < 0)
         return rc;
-    rc = take_over(l, nonce, err);
-    if (rc == TARN_OK && !(options && options->renews_by_hand))
+    rc = take_over(l, nonce, &o, err);
+    if (rc == TARN_OK && !o.renews_by_hand)
         rc = tn_lock_keeper_start(l, err);
     if (rc < 0)
         tarn_lock_free(l);

@@ -80,6 +80,10 @@ void tn_lock_note_lost(struct tarn_lock *l, int reason);
 TN_MUST_USE int tn_lock_keeper_start(struct tarn_lock *l, struct tarn_error *err);
 void tn_lock_keeper_stop(struct tarn_lock *l);
 
+/* The times of `o`, defaults for those that are 0. TARN_EINVAL, and `l` is as before. */
+TN_MUST_USE int tn_lock_set_times(struct tarn_lock *l, const struct tarn_lock_options *o,
+                                  struct tarn_error *err);
+
 /* A handle with the options judged and the claim taken, not yet held. */
 TN_MUST_USE int tn_lock_make(struct tarn_client *client, const char *bucket, const char *name,
                              const struct tarn_lock_options *options, struct tarn_lock **lock,

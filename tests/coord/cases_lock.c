@@ -648,8 +648,12 @@ static int attach(struct scene *c)
     uint64_t token = tarn_lock_token(c->la);
     (void)snprintf(nonce, sizeof nonce, "%s", tarn_lock_nonce(c->la));
     tarn_lock_free(TN_TAKE(c->la)); /* as a process that ends */
-    struct tarn_lock_options o = { .ttl_ms = TTL_MS };
+    struct tarn_lock_options o = { .max_hold_ms = TTL_MS }; /* not more than its ttl */
+    CHECK(tarn_lock_attach(c->b, c->s->bucket, c->s->name, nonce, &o, &c->lb, &c->err) ==
+          TARN_EINVAL);
+    o.max_hold_ms = 0;
     CHECK(tarn_lock_attach(c->b, c->s->bucket, c->s->name, nonce, &o, &c->lb, &c->err) == TARN_OK);
+    CHECK(look(c) == TARN_OK && c->info.ttl_ms == TTL_MS);
     CHECK(tarn_lock_token(c->lb) == token && tarn_lock_check(c->lb) == TARN_OK);
     CHECK(tarn_lock_release(TN_TAKE(c->lb), &c->err) == TARN_OK);
     CHECK(tarn_lock_attach(c->b, c->s->bucket, c->s->name, nonce, &o, &c->lb, &c->err) ==

@@ -52,6 +52,27 @@ def test_steps(env, bucket):
     assert state(env, name)["state"] == "released"
 
 
+def test_renewal_keeps_the_ttl(env, bucket):
+    name = f"s3://{bucket}/long"
+    held = json.loads(tarn(env, "lock", "acquire", "--json", "--ttl", "10m", name))
+    renewed = json.loads(tarn(env, "lock", "renew", "--json", "--nonce", held["nonce"], name))
+    assert renewed["token"] == held["token"] and renewed["remaining_ms"] > 60000
+    assert state(env, name)["ttl_ms"] == 600000
+    tarn(env, "lock", "renew", "--ttl", "20m", "--nonce", held["nonce"], name)
+    assert state(env, name)["ttl_ms"] == 1200000
+
+
+@pytest.mark.parametrize("step", [("release", "--nonce"), ("break", "--if-match"), ("break", "--force")])
+def test_steps_tell_json(env, bucket, step):
+    name = f"s3://{bucket}/told"
+    held = json.loads(tarn(env, "lock", "acquire", "--json", name))
+    held["etag"] = state(env, name)["etag"]
+    words = {"--nonce": "nonce", "--if-match": "etag"}
+    argument = [held[words[step[1]]]] if step[1] in words else []
+    told = json.loads(tarn(env, "lock", step[0], "--json", step[1], *argument, name))
+    assert told == {"operation": "lock", "success": True, "lock": name, "state": "released"}
+
+
 def test_command_is_ended_when_the_lock_is_lost(env, bucket):
     name = f"s3://{bucket}/lost"
     script = f"tarn lock break --force {name}; exec sleep 600"
