@@ -337,6 +337,47 @@ def test_managed_policies(server, iam, user):
     refused(404, "NoSuchEntity", iam.get_policy, PolicyArn=arn)
 
 
+def test_policies_that_every_account_has(server, s3, iam, user, bucket):
+    reads, full = (f"arn:aws:iam::aws:policy/AmazonS3{name}Access" for name in ("ReadOnly", "Full"))
+    own = s3_client(server, new_key(iam, user))
+    refused(404, "NoSuchEntity", iam.detach_user_policy, UserName=user, PolicyArn=reads)
+    for _ in range(2):
+        iam.attach_user_policy(UserName=user, PolicyArn=reads)
+    own.list_objects_v2(Bucket=bucket)
+    refused(403, "AccessDenied", own.put_object, Bucket=bucket, Key="k", Body=b"x")
+    iam.create_group(GroupName="writers")
+    iam.add_user_to_group(GroupName="writers", UserName=user)
+    iam.attach_group_policy(GroupName="writers", PolicyArn=full)
+    own.put_object(Bucket=bucket, Key="k", Body=b"x")
+    refused(403, "AccessDenied", iam_client(server, new_key(iam, user)).list_users)
+    assert iam.list_attached_user_policies(UserName=user)["AttachedPolicies"] == [
+        {"PolicyName": "AmazonS3ReadOnlyAccess", "PolicyArn": reads}
+    ]
+    assert [g["GroupName"] for g in iam.list_entities_for_policy(PolicyArn=full)["PolicyGroups"]] == ["writers"]
+    shown = iam.get_policy(PolicyArn=full)["Policy"]
+    assert (shown["AttachmentCount"], shown["DefaultVersionId"], shown["Path"]) == (1, "v1", "/")
+    assert iam.get_policy_version(PolicyArn=full, VersionId="v1")["PolicyVersion"]["Document"]["Statement"]
+
+    iam.attach_user_policy(UserName=user, PolicyArn="arn:aws:iam::aws:policy/IAMReadOnlyAccess")
+    iam_client(server, new_key(iam, user)).list_users()
+    refused(403, "AccessDenied", iam_client(server, new_key(iam, user)).create_group, GroupName="other")
+    iam.put_user_permissions_boundary(UserName=user, PermissionsBoundary=reads)
+    refused(403, "AccessDenied", own.put_object, Bucket=bucket, Key="k", Body=b"x")
+
+    refused(404, "NoSuchEntity", iam.get_policy, PolicyArn="arn:aws:iam::aws:policy/NoSuchAccess")
+    refused(403, "AccessDenied", iam.delete_policy, PolicyArn=full)
+    refused(403, "AccessDenied", iam.create_policy_version, PolicyArn=full, PolicyDocument=policy("s3:*"))
+    refused(403, "AccessDenied", iam.set_default_policy_version, PolicyArn=full, VersionId="v1")
+    refused(403, "AccessDenied", iam.delete_policy_version, PolicyArn=full, VersionId="v1")
+    iam.create_policy(PolicyName="AmazonS3FullAccess", PolicyDocument=policy("s3:ListBucket"))  # the account's own
+    listed = {scope: [p["Arn"] for p in iam.list_policies(Scope=scope, MaxItems=1000)["Policies"]] for scope in ("All", "AWS", "Local")}
+    assert full in listed["AWS"] and full not in listed["Local"]
+    assert "arn:aws:iam::000000000000:policy/AmazonS3FullAccess" in listed["Local"]
+    assert sorted(listed["AWS"] + listed["Local"]) == sorted(listed["All"])
+    attached = iam.list_policies(Scope="AWS", OnlyAttached=True)["Policies"]
+    assert {p["PolicyName"] for p in attached} == {"AmazonS3FullAccess", "AmazonS3ReadOnlyAccess", "IAMReadOnlyAccess"}
+
+
 def test_groups(server, iam, user):
     own = s3_client(server, new_key(iam, user))
     iam.create_group(GroupName="readers")

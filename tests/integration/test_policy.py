@@ -122,6 +122,25 @@ def test_accounts_see_their_own_buckets(s3, alt, bucket):
     alt.delete_bucket(Bucket="alts-own")
 
 
+def test_accounts_do_not_see_who_else_has_a_policy(server):
+    """Of the policies that every account has."""
+    arn = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
+    both = [
+        boto3.client("iam", endpoint_url=server.url, aws_access_key_id=keys[0], aws_secret_access_key=keys[1], region_name="us-east-1")
+        for keys in (KEYS, ALT)
+    ]
+    for iam, name in zip(both, ("ours", "theirs")):
+        iam.create_user(UserName=name)
+        iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    for iam, name in zip(both, ("ours", "theirs")):
+        assert iam.get_policy(PolicyArn=arn)["Policy"]["AttachmentCount"] == 1
+        assert [u["UserName"] for u in iam.list_entities_for_policy(PolicyArn=arn)["PolicyUsers"]] == [name]
+        assert iam.get_account_summary()["SummaryMap"]["Users"] == 1
+        assert iam.get_account_summary()["SummaryMap"]["Policies"] == 0
+        iam.detach_user_policy(UserName=name, PolicyArn=arn)
+        iam.delete_user(UserName=name)
+
+
 def test_everybody_may_read(s3, anon, alt, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     set_policy(s3, bucket, statement(bucket, "s3:GetObject"))

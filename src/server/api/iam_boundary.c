@@ -28,8 +28,11 @@ void iam_boundary_write(struct iam_call *c, const struct iam_entity *e)
 size_t iam_boundary_count(const struct iam_call *c, const struct iam_entity *policy)
 {
     size_t count = 0;
-    for (size_t i = 0; i < iam_view_count(c->view); i++)
-        count += tn_str_eq(iam_text(iam_view_at(c->view, i)->json, "boundary"), policy->id);
+    for (size_t i = 0; i < iam_view_count(c->view); i++) {
+        const struct iam_entity *e = iam_view_at(c->view, i);
+        count += tn_str_eq(e->account, c->account) &&
+                 tn_str_eq(iam_text(e->json, "boundary"), policy->id);
+    }
     return count;
 }
 

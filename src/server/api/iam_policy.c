@@ -176,8 +176,10 @@ static bool is_attached(const struct iam_entity *e, const struct iam_entity *pol
 static size_t count_attachments(const struct iam_call *c, const struct iam_entity *policy)
 {
     size_t count = 0;
-    for (size_t i = 0; i < iam_view_count(c->view); i++)
-        count += is_attached(iam_view_at(c->view, i), policy);
+    for (size_t i = 0; i < iam_view_count(c->view); i++) {
+        const struct iam_entity *e = iam_view_at(c->view, i);
+        count += tn_str_eq(e->account, c->account) && is_attached(e, policy);
+    }
     return count;
 }
 
@@ -257,18 +259,34 @@ static void policy_get(struct iam_call *c)
         write_policy(c, "Policy", p);
 }
 
+/* One of the account's own, to be changed. */
+static const struct iam_entity *need_own_policy(struct iam_call *c)
+{
+    const struct iam_entity *p = iam_need_entity(c, IAM_POLICY, "PolicyArn");
+    if (!p || tn_str_eq(p->account, c->account))
+        return p;
+    iam_fail(c, 403, "AccessDenied", "Policy %.*s belongs to every account and cannot be changed.",
+             TN_STR_ARG(p->arn));
+    return NULL;
+}
+
 static void policy_list(struct iam_call *c)
 {
     struct iam_page page;
     struct tn_str prefix = iam_param(c, "PathPrefix");
+    struct tn_str scope = iam_param(c, "Scope");
     bool is_attached_only = tn_str_eq(iam_param(c, "OnlyAttached"), TN_STR("true"));
-    bool is_none = tn_str_eq(iam_param(c, "Scope"), TN_STR("AWS")); /* there are none of AWS's */
+    bool has_own = !tn_str_eq(scope, TN_STR("AWS"));
+    bool has_others = !tn_str_eq(scope, TN_STR("Local"));
+    if (has_own && has_others && scope.len && !tn_str_eq(scope, TN_STR("All")))
+        iam_fail(c, 400, "ValidationError", "Scope is All, AWS or Local.");
     iam_page_start(c, &page);
     tn_xml_open(&c->w, "Policies");
     size_t count;
     const struct iam_entity **all = iam_entities(c, IAM_POLICY, &count);
-    for (size_t i = 0; !is_none && i < count; i++) {
-        if (tn_str_starts(all[i]->path, prefix) &&
+    for (size_t i = 0; i < count; i++) {
+        bool is_own = tn_str_eq(all[i]->account, c->account);
+        if ((is_own ? has_own : has_others) && tn_str_starts(all[i]->path, prefix) &&
             (!is_attached_only || count_attachments(c, all[i])) && iam_page_takes(&page))
             write_policy(c, "member", all[i]);
     }
@@ -278,7 +296,7 @@ static void policy_list(struct iam_call *c)
 
 static void policy_delete(struct iam_call *c)
 {
-    const struct iam_entity *p = iam_need_entity(c, IAM_POLICY, "PolicyArn");
+    const struct iam_entity *p = need_own_policy(c);
     if (!p)
         return;
     if (count_attachments(c, p) || iam_boundary_count(c, p))
@@ -322,7 +340,7 @@ static const json_t *need_version(struct iam_call *c, const struct iam_entity *p
 
 static void version_create(struct iam_call *c)
 {
-    const struct iam_entity *p = iam_need_entity(c, IAM_POLICY, "PolicyArn");
+    const struct iam_entity *p = need_own_policy(c);
     struct tn_str text = iam_need(c, "PolicyDocument");
     if (!iam_policy_is_fine(c, text, POLICY_IDENTITY) || !p)
         return;
@@ -376,7 +394,7 @@ static void version_list(struct iam_call *c)
 static void version_delete(struct iam_call *c)
 {
     size_t at;
-    const struct iam_entity *p = iam_need_entity(c, IAM_POLICY, "PolicyArn");
+    const struct iam_entity *p = need_own_policy(c);
     const json_t *version = need_version(c, p, &at);
     if (!version || !p)
         return;
@@ -390,7 +408,7 @@ static void version_delete(struct iam_call *c)
 static void version_set_default(struct iam_call *c)
 {
     size_t at;
-    const struct iam_entity *p = iam_need_entity(c, IAM_POLICY, "PolicyArn");
+    const struct iam_entity *p = need_own_policy(c);
     const json_t *version = need_version(c, p, &at);
     if (!version || !p)
         return;

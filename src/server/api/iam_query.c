@@ -130,7 +130,8 @@ const struct iam_entity *iam_need_entity(struct iam_call *c, enum iam_type type,
         e = iam_view_of_arn(c->view, name);
     else
         e = iam_view_of_name(c->view, type, c->account, name);
-    if (e && (e->type != type || !tn_str_eq(e->account, c->account)))
+    if (e && (e->type != type || !tn_str_eq(e->account, c->account)) &&
+        !(type == IAM_POLICY && iam_is_policy_for(e, c->account)))
         e = NULL;
     if (!e && type == IAM_POLICY)
         iam_fail(c, 404, "NoSuchEntity", "Policy %.*s does not exist or is not attachable.",
@@ -169,7 +170,8 @@ const struct iam_entity **iam_entities(struct iam_call *c, enum iam_type type, s
         iam_fail(c, 503, "ServiceUnavailable", "out of memory");
     for (size_t i = 0; found && i < all; i++) {
         const struct iam_entity *e = iam_view_at(c->view, i);
-        if (e->type == type && tn_str_eq(e->account, c->account))
+        if ((e->type == type && tn_str_eq(e->account, c->account)) ||
+            (type == IAM_POLICY && iam_is_policy_for(e, c->account)))
             found[(*count)++] = e;
     }
     if (found)

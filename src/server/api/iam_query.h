@@ -86,8 +86,8 @@ const struct iam_entity *iam_need_entity(struct iam_call *c, enum iam_type type,
 json_t *iam_document_new(struct iam_call *c, enum iam_type type, const char *param,
                          const char *prefix);
 
-/* All of the account, in the order of their names without case, so that pages are in order, too;
- * for the request. NULL when it failed. */
+/* All of the account, of policies those of every account, too, in the order of their names without
+ * case, so that pages are in order, too; for the request. NULL when it failed. */
 const struct iam_entity **iam_entities(struct iam_call *c, enum iam_type type, size_t *count);
 
 /* Changes name and path, each when it is asked for: `param` names the entity, New + `param` its

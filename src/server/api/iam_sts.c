@@ -95,7 +95,7 @@ static void read_session_arns(struct iam_call *c, struct tn_str account, struct 
         if (i > API_SESSION_POLICY_COUNT_MAX)
             iam_fail(c, 400, "ValidationError", "At most %d policies may be named.",
                      API_SESSION_POLICY_COUNT_MAX);
-        else if (!p || p->type != IAM_POLICY || !tn_str_eq(p->account, account))
+        else if (!p || !iam_is_policy_for(p, account))
             iam_fail(c, 400, "MalformedPolicyDocument", "Policy %.*s does not exist.",
                      TN_STR_ARG(arn));
         if (iam_has_failed(c))

@@ -395,11 +395,14 @@ static void account_summary(struct iam_call *c)
                    { "MFADevicesInUse", 0 },
                    { "AccountMFAEnabled", 0 },
                    { "AccountAccessKeysPresent", 1 } };
-    size_t count = 0;
+    uint64_t counts[IAM_TYPE_COUNT] = { 0 };
+    for (size_t i = 0; i < iam_view_count(c->view); i++) {
+        const struct iam_entity *e = iam_view_at(c->view, i);
+        counts[e->type] += tn_str_eq(e->account, c->account);
+    }
     tn_xml_open(&c->w, "SummaryMap");
     for (unsigned type = 0; type < IAM_TYPE_COUNT; type++) {
-        (void)iam_entities(c, (enum iam_type)type, &count);
-        write_number(c, words[type][0], count);
+        write_number(c, words[type][0], counts[type]);
         write_number(c, words[type][1], IAM_ENTITY_COUNT_MAX);
     }
     for (size_t i = 0; i < TN_COUNT(limits); i++)

@@ -8,6 +8,7 @@
 
 #include "base/codec.h"
 #include "base/rand.h"
+#include "server/auth/iam_managed.h"
 
 enum { ENTITY_LEN_MAX = 16 * 1024 * 1024 };
 
@@ -259,6 +260,12 @@ const struct iam_entity *iam_view_of_arn(const struct iam_view *view, struct tn_
     return NULL;
 }
 
+bool iam_is_policy_for(const struct iam_entity *e, struct tn_str account)
+{
+    return e->type == IAM_POLICY &&
+           (tn_str_eq(e->account, account) || tn_str_eq(e->account, TN_STR(IAM_MANAGED_ACCOUNT)));
+}
+
 /* --- Asking --- */
 
 static enum policy_verdict ask_one(const struct iam_view *view, const struct iam_entity *e,
@@ -396,7 +403,7 @@ int iam_put(struct iam *iam, const json_t *document, struct tarn_error *err)
     struct iam_view *old = iam->now.view; /* only the holder of the lock replaces it */
     size_t at = view_place(old, made->is.id, &is_there);
     const struct iam_entity *before = is_there ? &old->items[at]->is : NULL;
-    if (!is_there && old->count == IAM_ENTITY_COUNT_MAX)
+    if (!is_there && old->count >= IAM_ENTITY_COUNT_MAX + iam_managed_count())
         rc = tn_fail(err, TARN_ETOOBIG, "there are too many users, groups, policies and roles");
     struct iam_view *view = rc == TARN_OK ? view_with(old, made->is.id, made) : NULL;
     if (!view) {
@@ -483,12 +490,10 @@ static int load_session_key(struct iam *iam, struct tn_str bytes)
     return TARN_OK;
 }
 
-static int load_entity(struct iam *iam, struct tn_str bytes, struct tarn_error *err)
+/* Takes `json` over. */
+static int take(struct iam *iam, json_t *json, struct tarn_error *err)
 {
     struct held *made = NULL;
-    json_t *json = json_loadb(bytes.data, bytes.len, JSON_REJECT_DUPLICATES, NULL);
-    if (!json)
-        return TARN_ECORRUPT;
     int rc = held_new(json, &made);
     if (rc < 0)
         return rc == TARN_ENOMEM ? rc : TARN_ECORRUPT;
@@ -499,6 +504,20 @@ static int load_entity(struct iam *iam, struct tn_str bytes, struct tarn_error *
     }
     view_publish(iam, view);
     return keys_add(iam, &made->is, err);
+}
+
+static int load_entity(struct iam *iam, struct tn_str bytes, struct tarn_error *err)
+{
+    json_t *json = json_loadb(bytes.data, bytes.len, JSON_REJECT_DUPLICATES, NULL);
+    return json ? take(iam, json, err) : TARN_ECORRUPT;
+}
+
+static int take_managed(struct iam *iam, struct tarn_error *err)
+{
+    int rc = iam->now.view ? TARN_OK : TARN_ENOMEM;
+    for (size_t i = 0; rc == TARN_OK && i < iam_managed_count(); i++)
+        rc = take(iam, iam_managed_document(i), err);
+    return rc < 0 ? tn_fail(err, rc, "could not set up users: %s", tarn_status_text(rc)) : TARN_OK;
 }
 
 static int load_one(void *user, struct tn_str name, struct tn_str bytes)
@@ -526,8 +545,9 @@ int iam_new(struct auth *auth, const struct iam_storage *storage, struct iam **o
     (void)pthread_rwlock_init(&iam->now.lock, NULL);
     iam->now.view = view_alloc(0);
     struct loading loading = { iam, err };
-    int rc = iam->now.view ? storage->load(storage->context, load_one, &loading, err)
-                           : tn_fail(err, TARN_ENOMEM, "could not set up users: out of memory");
+    int rc = take_managed(iam, err);
+    if (rc == TARN_OK)
+        rc = storage->load(storage->context, load_one, &loading, err);
     if (rc < 0) {
         iam_free(iam);
         return rc;

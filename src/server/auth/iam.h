@@ -63,7 +63,7 @@ void iam_free(struct iam *iam); /* accepts NULL */
 struct iam_view *iam_view_get(struct iam *iam);
 void iam_view_put(struct iam_view *view); /* accepts NULL */
 
-/* In the order of ids. */
+/* In the order of ids; with the managed policies that are there without being made. */
 size_t iam_view_count(const struct iam_view *view);
 const struct iam_entity *iam_view_at(const struct iam_view *view, size_t i);
 
@@ -72,6 +72,9 @@ const struct iam_entity *iam_view_of_id(const struct iam_view *view, struct tn_s
 const struct iam_entity *iam_view_of_name(const struct iam_view *view, enum iam_type type,
                                           struct tn_str account, struct tn_str name);
 const struct iam_entity *iam_view_of_arn(const struct iam_view *view, struct tn_str arn);
+
+/* A managed policy of the account, or one that every account has. */
+bool iam_is_policy_for(const struct iam_entity *e, struct tn_str account);
 
 /* What the identity's own policies say: inline ones, attached ones, those of its groups, within
  * its boundary. Silent for an id that is not there. */
