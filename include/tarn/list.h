@@ -20,6 +20,7 @@ struct tarn_list_options {
     uint32_t page_size;      /* 1 to 1,000; 0 is 1,000 */
     bool use_v1;             /* ListObjects with markers, for old servers */
     bool fetch_owner;
+    bool is_sequential; /* one request at a time */
     void *reserved[4];
 };
 
@@ -43,7 +44,8 @@ TARN_API struct tarn_list *tarn_list_open(struct tarn_client *client, const char
 
 /* The next object or common prefix, in key order. `*entry` is NULL at the end; what it points to is
  * valid until the next call. An endless listing (a page that does not move on) is TARN_EPROTOCOL.
- */
+ * Without a delimiter, a long listing that has to wait for its pages asks for up to 8 at a time,
+ * from keys that it guesses; what comes out is the same. */
 TARN_API int tarn_list_next(struct tarn_list *list, const struct tarn_list_entry **entry,
                             struct tarn_error *err);
 
