@@ -30,14 +30,15 @@ def prove(env, endpoint, *arguments, status=0):
     [
         ("plain", 0, ()),
         ("faults", 0.1, ()),
-        ("stopped and killed", 0, ("--hold-us", 10000, "--pauses", 3, "--kills", 3)),
-        ("all of it", 0.05, ("--hold-us", 5000, "--pauses", 2, "--kills", 2, "--wall-step-ms", HOUR_MS)),
+        ("stopped and killed", 0, ("--hold-us", 10000, "--pauses", rounds(3, 15), "--kills", rounds(3, 15))),
+        ("all of it", 0.05, ("--hold-us", 5000, "--pauses", rounds(2, 10), "--kills", rounds(2, 10),
+                             "--wall-step-ms", HOUR_MS)),
         ("clocks off by an hour", 0, ("--wall-step-ms", HOUR_MS)),
     ],
 )
 def test_locks(place, name, share, options):  # noqa: F811
     server, env = place
-    count = rounds(64, 10000 if name in ("plain", "faults") else 2000)
+    count = rounds(64, 10000)
     with Proxy(server.port, share=share) as proxy:
         endpoint = proxy.url if share else server.url
         figures = prove(env, endpoint, "--procs", 16, "--rounds", count, "--ttl-ms", 1500, *options, "lock")
