@@ -4,7 +4,15 @@
  *
  * Bytes come out in the order in which they went in, in every phase: writing and reading may
  * alternate. One thread at a time. Failures are statuses, never aborts; after a failed write the
- * buffer keeps failing with the same status, but may be reset and freed. */
+ * buffer keeps failing with the same status, but may be reset and freed. Sizes are bytes.
+ *
+ *     struct tarn_buffer *b = tarn_buffer_new(NULL, &err);
+ *     if (b && tarn_buffer_write(b, "hello", 5, &err) == TARN_OK)
+ *         len = tarn_buffer_read(b, out, sizeof out, &err);
+ *     tarn_buffer_free(b);
+ *
+ * A whole program: docs/guide/buffers.md. Its format of encrypted bytes: src/spill/filter_aead.c;
+ * zstd is RFC 8878, gzip RFC 1952. */
 
 #ifndef TARN_BUFFER_H
 #define TARN_BUFFER_H

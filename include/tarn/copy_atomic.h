@@ -3,7 +3,13 @@
  *
  * S3: "How to prevent object overwrites with conditional requests". Servers that ignore conditions
  * are found out by a probe and refused, and an answer that was lost is looked up instead of being
- * guessed. docs/design/coordination.md says how. */
+ * guessed. docs/design/coordination.md says how. Sizes are bytes, times milliseconds. Calls block;
+ * any thread.
+ *
+ *     rc = tarn_copy_atomic(client, "bucket", "staged", "bucket", "published", NULL, NULL, &err);
+ *     bool is_there = rc == TARN_OK || rc == TARN_EEXISTS;
+ *
+ * A whole program: docs/guide/atomic-copy.md. */
 
 #ifndef TARN_COPY_ATOMIC_H
 #define TARN_COPY_ATOMIC_H

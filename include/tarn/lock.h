@@ -8,7 +8,17 @@
  *
  * No clock is compared with another machine's: a lock is stale once its record was seen unchanged
  * for its ttl and a margin on this machine's own steady clock. docs/design/coordination.md has the
- * argument. */
+ * argument. Times are milliseconds. Calls block, and may be made by any thread; options are copied,
+ * what they point to is borrowed until the call returns or, where it says so, longer.
+ *
+ *     struct tarn_lock *lock = NULL;
+ *     struct tarn_lock_options options = { .ttl_ms = 30000, .wait_ms = 60000 };
+ *     if (tarn_lock_acquire(client, "bucket", "index", &options, &lock, &err) == TARN_OK) {
+ *         rc = work(tarn_lock_token(lock));
+ *         (void)tarn_lock_release(lock, &err);
+ *     }
+ *
+ * A whole program: docs/guide/locks.md. S3: "Conditional requests", user guide. */
 
 #ifndef TARN_LOCK_H
 #define TARN_LOCK_H

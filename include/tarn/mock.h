@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A tarnd of one's own, for test suites: a library apart from libtarn (tarn_mock). */
+/* A tarnd of one's own, for test suites: a library apart from libtarn (tarn_mock).
+ *
+ *     struct tarn_mock_options options = { .buckets = buckets, .bucket_count = 1 };
+ *     struct tarn_mock *mock = tarn_mock_start(&options, &err);
+ *     struct tarn_client *client = mock ? tarn_mock_client(mock, &err) : NULL;
+ *     run_tests(client);
+ *     tarn_client_free(client);
+ *     rc = tarn_mock_stop(mock, &err);
+ *
+ * A whole program: docs/guide/mock.md. */
 
 #ifndef TARN_MOCK_H
 #define TARN_MOCK_H

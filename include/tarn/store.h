@@ -2,7 +2,15 @@
 /* Values in S3 objects that are changed by compare-and-swap: no lost updates, no blind overwrites.
  *
  * Each write carries the name of its writer and a number in the metadata, and those of the writers
- * before it, so that a write whose answer was lost is found again, even behind later ones. */
+ * before it, so that a write whose answer was lost is found again, even behind later ones. Sizes
+ * are bytes, times milliseconds. Calls block; any thread.
+ *
+ *     struct tarn_store *store = tarn_store_new(client, NULL, &err);
+ *     if (store)
+ *         rc = tarn_store_update(store, "bucket", "key", change, arg, 0, NULL, &err);
+ *     tarn_store_free(store);
+ *
+ * A whole program: docs/guide/values.md. S3: "Conditional requests", user guide. */
 
 #ifndef TARN_STORE_H
 #define TARN_STORE_H
@@ -34,7 +42,12 @@ struct tarn_bytes {
 };
 TARN_API const struct tarn_serializer *tarn_serializer_bytes(void);
 
-/* Values are json_t * of jansson, any JSON value. */
+/* A copy of `len` bytes as the value of that serializer, for what the store is to free
+ * (tarn_store_update_fn). NULL when memory is out. */
+TARN_API struct tarn_bytes *tarn_bytes_new(const void *data, size_t len);
+
+/* Values are json_t * of jansson (https://jansson.readthedocs.io), any JSON value; freed with
+ * json_decref. */
 TARN_API const struct tarn_serializer *tarn_serializer_json(void);
 
 struct tarn_store_options {
@@ -98,9 +111,10 @@ TARN_API int tarn_store_overwrite(struct tarn_store *store, const char *bucket, 
 TARN_API int tarn_store_delete(struct tarn_store *store, const char *bucket, const char *key,
                                const struct tarn_store_entry *seen, struct tarn_error *err);
 
-/* Makes the next value out of the present one (NULL when there is none): sets `*next` and returns
- * TARN_OK. Leaving it NULL writes nothing. A negative status ends the update with it. May run
- * several times; the store frees `*next`. */
+/* Makes the next value out of the present one (NULL when there is none; the store's, as long as
+ * this runs): sets `*next` and returns TARN_OK. Leaving it NULL writes nothing. A negative status
+ * ends the update with it. May run several times; the store frees `*next` with `free_value` of its
+ * serializer. */
 typedef int (*tarn_store_update_fn)(void *arg, const void *present, void **next);
 
 /* Reads, changes, swaps, until it fits: each update that returns TARN_OK has happened exactly once.

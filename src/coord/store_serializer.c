@@ -29,17 +29,25 @@ static int encode_bytes(void *arg, const void *value, char **bytes, size_t *len,
     return TARN_OK;
 }
 
+struct tarn_bytes *tarn_bytes_new(const void *data, size_t len)
+{
+    struct tarn_bytes *out = tn_calloc(1, sizeof *out);
+    char *copy = out ? tn_memdup(len ? data : "", len) : NULL;
+    if (!copy) {
+        tn_free(out);
+        return NULL;
+    }
+    *out = (struct tarn_bytes){ copy, len };
+    return out;
+}
+
 static int decode_bytes(void *arg, const char *bytes, size_t len, void **value,
                         struct tarn_error *err)
 {
     (void)arg;
-    struct tarn_bytes *out = tn_calloc(1, sizeof *out);
-    char *copy = out ? tn_memdup(len ? bytes : "", len) : NULL;
-    if (!copy) {
-        tn_free(out);
+    struct tarn_bytes *out = tarn_bytes_new(bytes, len);
+    if (!out)
         return tn_fail(err, TARN_ENOMEM, "could not decode a value: out of memory");
-    }
-    *out = (struct tarn_bytes){ copy, len };
     *value = out;
     return TARN_OK;
 }

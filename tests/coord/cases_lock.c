@@ -197,11 +197,9 @@ static int w5_other_clock(struct scene *c)
 
 static int set_text(void *arg, const void *present, void **next)
 {
-    struct tarn_bytes *bytes = tn_calloc(1, sizeof *bytes);
     (void)present;
-    *bytes = (struct tarn_bytes){ tn_strdup(arg), strlen(arg) };
-    *next = bytes;
-    return TARN_OK;
+    *next = tarn_bytes_new(arg, strlen(arg));
+    return *next ? TARN_OK : TARN_ENOMEM;
 }
 
 /* Paused before its write, and replaced meanwhile. */
@@ -647,7 +645,7 @@ static int attach(struct scene *c)
     CHECK(acquire_a(c) == TARN_OK);
     uint64_t token = tarn_lock_token(c->la);
     (void)snprintf(nonce, sizeof nonce, "%s", tarn_lock_nonce(c->la));
-    tarn_lock_free(TN_TAKE(c->la)); /* as a process that ends */
+    tarn_lock_free(TN_TAKE(c->la));                         /* as a process that ends */
     struct tarn_lock_options o = { .max_hold_ms = TTL_MS }; /* not more than its ttl */
     CHECK(tarn_lock_attach(c->b, c->s->bucket, c->s->name, nonce, &o, &c->lb, &c->err) ==
           TARN_EINVAL);

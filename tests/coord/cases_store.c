@@ -7,11 +7,9 @@
 
 static int set_text(void *arg, const void *present, void **next)
 {
-    struct tarn_bytes *bytes = tn_calloc(1, sizeof *bytes);
     (void)present;
-    *bytes = (struct tarn_bytes){ tn_strdup(arg), strlen(arg) };
-    *next = bytes;
-    return TARN_OK;
+    *next = tarn_bytes_new(arg, strlen(arg));
+    return *next ? TARN_OK : TARN_ENOMEM;
 }
 
 static int s1_store(struct scene *c)

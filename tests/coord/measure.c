@@ -30,13 +30,11 @@ static double locks_per_second(const struct setup *s, struct tarn_client *client
 static int replace(void *arg, const void *present, void **next)
 {
     long *n = arg;
-    struct tarn_bytes *bytes = tn_calloc(1, sizeof *bytes);
     char text[32];
     (void)present;
     int len = snprintf(text, sizeof text, "%ld", ++*n);
-    *bytes = (struct tarn_bytes){ tn_memdup(text, (size_t)len), (size_t)len };
-    *next = bytes;
-    return TARN_OK;
+    *next = tarn_bytes_new(text, (size_t)len);
+    return *next ? TARN_OK : TARN_ENOMEM;
 }
 
 static double swaps_per_second(const struct setup *s, struct tarn_client *client)

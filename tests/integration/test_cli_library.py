@@ -34,6 +34,56 @@ def test_tutorial_runs(server, s3, bucket, tmp_path):
     assert keys == ["async.txt", "data/x"]
 
 
+COORDINATION = {"atomic-copy": 1, "locks": 1, "values": 2, "buffers": 1, "mock": 1}
+
+
+@pytest.mark.parametrize("page", COORDINATION)
+def test_coordination_is_what_the_guides_say(page):
+    source = (ROOT / "examples/coordination.c").read_text()
+    text = (ROOT / f"docs/guide/{page}.md").read_text()
+    blocks = re.findall(r"```c\n(.*?)```", text, re.S)
+    assert len(blocks) == COORDINATION[page] and all(block in source for block in blocks)
+    assert "\n## When not to use it\n" in text
+
+
+AROUND = """#include <tarn/mock.h>
+#include <tarn/tarn.h>
+int work(uint64_t token), change(void *arg, const void *present, void **next), run_tests(struct tarn_client *client);
+int sketch(struct tarn_client *client, void *arg, const char *const *buckets);
+int sketch(struct tarn_client *client, void *arg, const char *const *buckets)
+{
+    struct tarn_error err = { 0 };
+    char out[64];
+    int64_t len = 0;
+    int rc = TARN_OK;
+    {
+        %s
+    }
+    return rc + (int)len + (client && arg && buckets && out[0]);
+}
+"""
+
+
+@pytest.mark.parametrize("header", ["copy_atomic", "lock", "store", "buffer", "mock"])
+def test_sketch_in_the_header_compiles(header, tmp_path):
+    text = (ROOT / f"include/tarn/{header}.h").read_text().partition("#ifndef")[0]
+    sketch = "\n".join(re.findall(r"^ \*     (.*)$", text, re.M))
+    assert sketch.count("\n") >= 1
+    source = tmp_path / "sketch.c"
+    source.write_text(AROUND % sketch)
+    run([os.environ.get("CC", "cc"), "-std=c17", "-Wall", "-fsyntax-only", f"-I{ROOT / 'include'}", source], os.environ, 0)
+
+
+def test_coordination_runs(tmp_path):
+    program = BUILD / "examples/example_coordination"
+    if not program.exists():
+        pytest.skip("the examples are not built")
+    env = dict(os.environ, TARN_TARND=str(BIN / "tarnd"), TMPDIR=str(tmp_path))
+    lines = run([program], env, 0, timeout=120).stdout.decode().splitlines()
+    assert lines == ["published by way of header", "somebody else was faster", "run 1", "many lines of 3800000 bytes"]
+    assert not list(tmp_path.iterdir())
+
+
 def find_library():
     for path in sorted(BUILD.rglob("libtarn.so*")):
         return path

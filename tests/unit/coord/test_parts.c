@@ -261,16 +261,43 @@ static void test_serializers(void **state)
     assert_memory_equal(text, "a\0b", 3);
     bytes->free_bytes(NULL, text);
     bytes->free_value(NULL, value);
+
+    value = tarn_bytes_new(NULL, 0);
+    assert_non_null(value);
+    assert_string_equal(((struct tarn_bytes *)value)->data, "");
+    bytes->free_value(NULL, value);
+}
+
+static int make_bytes(void *arg)
+{
+    (void)arg;
+    struct tarn_bytes *made = tarn_bytes_new("abc", 3);
+    if (made)
+        assert_string_equal(made->data, "abc");
+    tarn_serializer_bytes()->free_value(NULL, made);
+    return made ? TARN_OK : TARN_ENOMEM;
+}
+
+static void test_bytes_without_memory(void **state)
+{
+    (void)state;
+    t_oom_sweep(make_bytes, NULL);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_records),      cmocka_unit_test(test_uuid_records),
-        cmocka_unit_test(test_http_dates),   cmocka_unit_test(test_record_round),
-        cmocka_unit_test(test_keys),         cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_seen),         cmocka_unit_test(test_writers),
-        cmocka_unit_test(test_many_writers), cmocka_unit_test(test_serializers),
+        cmocka_unit_test(test_records),
+        cmocka_unit_test(test_uuid_records),
+        cmocka_unit_test(test_http_dates),
+        cmocka_unit_test(test_record_round),
+        cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_claims),
+        cmocka_unit_test(test_seen),
+        cmocka_unit_test(test_writers),
+        cmocka_unit_test(test_many_writers),
+        cmocka_unit_test(test_serializers),
+        cmocka_unit_test(test_bytes_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
