@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from conftest import refused
 from test_bucket_settings import send
 
 LINE = re.compile(
@@ -43,15 +44,20 @@ def enable(s3, bucket, prefix="log/"):
     return target
 
 
+def wait_for(look, is_enough):
+    deadline = time.monotonic() + 60
+    while not is_enough(look()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return look()
+
+
 def test_lines(server, s3, bucket):
     target = enable(s3, bucket)
     s3.put_object(Bucket=bucket, Key="a b\u00e9", Body=b"body")
     s3.get_object(Bucket=bucket, Key="a b\u00e9")["Body"].read()
     send(server, "GET", f"/{bucket}/none", headers={"User-Agent": 'a "b" \\c'})
-    deadline = time.monotonic() + 60
-    while len(lines(s3, target, "log/")) < 4 and time.monotonic() < deadline:
-        time.sleep(0.2)
-    found = [LINE.match(line) for line in lines(s3, target, "log/")]
+    found = wait_for(lambda: lines(s3, target, "log/"), lambda found: len(found) >= 4)
+    found = [LINE.match(line) for line in found]
     assert all(found) and len(found) >= 4
     rows = {(m["op"], m["status"]): m for m in found}
     put = rows["REST.PUT.OBJECT", "200"]
@@ -60,6 +66,34 @@ def test_lines(server, s3, bucket):
     assert rows["REST.GET.OBJECT", "404"]["error"] == "NoSuchKey"
     assert rows["REST.GET.OBJECT", "404"]["agent"] == "a %22b%22 %5Cc"
     s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
+
+@pytest.mark.parametrize("source", [None, "EventTime", "DeliveryTime"])
+def test_keys_in_folders(s3, bucket, source):
+    """ACCOUNT/REGION/BUCKET/YYYY/MM/DD/ behind the prefix; of requests by their day, the day is all that keys tell."""
+    target = enable(s3, bucket)
+    more = {"PartitionDateSource": source} if source else {}
+    status = {"TargetBucket": target, "TargetPrefix": "in/", "TargetObjectKeyFormat": {"PartitionedPrefix": more}}
+    s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={"LoggingEnabled": status})
+    assert s3.get_bucket_logging(Bucket=bucket)["LoggingEnabled"] == status
+    s3.put_object(Bucket=bucket, Key="k", Body=b"body")
+    found = wait_for(lambda: lines(s3, target, "in/"), lambda found: any("REST.PUT.OBJECT k " in line for line in found))
+    assert any("REST.PUT.OBJECT k " in line for line in found)
+    keys = [row["Key"] for row in s3.list_objects_v2(Bucket=target, Prefix="in/")["Contents"]]
+    shape = re.compile(rf"in/000000000000/us-east-1/{bucket}/(\d{{4}})/(\d\d)/(\d\d)/\1-\2-\3-(\d\d-\d\d-\d\d)-[0-9a-f]+")
+    found = [shape.fullmatch(key) for key in keys]
+    assert keys and all(found), keys
+    if source != "DeliveryTime":
+        assert {m[4] for m in found} == {"00-00-00"}
+    s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={})
+
+
+def test_refused_formats(s3, bucket):
+    target = enable(s3, bucket)
+    for form in ({}, {"SimplePrefix": {}, "PartitionedPrefix": {}}, {"PartitionedPrefix": {"PartitionDateSource": "Noon"}}):
+        status = {"TargetBucket": target, "TargetPrefix": "in/", "TargetObjectKeyFormat": form}
+        refused(400, "MalformedXML", s3.put_bucket_logging, Bucket=bucket, BucketLoggingStatus={"LoggingEnabled": status})
+    status["TargetObjectKeyFormat"] = {"SimplePrefix": {}}
+    s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={"LoggingEnabled": status})
 
 
 def test_stop_writes_the_rest(server, s3, bucket):

@@ -13,14 +13,26 @@
 #include "proto/name.h"
 #include "proto/uri.h"
 #include "proto/xml.h"
+#include "server/api/authorise.h"
 #include "server/api/owner.h"
 #include "server/store/store_wait.h"
 
-/* Lines for one bucket and prefix. */
+enum { DAY_S = 24 * 60 * 60 };
+
+/* How keys go on behind their prefix. */
+enum key_form {
+    KEY_SIMPLE,
+    KEY_BY_DELIVERY, /* in folders of the days when logs are written */
+    KEY_BY_EVENT,    /* in those of the requests, whose day is all that keys tell */
+};
+
+/* Lines for one bucket, prefix and, where keys tell it, day. */
 struct target {
     struct tn_buf bucket;
     struct tn_buf prefix;
     struct tn_buf lines;
+    enum key_form form;
+    int64_t day; /* of KEY_BY_EVENT, since 1970; else 0 */
 };
 
 struct access_log {
@@ -67,11 +79,11 @@ static int add_number(struct tn_buf *line, uint64_t number, bool is_known)
                     : add_text(line, TN_STR_EMPTY);
 }
 
-static int add_time(struct tn_buf *line)
+static int add_time(struct tn_buf *line, int64_t now)
 {
     static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                           "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
-    struct tn_date d = tn_date_from_unix(tn_wall_ms() / 1000);
+    struct tn_date d = tn_date_from_unix(now);
     return tn_buf_appendf(line, " [%02d/%s/%04d:%02d:%02d:%02d +0000]", d.day, months[d.month - 1],
                           d.year, d.hour, d.minute, d.second);
 }
@@ -145,13 +157,13 @@ static int add_rest(struct tn_buf *line, const struct api_req *r)
     return rc == TARN_OK ? tn_buf_append_text(line, " - - -\n") : rc;
 }
 
-static int write_line(struct tn_buf *line, struct api_req *r)
+static int write_line(struct tn_buf *line, struct api_req *r, int64_t now)
 {
     int rc = add_text(line, owner_of_bucket(r, r->config));
     if (rc == TARN_OK)
         rc = add_text(line, r->bucket);
     if (rc == TARN_OK)
-        rc = add_time(line);
+        rc = add_time(line, now);
     if (rc == TARN_OK)
         rc = add_who(line, r);
     if (rc == TARN_OK)
@@ -163,33 +175,66 @@ static int write_line(struct tn_buf *line, struct api_req *r)
 
 /* --- Targets --- */
 
-static struct target *find_target(struct access_log *log, struct tn_str bucket,
-                                  struct tn_str prefix)
-{
-    struct access_log_shared *s = &log->shared;
-    for (size_t i = 0; i < s->target_count; i++) {
-        if (tn_str_eq(tn_buf_str(&s->targets[i].bucket), bucket) &&
-            tn_str_eq(tn_buf_str(&s->targets[i].prefix), prefix))
-            return &s->targets[i];
-    }
-    if (s->target_count == ACCESS_LOG_TARGET_COUNT_MAX)
-        return NULL;
-    struct target t = { .bucket = TN_BUF_INIT(TN_BUCKET_LEN_MAX),
-                        .prefix = TN_BUF_INIT(TN_KEY_LEN_MAX),
-                        .lines = TN_BUF_INIT(ACCESS_LOG_LEN_MAX) };
-    if (tn_buf_append_str(&t.bucket, bucket) < 0 || tn_buf_append_str(&t.prefix, prefix) < 0) {
-        tn_buf_release(&t.bucket);
-        return NULL;
-    }
-    s->targets[s->target_count] = t;
-    return &s->targets[s->target_count++];
-}
-
 static void release_target(struct target *t)
 {
     tn_buf_release(&t->bucket);
     tn_buf_release(&t->prefix);
     tn_buf_release(&t->lines);
+}
+
+static enum key_form form_of(const struct tn_xml_node *enabled)
+{
+    const struct tn_xml_node *format = tn_xml_child(enabled, "TargetObjectKeyFormat");
+    const struct tn_xml_node *parts = format ? tn_xml_child(format, "PartitionedPrefix") : NULL;
+    if (!parts)
+        return KEY_SIMPLE;
+    return tn_str_eq(tn_xml_child_text(parts, "PartitionDateSource"), TN_STR("DeliveryTime"))
+               ? KEY_BY_DELIVERY
+               : KEY_BY_EVENT;
+}
+
+/* All of the target but its bucket. */
+static int describe(const struct api_req *r, const struct tn_xml_node *enabled, int64_t now,
+                    struct target *t)
+{
+    t->form = form_of(enabled);
+    t->day = t->form == KEY_BY_EVENT ? now / DAY_S : 0;
+    int rc = tn_buf_append_str(&t->prefix, tn_xml_child_text_raw(enabled, "TargetPrefix"));
+    if (rc < 0 || t->form == KEY_SIMPLE)
+        return rc;
+    struct tn_str region = bucket_config_get(r->config, BUCKET_LOCATION);
+    if (region.len == 0)
+        region = tn_str_from(r->api->region);
+    return tn_buf_appendf(&t->prefix, "%.*s/%.*s/%.*s/",
+                          TN_STR_ARG(api_bucket_owner(r, r->config)->number), TN_STR_ARG(region),
+                          TN_STR_ARG(r->bucket));
+}
+
+static struct target *find_target(struct access_log *log, struct tn_str bucket,
+                                  const struct target *like)
+{
+    struct access_log_shared *s = &log->shared;
+    struct tn_str prefix = tn_buf_str(&like->prefix);
+    for (size_t i = 0; i < s->target_count; i++) {
+        struct target *t = &s->targets[i];
+        if (tn_str_eq(tn_buf_str(&t->bucket), bucket) &&
+            tn_str_eq(tn_buf_str(&t->prefix), prefix) && t->form == like->form &&
+            t->day == like->day)
+            return t;
+    }
+    if (s->target_count == ACCESS_LOG_TARGET_COUNT_MAX)
+        return NULL;
+    struct target t = { .bucket = TN_BUF_INIT(TN_BUCKET_LEN_MAX),
+                        .prefix = TN_BUF_INIT(TN_KEY_LEN_MAX),
+                        .lines = TN_BUF_INIT(ACCESS_LOG_LEN_MAX),
+                        .form = like->form,
+                        .day = like->day };
+    if (tn_buf_append_str(&t.bucket, bucket) < 0 || tn_buf_append_str(&t.prefix, prefix) < 0) {
+        release_target(&t);
+        return NULL;
+    }
+    s->targets[s->target_count] = t;
+    return &s->targets[s->target_count++];
 }
 
 void access_log_add(struct access_log *log, struct api_req *r)
@@ -201,14 +246,18 @@ void access_log_add(struct access_log *log, struct api_req *r)
     TN_AUTO_BUF line = TN_BUF_INIT(ACCESS_LOG_LINE_LEN_MAX);
     if (!node)
         return;
-    int rc = write_line(&line, r);
+    int64_t now = tn_wall_ms() / 1000;
+    struct target like = { .prefix = TN_BUF_INIT(TN_KEY_LEN_MAX) };
+    int rc = write_line(&line, r, now);
+    if (rc == TARN_OK)
+        rc = describe(r, node, now, &like);
     (void)pthread_mutex_lock(&log->shared.lock);
-    struct target *t = rc < 0 ? NULL
-                              : find_target(log, tn_xml_child_text(node, "TargetBucket"),
-                                            tn_xml_child_text_raw(node, "TargetPrefix"));
+    struct target *t =
+        rc < 0 ? NULL : find_target(log, tn_xml_child_text(node, "TargetBucket"), &like);
     if (!t || tn_buf_append_str(&t->lines, tn_buf_str(&line)) < 0)
         log->shared.lost_count++;
     (void)pthread_mutex_unlock(&log->shared.lock);
+    tn_buf_release(&like.prefix);
 }
 
 /* --- Writing --- */
@@ -217,10 +266,13 @@ static int make_key(const struct target *t, struct tn_buf *key)
 {
     unsigned char bytes[8];
     char unique[2 * sizeof bytes + 1];
-    struct tn_date d = tn_date_from_unix(tn_wall_ms() / 1000);
+    struct tn_date d =
+        tn_date_from_unix(t->form == KEY_BY_EVENT ? t->day * DAY_S : tn_wall_ms() / 1000);
     tn_random_bytes(bytes, sizeof bytes);
     tn_hex_encode(bytes, sizeof bytes, unique);
     int rc = tn_buf_append_str(key, tn_buf_str(&t->prefix));
+    if (rc == TARN_OK && t->form != KEY_SIMPLE)
+        rc = tn_buf_appendf(key, "%04d/%02d/%02d/", d.year, d.month, d.day);
     if (rc < 0)
         return rc;
     return tn_buf_appendf(key, "%04d-%02d-%02d-%02d-%02d-%02d-%s", d.year, d.month, d.day, d.hour,
