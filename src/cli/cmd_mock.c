@@ -14,14 +14,14 @@
 #include "cli/app.h"
 #include "cli/child.h"
 
-enum { LOOK_MS = 200 };
+enum { LOOK_MS = 200, PAIR_COUNT = 10 };
 
 struct pair {
     const char *name;
-    const char *value;
+    const char *value; /* NULL: it must not be set, or clients mix it with these keys */
 };
 
-static void fill_pairs(const struct tarn_mock *mock, struct pair out[5])
+static void fill_pairs(const struct tarn_mock *mock, struct pair out[PAIR_COUNT])
 {
     const char *endpoint = tarn_mock_endpoint(mock);
     out[0] = (struct pair){ "AWS_ENDPOINT_URL", endpoint };
@@ -29,12 +29,17 @@ static void fill_pairs(const struct tarn_mock *mock, struct pair out[5])
     out[2] = (struct pair){ "AWS_ACCESS_KEY_ID", tarn_mock_access_key(mock) };
     out[3] = (struct pair){ "AWS_SECRET_ACCESS_KEY", tarn_mock_secret_key(mock) };
     out[4] = (struct pair){ "AWS_REGION", "us-east-1" };
+    out[5] = (struct pair){ "AWS_DEFAULT_REGION", "us-east-1" };
+    out[6] = (struct pair){ "AWS_SESSION_TOKEN", NULL };
+    out[7] = (struct pair){ "AWS_SECURITY_TOKEN", NULL };
+    out[8] = (struct pair){ "AWS_PROFILE", NULL };
+    out[9] = (struct pair){ "AWS_DEFAULT_PROFILE", NULL };
 }
 
 /* Not by cli_report_line: --quiet must not take the only thing away that it writes. */
 static void tell(struct cli_app *app, const struct tarn_mock *mock)
 {
-    struct pair pairs[5];
+    struct pair pairs[PAIR_COUNT];
     struct tarn_error err = { 0 };
     TN_AUTO_BUF text = TN_BUF_INIT(CLI_LINE_LEN_MAX);
     fill_pairs(mock, pairs);
@@ -51,7 +56,9 @@ static void tell(struct cli_app *app, const struct tarn_mock *mock)
     } else {
         int rc = TARN_OK;
         for (size_t i = 0; i < TN_COUNT(pairs) && rc == TARN_OK; i++)
-            rc = tn_buf_appendf(&text, "export %s='%s'\n", pairs[i].name, pairs[i].value);
+            rc = pairs[i].value
+                     ? tn_buf_appendf(&text, "export %s='%s'\n", pairs[i].name, pairs[i].value)
+                     : tn_buf_appendf(&text, "unset %s\n", pairs[i].name);
         if (rc == TARN_OK)
             rc = cli_out_bytes(&app->out, text.data, text.len);
         (void)rc; /* what failed to be written is told by cli_out_flush */
@@ -62,11 +69,11 @@ static void tell(struct cli_app *app, const struct tarn_mock *mock)
 
 static int run_command(struct cli_app *app, const struct tarn_mock *mock)
 {
-    struct pair pairs[5];
+    struct pair pairs[PAIR_COUNT];
     struct tarn_error err = { 0 };
     fill_pairs(mock, pairs);
     for (size_t i = 0; i < TN_COUNT(pairs); i++)
-        (void)setenv(pairs[i].name, pairs[i].value, 1);
+        (void)(pairs[i].value ? setenv(pairs[i].name, pairs[i].value, 1) : unsetenv(pairs[i].name));
     struct cli_child child;
     if (cli_child_start(&child, app->operands, app->operand_count, &err) < 0) {
         cli_report_fatal(app, (struct cli_place){ 0 }, &err);
@@ -118,6 +125,8 @@ int cli_run_mock(struct cli_app *app)
         tell(app, mock);
         code = wait_for_signal(app, mock);
     }
+    if (opt->keep)
+        cli_report_note(app, "Kept %s", tarn_mock_data(mock));
     if (tarn_mock_stop(mock, &err) < 0 && code == CLI_EXIT_OK) {
         cli_report_fatal(app, (struct cli_place){ 0 }, &err);
         code = CLI_EXIT_PARTIAL;

@@ -217,6 +217,25 @@ def test_mock_with_a_command(tmp_path, env):
     assert not list(tmp_path.glob("tarn-mock-*"))
 
 
+def test_mock_beside_keys_of_ones_own(tmp_path, env):
+    """What people have in their environment must not get mixed with the mock's keys."""
+    env = dict(env, AWS_SESSION_TOKEN="stale", AWS_PROFILE="production", AWS_DEFAULT_REGION="eu-west-3",
+               TMPDIR=str(tmp_path))
+    assert '"one"' in tarn(env, "mock", "--bucket", "one", "--", "tarn", "ls", "--json")
+    with subprocess.Popen([BIN / "tarn", "mock", "--bucket", "two"], env=env, stdout=subprocess.PIPE) as process:
+        lines = [process.stdout.readline().decode() for _ in range(10)]
+        script = "".join(lines) + "tarn ls --json"
+        assert '"two"' in run(["sh", "-c", script], env).stdout.decode()
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def test_mock_tells_what_it_kept(tmp_path, env):
+    done = run([BIN / "tarn", "mock", "--keep", "--", "true"], dict(env, TMPDIR=str(tmp_path)))
+    (kept,) = tmp_path.glob("tarn-mock-*")
+    assert done.stderr.decode() == f"Kept {kept}\n" and done.stdout == b""
+
+
 def test_mock_until_a_signal(tmp_path, env):
     data = tmp_path / "kept"
     command = [BIN / "tarn", "mock", "--json", "--keep", "--data", data, "--bucket", "here"]
