@@ -116,6 +116,24 @@ def test_malformed(server, text):
     assert status in (400, 403), body
 
 
+@pytest.mark.parametrize(
+    "text,status,code",
+    [
+        (None, 403, "AccessDenied"),
+        ("", 403, "AccessDenied"),
+        ("AWS HAHAHA", 400, "InvalidArgument"),
+        ("AWS NOSUCHKEY:FWeDfwojDSdS2Ztmpfeubhd9isU=", 403, "InvalidAccessKeyId"),
+    ],
+)
+def test_nothing_is_made_without_a_signature(server, s3, bucket, text, status, code):
+    headers = {"Date": formatdate(usegmt=True), **({} if text is None else {"Authorization": text})}
+    for path in (f"/{bucket}-new", f"/{bucket}/k"):
+        seen, body = raw(server, path, headers, "PUT")
+        assert seen == status and f"<Code>{code}</Code>" in body
+    refused(404, "404", s3.head_bucket, Bucket=f"{bucket}-new")
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
 def test_an_empty_authorization_is_nobodys(server):
     status, body = raw(server, "/", {"Authorization": ""})
     assert status == 403 and "<Code>AccessDenied</Code>" in body
