@@ -123,6 +123,20 @@ static void stand(void *arg)
     (void)await(&g->is_open);
 }
 
+/* By somebody else, while the holder's renewal stands at the gate: the record stays as it is seen.
+ */
+static int break_before_renewal(struct scene *c, struct gate *gate)
+{
+    c->clock_a.before_write_arg = gate;
+    atomic_store(&c->clock_a.before_write, stand);
+    bool has_arrived = await(&gate->has_arrived);
+    int rc = look(c);
+    if (rc == TARN_OK)
+        rc = tarn_lock_break(c->b, c->s->bucket, c->s->name, c->info.etag, NULL, &c->err);
+    atomic_store(&gate->is_open, 1);
+    return has_arrived ? rc : TARN_ETIMEOUT;
+}
+
 static int w3_renewal_beside_release(struct scene *c)
 {
     if (c->s->is_flawed) { /* the map's entry is gone while the heartbeat runs: no condition */
@@ -242,6 +256,7 @@ static int w6_fencing(struct scene *c)
 struct work {
     struct scene *c;
     struct tarn_lock *lock; /* NULL: the reference, which gives its body nothing to ask */
+    struct gate gate;
     int done_in_vain;
     bool is_lost;
 };
@@ -258,8 +273,7 @@ static void lose(struct work *w)
         return;
     }
     struct pollfd fd = { tarn_lock_fd(w->lock), POLLIN, 0 };
-    if (poll(&fd, 1, 0) != 0 || look(c) < 0 ||
-        tarn_lock_break(c->b, c->s->bucket, c->s->name, c->info.etag, NULL, &c->err) < 0 ||
+    if (poll(&fd, 1, 0) != 0 || break_before_renewal(c, &w->gate) < 0 ||
         poll(&fd, 1, AWAIT_MS) != 1)
         setup_die("the body was not told", &c->err);
 }
@@ -299,6 +313,8 @@ static int w7_told_of_loss(struct scene *c)
         CHECK(work.is_lost && work.done_in_vain == 0);
         return 0;
     }
+    c->clock_a.is_stopped = false;
+    c->o.clock = &c->clock_a.clock;
     c->o.renew_ms = RENEW_MS;
     c->o.on_lost = note_lost;
     c->o.on_lost_arg = &reason;
@@ -307,7 +323,7 @@ static int w7_told_of_loss(struct scene *c)
     CHECK(work.is_lost && work.done_in_vain == 0 && atomic_load(&reason) == TARN_ELOST);
 
     atomic_store(&reason, 0); /* likewise after the longest hold */
-    c->o.clock = &c->clock_a.clock;
+    test_clock_stop(&c->clock_a);
     c->o.max_hold_ms = TTL_MS + 300;
     CHECK(acquire_a(c) == TARN_OK);
     test_clock_step(&c->clock_a, TTL_MS + 400);
@@ -524,17 +540,19 @@ static void stand_in_callback(void *arg, struct tarn_lock *lock, int reason)
 
 static int w13_blocked_callback(struct scene *c)
 {
-    struct gate gate = { 0, 0 };
+    struct gate gate = { 0, 0 }, renewal = { 0, 0 };
     struct tarn_lock_options o = { .ttl_ms = TTL_MS, .renew_ms = RENEW_MS };
     struct tarn_lock_info info = { 0 };
     if (c->s->is_flawed)
         return beat_behind_callback(c);
+    c->clock_a.is_stopped = false;
+    c->o.clock = &c->clock_a.clock;
     c->o.renew_ms = RENEW_MS;
     c->o.on_lost = stand_in_callback;
     c->o.on_lost_arg = &gate;
-    CHECK(acquire_a(c) == TARN_OK && look(c) == TARN_OK);
+    CHECK(acquire_a(c) == TARN_OK);
     CHECK(tarn_lock_acquire(c->a, c->s->bucket, "another", &o, &c->lb, &c->err) == TARN_OK);
-    CHECK(tarn_lock_break(c->b, c->s->bucket, c->s->name, c->info.etag, NULL, &c->err) == TARN_OK);
+    CHECK(break_before_renewal(c, &renewal) == TARN_OK);
     CHECK(await(&gate.has_arrived));
     for (uint64_t end = steady_now_ms() + AWAIT_MS; info.seq < 5; nap(5)) {
         CHECK(tarn_lock_check(c->lb) == TARN_OK && steady_now_ms() < end);
