@@ -240,6 +240,12 @@ def web_role(iam):
     return new_role(iam, "web", document)
 
 
+def test_providers(server, iam):
+    listed = [p["Arn"] for p in iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]]
+    assert listed == ["arn:aws:iam::000000000000:oidc-provider/id.example.org"]
+    refused(400, "InvalidAction", iam.create_open_id_connect_provider, Url="https://other.example.org")
+
+
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 def test_web_identity(server, web_role, algorithm, bucket, s3):
     nobody = sts_client(server, UNSIGNED)

@@ -305,6 +305,37 @@ static int check_token(struct iam_call *c, struct tn_str token, struct web *w,
     return tn_fail(err, TARN_EDENIED, "the token is of another issuer or for another audience");
 }
 
+/* The issuer without its scheme. */
+static struct tn_str host_of(const struct api_provider *provider)
+{
+    struct tn_str issuer = tn_str_from(provider->issuer);
+    size_t at = tn_str_find(issuer, TN_STR("://"));
+    return at == SIZE_MAX ? issuer : tn_str_sub(issuer, at + 3, SIZE_MAX);
+}
+
+/* As IAM names it. */
+static const char *provider_arn(struct tn_arena *arena, struct tn_str account, struct tn_str host)
+{
+    return tn_arena_printf(arena, "arn:aws:iam::%.*s:oidc-provider/%.*s", TN_STR_ARG(account),
+                           TN_STR_ARG(host));
+}
+
+/* Those of the configuration, which every account may trust. */
+static void providers_list(struct iam_call *c)
+{
+    const struct api *api = c->r->api;
+    tn_xml_open(&c->w, "OpenIDConnectProviderList");
+    for (size_t i = 0; i < api->provider_count; i++) {
+        const char *arn = provider_arn(&c->r->http->arena, c->account, host_of(&api->providers[i]));
+        if (!arn)
+            iam_fail(c, 503, "ServiceUnavailable", "out of memory");
+        tn_xml_open(&c->w, "member");
+        tn_xml_text(&c->w, "Arn", arn ? arn : "");
+        tn_xml_close(&c->w, "member");
+    }
+    tn_xml_close(&c->w, "OpenIDConnectProviderList");
+}
+
 /* The provider whose keys signed it. */
 static bool find_web(struct iam_call *c, struct tn_str token, struct web *w)
 {
@@ -317,10 +348,7 @@ static bool find_web(struct iam_call *c, struct tn_str token, struct web *w)
         rc = found == TARN_ETIMEOUT || found == TARN_OK ? found : rc;
     }
     if (w->claims) {
-        w->host = tn_str_from(w->provider->issuer);
-        size_t at = tn_str_find(w->host, TN_STR("://"));
-        if (at != SIZE_MAX)
-            w->host = tn_str_sub(w->host, at + 3, SIZE_MAX);
+        w->host = host_of(w->provider);
         return true;
     }
     if (rc == TARN_ETIMEOUT)
@@ -336,8 +364,7 @@ static bool find_web(struct iam_call *c, struct tn_str token, struct web *w)
 /* Trust names the issuer, or its ARN as IAM makes it. */
 static bool may_be_web(const struct iam_entity *role, struct web *w, struct tn_arena *arena)
 {
-    const char *arn = tn_arena_printf(arena, "arn:aws:iam::%.*s:oidc-provider/%.*s",
-                                      TN_STR_ARG(role->account), TN_STR_ARG(w->host));
+    const char *arn = provider_arn(arena, role->account, w->host);
     const struct tn_str names[] = { tn_str_from(w->provider->issuer), w->host, tn_str_from(arn) };
     enum policy_verdict verdict = POLICY_SILENT;
     for (size_t i = 0; i < TN_COUNT(names); i++) {
@@ -391,6 +418,7 @@ const struct iam_row sts_rows[] = {
     { "AssumeRole", assume_role, IAM_TYPE_COUNT, NULL, false, true, true },
     { "AssumeRoleWithWebIdentity", assume_role_with_web_identity, IAM_TYPE_COUNT, NULL, false, true,
       true },
+    { "ListOpenIDConnectProviders", providers_list, IAM_TYPE_COUNT, NULL, false, false, false },
     { "GetSessionToken", get_session_token, IAM_TYPE_COUNT, NULL, false, true, true },
     { "GetCallerIdentity", get_caller_identity, IAM_TYPE_COUNT, NULL, false, true, true },
 };
