@@ -2,6 +2,7 @@
 /* The store: what its calls promise, also when answers are lost. */
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "coord/cases.h"
 
@@ -126,7 +127,102 @@ static int s2_lost_and_buried(struct scene *c)
     return 0;
 }
 
+/* ---- a serializer of a program's own: whole numbers, none below 0 ---- */
+
+struct uses {
+    int encoded;
+    int bytes_freed;
+    int values; /* decoded or made, not yet freed */
+};
+
+static int encode_number(void *arg, const void *value, char **bytes, size_t *len,
+                         struct tarn_error *err)
+{
+    char text[32];
+    long n = *(const long *)value;
+    if (n < 0)
+        return tn_fail(err, TARN_ERANGE, "below 0");
+    ((struct uses *)arg)->encoded++;
+    *len = (size_t)snprintf(text, sizeof text, "%ld", n);
+    *bytes = tn_strdup(text);
+    return TARN_OK;
+}
+
+static void free_encoded(void *arg, char *bytes)
+{
+    ((struct uses *)arg)->bytes_freed++;
+    tn_free(bytes);
+}
+
+static void *make_number(struct uses *uses, long n)
+{
+    long *value = tn_calloc(1, sizeof *value);
+    *value = n;
+    uses->values++;
+    return value;
+}
+
+static int decode_number(void *arg, const char *bytes, size_t len, void **value,
+                         struct tarn_error *err)
+{
+    if (len == 0 || len > 9 || strspn(bytes, "0123456789") < len)
+        return tn_fail(err, TARN_ERANGE, "no number");
+    *value = make_number(arg, strtol(bytes, NULL, 10));
+    return TARN_OK;
+}
+
+static void free_number(void *arg, void *value)
+{
+    ((struct uses *)arg)->values -= value != NULL;
+    tn_free(value);
+}
+
+static int next_number(void *arg, const void *present, void **next)
+{
+    *next = make_number(arg, present ? *(const long *)present + 1 : 0);
+    return TARN_OK;
+}
+
+static int to_below_zero(void *arg, const void *present, void **next)
+{
+    (void)present;
+    *next = make_number(arg, -1);
+    return TARN_OK;
+}
+
+static int own_serializer(struct scene *c)
+{
+    struct uses uses = { 0, 0, 0 };
+    const struct tarn_serializer numbers = { encode_number, free_encoded,    decode_number,
+                                             free_number,   "text/x-number", &uses };
+    struct tarn_store_options o = { .serializer = &numbers };
+    struct tarn_store *store = tarn_store_new(c->a, &o, NULL);
+    struct tarn_store_entry entry = { 0 };
+    struct tarn_object_info info = { 0 };
+    const char *bucket = c->s->bucket;
+    long below = -1;
+    CHECK(tarn_store_create(store, bucket, "n", &below, 0, NULL, &c->err) == TARN_ERANGE);
+    CHECK(!scene_has_key(c, "n"));
+    for (int i = 0; i < 3; i++)
+        CHECK(tarn_store_update(store, bucket, "n", next_number, &uses, 0, NULL, &c->err) ==
+              TARN_OK);
+    CHECK(tarn_store_update(store, bucket, "n", to_below_zero, &uses, 0, NULL, &c->err) ==
+          TARN_ERANGE);
+    CHECK(tarn_store_get(store, bucket, "n", &entry, &c->err) == TARN_OK);
+    CHECK(*(long *)entry.value == 2 && entry.size == 1);
+    tarn_store_entry_release(store, &entry);
+    CHECK(tarn_object_head(c->b, bucket, "n", NULL, &info, &c->err) == TARN_OK);
+    bool has_type = strcmp(info.content_type, "text/x-number") == 0;
+    tarn_object_info_release(&info);
+    CHECK(tarn_object_put(c->b, bucket, "n", "x", 1, NULL, NULL, &c->err) == TARN_OK);
+    CHECK(tarn_store_get(store, bucket, "n", &entry, &c->err) == TARN_ERANGE && !entry.value);
+    tarn_store_free(store);
+    CHECK(has_type && uses.encoded == 3 && uses.bytes_freed == 3 && uses.values == 0);
+    return 0;
+}
+
 const struct scene_case store_cases[] = {
+    { "serializer", own_serializer },
     { "S1", s1_store },
     { "S2", s2_lost_and_buried },
     { NULL, NULL },
