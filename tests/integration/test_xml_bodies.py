@@ -176,7 +176,7 @@ BODIES = {
         "/LOCKED/key?retention",
         f"<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>{LATER}</RetainUntilDate></Retention>",
     ),
-    "PutObjectLegalHold": Body("/LOCKED/key?legal-hold", "<LegalHold><Status>OFF</Status></LegalHold>"),
+    "PutObjectLegalHold": Body("/LOCKED/key?legal-hold", "<LegalHold><Status>ON</Status></LegalHold>"),
     "RestoreObject": Body(
         "/BUCKET/cold?restore",
         "<RestoreRequest><Days>3</Days><GlacierJobParameters><Tier>Standard</Tier></GlacierJobParameters></RestoreRequest>",
