@@ -89,3 +89,15 @@ def test_restore(server, s3, bucket):
     for body in (b"", b"<RestoreRequest/>", b"<RestoreRequest><Days>0</Days></RestoreRequest>"):
         answer = send(server, "POST", f"/{bucket}/cold?restore", body)
         assert answer.status == 400 and b"MalformedXML" in answer.data
+
+
+def test_restore_is_refused(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="deep", Body=b"body", StorageClass="DEEP_ARCHIVE")
+    with pytest.raises(ClientError) as error:
+        s3.restore_object(Bucket=bucket, Key="deep", RestoreRequest={"Days": 1, "GlacierJobParameters": {"Tier": "Expedited"}})
+    assert code_of(error) == (400, "InvalidArgument")
+    location = {"S3": {"BucketName": bucket, "Prefix": "out/"}}
+    with pytest.raises(ClientError) as error:
+        s3.restore_object(Bucket=bucket, Key="deep", RestoreRequest={"Type": "SELECT", "Tier": "Bulk", "OutputLocation": location})
+    assert code_of(error) == (501, "NotImplemented")
+    assert "Restore" not in s3.head_object(Bucket=bucket, Key="deep")

@@ -76,8 +76,9 @@ LIFECYCLE = {
             "Status": "Disabled",
             "Filter": {"And": {"Prefix": "", "Tags": [{"Key": "k", "Value": "v"}], "ObjectSizeGreaterThan": 5}},
             "NoncurrentVersionExpiration": {"NoncurrentDays": 1, "NewerNoncurrentVersions": 2},
-            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7},
+            "NoncurrentVersionTransitions": [{"NoncurrentDays": 1, "StorageClass": "GLACIER"}],
         },
+        {"ID": "c", "Status": "Enabled", "Filter": {"Prefix": "m"}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
     ]
 }
 ROUND = {
@@ -228,7 +229,17 @@ def test_malformed(server, s3, bucket, sub):
 
 
 RULE = b"<Rule><ID>a</ID><Status>Enabled</Status><Prefix>p</Prefix><Expiration><Days>1</Days></Expiration></Rule>"
+NO_ACTION = RULE.replace(b"<Prefix>p</Prefix>", b"%s").replace(b"<Expiration><Days>1</Days></Expiration>", b"%s")
+ONE_TAG = b"<Filter><Tag><Key>k</Key><Value>v</Value></Tag></Filter>"
+PREFIX_AND_SIZE = b"<Filter><And><ObjectSizeLessThan>9</ObjectSizeLessThan><Prefix>p</Prefix></And></Filter>"
+ABORT = b"<AbortIncompleteMultipartUpload><DaysAfterInitiation>1</DaysAfterInitiation></AbortIncompleteMultipartUpload>"
+MARKER = b"<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>"
+NO_DAYS = b"<NoncurrentVersionTransition><StorageClass>GLACIER</StorageClass></NoncurrentVersionTransition>"
 WRONG = [
+    ("lifecycle", NO_ACTION % (ONE_TAG, ABORT), "InvalidRequest"),
+    ("lifecycle", NO_ACTION % (PREFIX_AND_SIZE, ABORT), "InvalidRequest"),
+    ("lifecycle", NO_ACTION % (ONE_TAG, MARKER), "InvalidRequest"),
+    ("lifecycle", NO_ACTION % (ONE_TAG, NO_DAYS), "MalformedXML"),
     ("lifecycle", RULE.replace(b"Enabled", b"enabled"), "MalformedXML"),
     ("lifecycle", RULE.replace(b"<Days>1</Days>", b"<Days>0</Days>"), "InvalidArgument"),
     ("lifecycle", RULE.replace(b"<Days>1</Days>", b"<Days>-1</Days>"), "MalformedXML"),

@@ -96,6 +96,34 @@ def test_refused_formats(s3, bucket):
     s3.put_bucket_logging(Bucket=bucket, BucketLoggingStatus={"LoggingEnabled": status})
 
 
+def seen(s3, target, prefix, count):
+    """The lines, when there are so many."""
+    deadline = time.monotonic() + 60
+    while len(found := lines(s3, target, prefix)) < count and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return [LINE.match(line) for line in found]
+
+
+def test_names_of_operations(s3, bucket):
+    """As S3's documentation of the format has them."""
+    target = enable(s3, bucket, "ops/")
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    s3.copy_object(Bucket=bucket, Key="c", CopySource={"Bucket": bucket, "Key": "k"})
+    s3.put_object_tagging(Bucket=bucket, Key="k", Tagging={"TagSet": []})
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="m")["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key="m", UploadId=upload, PartNumber=1, Body=b"x")
+    s3.upload_part_copy(Bucket=bucket, Key="m", UploadId=upload, PartNumber=2, CopySource={"Bucket": bucket, "Key": "k"})
+    parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
+    s3.complete_multipart_upload(Bucket=bucket, Key="m", UploadId=upload, MultipartUpload={"Parts": parts})
+    s3.get_bucket_location(Bucket=bucket)
+    s3.list_object_versions(Bucket=bucket)
+    s3.get_bucket_acl(Bucket=bucket)
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "c"}]})
+    wanted = "PUT.OBJECT COPY.OBJECT PUT.OBJECT_TAGGING POST.UPLOADS PUT.PART COPY.PART POST.UPLOAD GET.LOCATION GET.BUCKETVERSIONS"
+    wanted = [f"REST.{word}" for word in (wanted + " GET.ACL POST.MULTI_OBJECT_DELETE").split()]
+    assert set(wanted) <= {m["op"] for m in seen(s3, target, "ops/", len(wanted))}
+
+
 def test_stop_writes_the_rest(server, s3, bucket):
     target = enable(s3, bucket, "x")
     for _ in range(50):

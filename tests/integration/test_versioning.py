@@ -51,7 +51,10 @@ def test_a_marker_hides_and_its_removal_shows_again(s3, kept):
     marker = answer["VersionId"]
     error = refused(404, "NoSuchKey", s3.get_object, Bucket=kept, Key="k")
     assert error["ResponseMetadata"]["HTTPHeaders"]["x-amz-delete-marker"] == "true"
-    refused(405, "MethodNotAllowed", s3.get_object, Bucket=kept, Key="k", VersionId=marker)
+    answer = refused(405, "MethodNotAllowed", s3.get_object, Bucket=kept, Key="k", VersionId=marker)
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    assert (headers["x-amz-delete-marker"], headers["allow"]) == ("true", "DELETE")
+    assert headers["last-modified"].endswith(" GMT")
     assert "Contents" not in s3.list_objects_v2(Bucket=kept)
     assert read(s3, kept, "k", VersionId=first) == b"one"
     answer = s3.delete_object(Bucket=kept, Key="k", VersionId=marker)

@@ -100,6 +100,83 @@ static int add_who(struct tn_buf *line, const struct api_req *r)
     return rc == TARN_OK ? add_text(line, tn_str_from(r->http->id)) : rc;
 }
 
+/* S3's names of what was asked for, where they are not just OBJECT or BUCKET. */
+static const struct {
+    const char *op;
+    const char *resource;
+} resources[] = {
+    { "AbortMultipartUpload", "UPLOAD" },
+    { "CompleteMultipartUpload", "UPLOAD" },
+    { "CreateMultipartUpload", "UPLOADS" },
+    { "DeleteBucketCors", "CORS" },
+    { "DeleteBucketEncryption", "ENCRYPTION" },
+    { "DeleteBucketLifecycle", "LIFECYCLE" },
+    { "DeleteBucketOwnershipControls", "OWNERSHIP_CONTROLS" },
+    { "DeleteBucketPolicy", "BUCKETPOLICY" },
+    { "DeleteBucketTagging", "TAGGING" },
+    { "DeleteBucketWebsite", "WEBSITE" },
+    { "DeleteObjectTagging", "OBJECT_TAGGING" },
+    { "DeleteObjects", "MULTI_OBJECT_DELETE" },
+    { "DeletePublicAccessBlock", "PUBLIC_ACCESS_BLOCK" },
+    { "GetBucketAccelerateConfiguration", "ACCELERATE" },
+    { "GetBucketAcl", "ACL" },
+    { "GetBucketCors", "CORS" },
+    { "GetBucketEncryption", "ENCRYPTION" },
+    { "GetBucketLifecycleConfiguration", "LIFECYCLE" },
+    { "GetBucketLocation", "LOCATION" },
+    { "GetBucketLogging", "LOGGING_STATUS" },
+    { "GetBucketNotificationConfiguration", "NOTIFICATION" },
+    { "GetBucketOwnershipControls", "OWNERSHIP_CONTROLS" },
+    { "GetBucketPolicy", "BUCKETPOLICY" },
+    { "GetBucketPolicyStatus", "POLICY_STATUS" },
+    { "GetBucketRequestPayment", "REQUEST_PAYMENT" },
+    { "GetBucketTagging", "TAGGING" },
+    { "GetBucketVersioning", "VERSIONING" },
+    { "GetBucketWebsite", "WEBSITE" },
+    { "GetObjectAcl", "ACL" },
+    { "GetObjectAttributes", "OBJECT_ATTRIBUTES" },
+    { "GetObjectLegalHold", "LEGAL_HOLD" },
+    { "GetObjectLockConfiguration", "OBJECT_LOCK_CONFIGURATION" },
+    { "GetObjectRetention", "RETENTION" },
+    { "GetObjectTagging", "OBJECT_TAGGING" },
+    { "GetPublicAccessBlock", "PUBLIC_ACCESS_BLOCK" },
+    { "ListMultipartUploads", "UPLOADS" },
+    { "ListObjectVersions", "BUCKETVERSIONS" },
+    { "ListParts", "UPLOAD" },
+    { "PreflightRequest", "PREFLIGHT" },
+    { "PutBucketAccelerateConfiguration", "ACCELERATE" },
+    { "PutBucketAcl", "ACL" },
+    { "PutBucketCors", "CORS" },
+    { "PutBucketEncryption", "ENCRYPTION" },
+    { "PutBucketLifecycleConfiguration", "LIFECYCLE" },
+    { "PutBucketLogging", "LOGGING_STATUS" },
+    { "PutBucketNotificationConfiguration", "NOTIFICATION" },
+    { "PutBucketOwnershipControls", "OWNERSHIP_CONTROLS" },
+    { "PutBucketPolicy", "BUCKETPOLICY" },
+    { "PutBucketRequestPayment", "REQUEST_PAYMENT" },
+    { "PutBucketTagging", "TAGGING" },
+    { "PutBucketVersioning", "VERSIONING" },
+    { "PutBucketWebsite", "WEBSITE" },
+    { "PutObjectAcl", "ACL" },
+    { "PutObjectLegalHold", "LEGAL_HOLD" },
+    { "PutObjectLockConfiguration", "OBJECT_LOCK_CONFIGURATION" },
+    { "PutObjectRetention", "RETENTION" },
+    { "PutObjectTagging", "OBJECT_TAGGING" },
+    { "PutPublicAccessBlock", "PUBLIC_ACCESS_BLOCK" },
+    { "RestoreObject", "RESTORE" },
+    { "UploadPart", "PART" },
+    { "UploadPartCopy", "PART" },
+};
+
+static const char *resource_of(const struct api_req *r)
+{
+    for (size_t i = 0; r->op && i < TN_COUNT(resources); i++) {
+        if (strcmp(resources[i].op, r->op->name) == 0)
+            return resources[i].resource;
+    }
+    return r->key.len ? "OBJECT" : "BUCKET";
+}
+
 static int add_what(struct tn_buf *line, struct api_req *r)
 {
     const struct tn_http1_head *head = &r->http->head;
@@ -107,9 +184,9 @@ static int add_what(struct tn_buf *line, struct api_req *r)
     char *request = tn_arena_printf(&r->http->arena, "%.*s %.*s HTTP/1.1", TN_STR_ARG(head->method),
                                     TN_STR_ARG(head->target));
     int rc = request ? tn_uri_encode(&key, r->key, TN_URI_KEEP_SLASH) : TARN_ENOMEM;
+    struct tn_str verb = r->op && r->op->is_copy ? TN_STR("COPY") : head->method;
     if (rc == TARN_OK)
-        rc = tn_buf_appendf(line, " REST.%.*s.%s", TN_STR_ARG(head->method),
-                            r->key.len ? "OBJECT" : "BUCKET");
+        rc = tn_buf_appendf(line, " REST.%.*s.%s", TN_STR_ARG(verb), resource_of(r));
     if (rc == TARN_OK)
         rc = add_text(line, tn_buf_str(&key));
     return rc == TARN_OK ? add_quoted(line, tn_str_from(request)) : rc;

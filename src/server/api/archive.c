@@ -46,34 +46,58 @@ void archive_add_headers(struct api_req *r)
     api_add_text(r, "x-amz-restore", text);
 }
 
+struct restore_state {
+    uint64_t days;
+    bool is_expedited;
+};
+
 static enum tn_s3_code edit_restore(struct api_req *r, struct api_meta *meta)
 {
-    const uint64_t *days = r->state;
+    const struct restore_state *state = r->state;
     const struct store_head *head = r->api->store->ops->object_head(r->object);
     if (!is_archived(head))
         return api_err(r, TN_S3_INVALID_OBJECT_STATE,
                        "Restore is not allowed for the object's current storage class");
+    if (state->is_expedited && api_attrs_class(head->attrs) == API_CLASS_DEEP_ARCHIVE)
+        return api_err(r, TN_S3_INVALID_ARGUMENT,
+                       "Retrieval option is not supported by this storage class");
     int64_t now = tn_wall_ms();
     r->edit_status = restored_until(meta) > now ? 200 : 202;
     char *text =
-        tn_arena_printf(&r->http->arena, "%lld", (long long)(now + (int64_t)*days * DAY_MS));
+        tn_arena_printf(&r->http->arena, "%lld", (long long)(now + (int64_t)state->days * DAY_MS));
     if (!text)
         return TN_S3_SERVICE_UNAVAILABLE;
     meta->fields[API_META_RESTORE] = tn_str_from(text);
     return TN_S3_OK;
 }
 
+/* Results of queries, which S3 has closed to newcomers. */
+static bool is_select(const struct tn_xml_node *root)
+{
+    return tn_xml_child(root, "Type") || tn_xml_child(root, "SelectParameters") ||
+           tn_xml_child(root, "OutputLocation");
+}
+
+static bool is_expedited(const struct tn_xml_node *root)
+{
+    const struct tn_xml_node *job = tn_xml_child(root, "GlacierJobParameters");
+    return tn_str_eq(tn_xml_child_text(job ? job : root, "Tier"), TN_STR("Expedited"));
+}
+
 enum tn_s3_code restore_run(struct api_req *r)
 {
     const struct tn_xml_node *root = NULL;
-    uint64_t *days = tn_arena_zalloc(&r->http->arena, sizeof *days);
+    struct restore_state *state = tn_arena_zalloc(&r->http->arena, sizeof *state);
     enum tn_s3_code code =
-        days ? setting_parse(r, &restore_rule, &root) : TN_S3_SERVICE_UNAVAILABLE;
+        state ? setting_parse(r, &restore_rule, &root) : TN_S3_SERVICE_UNAVAILABLE;
     if (code)
         return code;
-    *days = xml_u64(root, "Days", 0);
-    if (*days == 0 || *days > RESTORE_DAYS_MAX)
+    if (is_select(root))
+        return api_err(r, TN_S3_NOT_IMPLEMENTED, "Restoring by a query is not implemented.");
+    state->days = xml_u64(root, "Days", 0);
+    state->is_expedited = is_expedited(root);
+    if (state->days == 0 || state->days > RESTORE_DAYS_MAX)
         return TN_S3_MALFORMED_XML;
-    r->state = days;
+    r->state = state;
     return object_change_start(r, edit_restore, 202);
 }

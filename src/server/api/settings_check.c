@@ -84,8 +84,12 @@ static enum tn_s3_code check_abort(struct api_req *r, const struct tn_xml_node *
 
 static enum tn_s3_code check_transitions(struct api_req *r, const struct tn_xml_node *rule)
 {
-    const struct tn_xml_node *node = tn_xml_child(rule, "Transition");
+    const struct tn_xml_node *node = tn_xml_child(rule, "NoncurrentVersionTransition");
     for (; node; node = tn_xml_next(node)) {
+        if (!tn_xml_child(node, "NoncurrentDays"))
+            return TN_S3_MALFORMED_XML;
+    }
+    for (node = tn_xml_child(rule, "Transition"); node; node = tn_xml_next(node)) {
         if (!tn_xml_child(node, "Date") && !tn_xml_child(node, "Days"))
             return TN_S3_MALFORMED_XML;
         enum tn_s3_code code = check_when(r, node, true);
@@ -103,6 +107,29 @@ static enum tn_s3_code check_sizes(struct api_req *r, const struct tn_xml_node *
         return TN_S3_OK;
     return api_err(r, TN_S3_INVALID_REQUEST,
                    "'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'.");
+}
+
+static bool has_filter(const struct tn_xml_node *rule, const char *name)
+{
+    const struct tn_xml_node *filter = tn_xml_child(rule, "Filter");
+    const struct tn_xml_node *all = filter ? tn_xml_child(filter, "And") : NULL;
+    return (filter && tn_xml_child(filter, name)) || (all && tn_xml_child(all, name));
+}
+
+/* Neither a marker nor an upload has tags, and an upload has no size. */
+static enum tn_s3_code check_filtered_actions(struct api_req *r, const struct tn_xml_node *rule)
+{
+    const struct tn_xml_node *expiration = tn_xml_child(rule, "Expiration");
+    bool has_abort = tn_xml_child(rule, "AbortIncompleteMultipartUpload") != NULL;
+    bool has_marker = expiration && tn_xml_child(expiration, "ExpiredObjectDeleteMarker");
+    bool has_size =
+        has_filter(rule, "ObjectSizeGreaterThan") || has_filter(rule, "ObjectSizeLessThan");
+    bool has_tag = has_filter(rule, "Tag");
+    if ((!has_abort && !has_marker) || (!has_tag && !(has_abort && has_size)))
+        return TN_S3_OK;
+    return api_err(r, TN_S3_INVALID_REQUEST, "%s cannot be specified with %s.",
+                   has_abort ? "AbortIncompleteMultipartUpload" : "ExpiredObjectDeleteMarker",
+                   has_tag ? "Tags" : "Object Size");
 }
 
 static size_t count_children(const struct tn_xml_node *node)
@@ -146,8 +173,8 @@ static enum tn_s3_code check_actions(struct api_req *r, const struct tn_xml_node
 static enum tn_s3_code check_rule(struct api_req *r, const struct tn_xml_node *rule)
 {
     static enum tn_s3_code (*const checks[])(struct api_req *, const struct tn_xml_node *) = {
-        check_filter,     check_actions, check_expiration,
-        check_noncurrent, check_abort,   check_transitions,
+        check_filter, check_actions,     check_expiration,       check_noncurrent,
+        check_abort,  check_transitions, check_filtered_actions,
     };
     if (tn_xml_child_text(rule, "ID").len > RULE_ID_LEN_MAX)
         return api_err(r, TN_S3_INVALID_ARGUMENT, "ID length should not exceed allowed limit of %d",

@@ -3,6 +3,7 @@
 
 #include "server/api/version.h"
 
+#include "base/clock.h"
 #include "server/api/listing.h"
 #include "server/api/ops.h"
 #include "server/api/owner.h"
@@ -111,7 +112,10 @@ enum tn_s3_code version_open(struct api_req *r, struct tn_str bucket, struct tn_
     const struct store_head *head = s->ops->object_head(r->object);
     if (!(head->flags & STORE_IS_MARKER))
         return TN_S3_OK;
+    char date[TN_TIME_LEN];
+    tn_time_http(head->mtime_ms / 1000, date);
     add_marker_headers(r, head);
+    api_add_text(r, "Last-Modified", date);
     api_add_text(r, "Allow", "DELETE");
     s->ops->object_close(TN_TAKE(r->object));
     return TN_S3_METHOD_NOT_ALLOWED;

@@ -59,6 +59,8 @@ static bool text_fits(const struct xml_rule *rule, const struct tn_xml_node *nod
         return is_bool(text);
     case XML_TIME:
         return tn_time_parse_iso8601(text, &time) == TARN_OK;
+    case XML_ANY:
+        return true;
     }
     return false;
 }
@@ -98,6 +100,8 @@ int xml_rule_check(const struct xml_rule *rule, const struct tn_xml_node *node,
 {
     if (!tn_str_eq(node->name, tn_str_from(rule->name)))
         return tn_fail(err, TARN_EINVAL, "expected <%s>", rule->name);
+    if (rule->kind == XML_ANY)
+        return TARN_OK;
     if (node->is_mixed || (!node->children && !text_fits(rule, node)))
         return tn_fail(err, TARN_EINVAL, "bad text in <%s>", rule->name);
     return check_children(rule, node, err);
@@ -119,7 +123,7 @@ static void write_children(const struct xml_rule *rule, const struct tn_xml_node
     for (size_t i = 0; i < rule->child_count; i++) {
         const struct xml_rule *child = &rule->children[i];
         const struct tn_xml_node *n = tn_xml_child(node, child->name);
-        for (; n; n = tn_xml_next(n)) {
+        for (; n && child->kind != XML_ANY; n = tn_xml_next(n)) {
             if (child->kind != XML_NODE) {
                 write_text(child, n, w);
                 continue;

@@ -15,6 +15,7 @@ enum xml_kind {
     XML_UINT, /* 0 to 9223372036854775807 */
     XML_BOOL, /* true, false; any case */
     XML_TIME, /* ISO 8601 */
+    XML_ANY,  /* anything: what is not implemented, and never written out */
 };
 
 enum { XML_RULE_COUNT_MAX = 16, XML_MANY = 100000 };

@@ -25,6 +25,10 @@ enum { TEXT_LEN_MAX = 2048, ID_LEN_MAX = 255, KEY_LEN_MAX = 1024 };
     {                                                                                              \
         name, low, 1, .kind = XML_TIME                                                             \
     }
+#define ANY(name)                                                                                  \
+    {                                                                                              \
+        name, 0, 1, .kind = XML_ANY                                                                \
+    }
 #define NODE(name, low, high, rules)                                                               \
     {                                                                                              \
         name, low, high, XML_CHILDREN(rules)                                                       \
@@ -185,6 +189,9 @@ static const struct xml_rule restore_parts[] = {
     NODE("GlacierJobParameters", 0, 1, glacier_parts),
     WORD("Tier", 0, 1, "Standard|Bulk|Expedited"),
     TEXT("Description", 0, 1, TEXT_LEN_MAX),
+    WORD("Type", 0, 1, "SELECT"),
+    ANY("SelectParameters"),
+    ANY("OutputLocation"),
 };
 const struct xml_rule restore_rule = NODE("RestoreRequest", 1, 1, restore_parts);
 
