@@ -105,10 +105,11 @@ enum cli_exit cli_exit_of(const struct tarn_error *err)
     case TARN_ETOOBIG:
     case TARN_ECONFIG:
     case TARN_ECREDENTIALS:
-    case TARN_EDENIED:
     case TARN_ENOBUCKET:
     case TARN_ENOSPACE:
         return CLI_EXIT_FATAL;
+    case TARN_EDENIED: /* an archived object refuses everybody, and alone */
+        return strcmp(err->s3_code, "InvalidObjectState") == 0 ? CLI_EXIT_PARTIAL : CLI_EXIT_FATAL;
     case TARN_ECHECKSUM:
     case TARN_ECORRUPT:
         return CLI_EXIT_INTEGRITY;

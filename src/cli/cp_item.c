@@ -213,6 +213,8 @@ static int judge_conditions(struct work *w, struct tarn_error *err)
         rc = look_at_object(w, item->source_bucket, item->source, true, &source, err);
     if (rc < 0)
         return rc;
+    item->size = source.size;
+    item->has_size = item->has_size || item->source_bucket;
     if (opt->if_size_differ && !item->is_stream && source.size == target.size)
         w->skip_reason = "same size";
     else if (opt->if_source_newer && source.mtime_ms / 1000 <= target.mtime_ms / 1000)
@@ -468,19 +470,34 @@ static int judge_content(struct work *w, struct tarn_error *err)
 
 /* ---- moving ---- */
 
-/* What is copied and then deleted must be one and the same: its ETag goes along. */
-static int pin_source(struct work *w, struct tarn_error *err)
+/* Does the source have to be looked at, which no listing has shown? What is copied and then deleted
+ * must be one and the same, and what is told must be true. */
+static bool wants_source(const struct work *w)
+{
+    const struct cli_options *opt = &w->job->app->opt;
+    const struct cp_item *item = w->item;
+    bool is_told = opt->dry_run || (w->job->kind == CP_COPY && (opt->json || opt->stat));
+    return item->source_bucket &&
+           ((w->job->is_move && !item->etag) || (is_told && !item->has_size));
+}
+
+static int look_at_source(struct work *w, struct tarn_error *err)
 {
     struct cp_item *item = w->item;
     struct tarn_object_info info = { 0 };
-    struct tarn_get_options options = { .request = cli_app_request(w->job->app) };
-    if (!w->job->is_move || item->etag || !item->source_bucket)
+    struct tarn_get_options options = { .request = cli_app_request(w->job->app),
+                                        .version_id = w->job->app->opt.version_id };
+    if (!wants_source(w))
         return TARN_OK;
     int rc = tarn_object_head(w->job->app->client, item->source_bucket, item->source, &options,
                               &info, err);
-    if (rc == TARN_OK && info.etag) {
+    if (rc == TARN_OK && info.etag && !item->etag) {
         item->etag = tn_strdup(info.etag);
         rc = item->etag ? TARN_OK : tn_fail(err, TARN_ENOMEM, "out of memory");
+    }
+    if (rc == TARN_OK) {
+        item->size = info.size;
+        item->has_size = true;
     }
     tarn_object_info_release(&info);
     return rc;
@@ -547,11 +564,11 @@ static int execute(struct work *w, struct tarn_error *err)
         rc = judge_archived(w, err);
     if (rc == TARN_OK && !w->skip_reason)
         rc = judge_content(w, err);
+    if (rc == TARN_OK && !w->skip_reason)
+        rc = look_at_source(w, err);
     if (rc < 0 || w->skip_reason || w->job->app->opt.dry_run)
         return rc;
-    rc = pin_source(w, err);
-    if (rc == TARN_OK)
-        rc = transfer(w, err);
+    rc = transfer(w, err);
     if (rc == TARN_OK && w->job->is_move)
         rc = remove_source(w, err);
     return excuse(w, rc, err);
@@ -564,6 +581,13 @@ static uint64_t size_of(const struct work *w)
     return w->job->kind == CP_DOWNLOAD ? w->info.size : w->shown_total;
 }
 
+/* What was not looked at has a size all the same. */
+static bool knows_size(const struct work *w)
+{
+    return w->item->has_size || !w->item->source_bucket ||
+           (w->job->kind == CP_DOWNLOAD && !w->skip_reason);
+}
+
 static void report_json(struct work *w, struct cli_place source, struct cli_place target)
 {
     struct cli_app *app = w->job->app;
@@ -571,7 +595,8 @@ static void report_json(struct work *w, struct cli_place source, struct cli_plac
     cli_report_json(app, &json, true);
     cli_place_json(&json, "source", source);
     cli_place_json(&json, "destination", target);
-    cli_json_u64(&json, "size", size_of(w));
+    if (knows_size(w))
+        cli_json_u64(&json, "size", size_of(w));
     cli_json_text(&json, "etag", w->info.etag);
     cli_json_text(&json, "version_id", w->info.version_id);
     if (app->opt.dry_run)
@@ -757,7 +782,7 @@ static bool is_plain(const struct work *w)
     if (item->is_stream || item->is_compared || opt->dry_run ||
         (item->is_archived && !opt->force_glacier) || is_marker(w) || must_look(w))
         return false;
-    if (w->job->is_move && item->source_bucket && !item->etag)
+    if (wants_source(w))
         return false;
     return w->job->kind != CP_COPY || (!is_merge(opt) && !opt->no_clobber);
 }

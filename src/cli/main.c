@@ -85,6 +85,14 @@ static int run_help(struct cli_app *app)
 static int show_version(struct cli_app *app)
 {
     TN_AUTO_BUF text = TN_BUF_INIT(CLI_LINE_LEN_MAX);
+    if (app->opt.json) {
+        CLI_AUTO_JSON json;
+        app->command = cli_command_find("version");
+        cli_report_json(app, &json, true);
+        cli_json_text(&json, "version", tarn_version());
+        cli_report_json_end(app, &json);
+        return CLI_EXIT_OK;
+    }
     int rc = tn_buf_appendf(&text, "tarn %s\n", tarn_version());
     if (rc == TARN_OK)
         rc = cli_out_bytes(&app->out, text.data, text.len);
@@ -156,6 +164,16 @@ static int finish(struct cli_app *app, int code)
     return code;
 }
 
+/* A line that is wrong may be so before the option is reached. */
+static bool wants_json(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     struct cli_app app = { .command = &no_command, .started_ns = tn_now_ns() };
@@ -168,7 +186,7 @@ int main(int argc, char **argv)
     int rc = cli_line_parse(argc, argv, &line, &err);
     if (line.command)
         app.command = line.command;
-    app.opt.json = line.opt.json;
+    app.opt.json = line.opt.json || (rc < 0 && wants_json(argc, argv));
     code = rc < 0 ? cli_report_usage(&app, &err) : run(&app, &line);
     code = finish(&app, code);
     cli_line_release(&line);

@@ -38,10 +38,16 @@ void cli_place_json(struct cli_json *json, const char *member, struct cli_place 
         cli_json_str(json, member, tn_buf_str(&text));
 }
 
+/* A line that names no command has no operation either. */
+static const char *operation_of(const struct cli_app *app)
+{
+    return app->command->name[0] ? app->command->name : "error";
+}
+
 void cli_report_json(struct cli_app *app, struct cli_json *json, bool success)
 {
     cli_json_begin(json);
-    cli_json_text(json, "operation", app->command->name);
+    cli_json_text(json, "operation", operation_of(app));
     cli_json_bool(json, "success", success);
 }
 
@@ -186,7 +192,7 @@ void cli_report_warning(struct cli_app *app, struct cli_place place, const char 
     CLI_AUTO_JSON json;
     cli_json_begin(&json);
     if (app->opt.json) {
-        cli_json_text(&json, "operation", app->command->name);
+        cli_json_text(&json, "operation", operation_of(app));
         cli_json_bool(&json, "success", true);
         cli_place_json(&json, "source", place);
         cli_json_text(&json, "warning", message);
