@@ -47,12 +47,12 @@ class Bench:
             self.server.terminate()
             self.server.wait()
 
-    def tarn(self, *args, stdout=subprocess.DEVNULL):
+    def tarn(self, *args, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL):
         """Wall seconds, CPU seconds, peak RSS in MiB."""
         rss = self.work / "rss"  # by time(1): what is forked from here begins with the RSS of Python
         command = ["/usr/bin/time", "-o", rss, "-f", "%M", self.bin / "tarn", *map(str, args)]
         began = time.monotonic()
-        child = subprocess.Popen(command, env=self.env, stdout=stdout)
+        child = subprocess.Popen(command, env=self.env, stdin=stdin, stdout=stdout)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         assert child.returncode == 0, f"tarn {args}: {child.returncode}"
@@ -125,6 +125,39 @@ def large_cat(b, *extra):
     return b.tarn("cat", *extra, "s3://bench/large")
 
 
+def large_pipe(b, *extra):
+    with open(b.make_large(), "rb") as source:
+        feeder = subprocess.Popen(["cat"], stdin=source, stdout=subprocess.PIPE)
+        try:
+            return b.tarn("pipe", "-q", *extra, "s3://bench/piped", stdin=feeder.stdout)
+        finally:
+            feeder.stdout.close()
+            feeder.wait()
+
+
+def large_copy(b, *extra):
+    return b.tarn("cp", "-q", *extra, "s3://bench/large", "s3://bench/large.copy")
+
+
+def small_sync_up(b, *extra):
+    b.tarn("rm", "-r", "--force", "-q", "s3://bench/sync/*")
+    return b.tarn("sync", "-q", *extra, b.make_small(), "s3://bench/sync/")
+
+
+def small_sync_down(b, *extra):
+    return b.tarn("sync", "-q", *extra, "s3://bench/small/", b.empty("out"))
+
+
+def small_sync_copy(b, *extra):
+    b.tarn("rm", "-r", "--force", "-q", "s3://bench/sync/*")
+    return b.tarn("sync", "-q", *extra, "s3://bench/small/", "s3://bench/sync/")
+
+
+def small_remove(b, *extra):
+    b.tarn("sync", "-q", "s3://bench/small/", "s3://bench/sync/")
+    return b.tarn("rm", "-r", "--force", "-q", *extra, "s3://bench/sync/*")
+
+
 ROWS = {
     "small-up": (small_up, SMALL_COUNT, "us/object", 1e6),
     "small-down": (small_down, SMALL_COUNT, "us/object", 1e6),
@@ -134,19 +167,20 @@ ROWS = {
     "medium-up": (medium_up, MEDIUM_COUNT * MEDIUM_LEN / 1e9, "s/GB", 1),
     "medium-down": (medium_down, MEDIUM_COUNT * MEDIUM_LEN / 1e9, "s/GB", 1),
     "small-copy": (small_copy, SMALL_COUNT, "us/object", 1e6),
-    "small-up-32M": (lambda b: small_up(b, "--memory", "32M"), SMALL_COUNT, "us/object", 1e6),
-    "small-down-32M": (lambda b: small_down(b, "--memory", "32M"), SMALL_COUNT, "us/object", 1e6),
-    "medium-up-32M": (lambda b: medium_up(b, "--memory", "32M"), MEDIUM_COUNT * MEDIUM_LEN / 1e9, "s/GB", 1),
-    "medium-down-32M": (lambda b: medium_down(b, "--memory", "32M"), MEDIUM_COUNT * MEDIUM_LEN / 1e9, "s/GB", 1),
-    "large-up-32M": (lambda b: large_up(b, "--memory", "32M"), LARGE_LEN / 1e9, "s/GB", 1),
-    "large-down-32M": (lambda b: large_down(b, "--memory", "32M"), LARGE_LEN / 1e9, "s/GB", 1),
-    "large-cat-32M": (lambda b: large_cat(b, "--memory", "32M"), LARGE_LEN / 1e9, "s/GB", 1),
+    "large-pipe": (large_pipe, LARGE_LEN / 1e9, "s/GB", 1),
+    "large-copy": (large_copy, LARGE_LEN / 1e9, "s/GB", 1),
+    "sync-up": (small_sync_up, SMALL_COUNT, "us/object", 1e6),
+    "sync-down": (small_sync_down, SMALL_COUNT, "us/object", 1e6),
+    "sync-copy": (small_sync_copy, SMALL_COUNT, "us/object", 1e6),
+    "small-rm": (small_remove, SMALL_COUNT, "us/object", 1e6),
 }
+LIMITED = "-32M"  # behind the name of any: under that ceiling
 
 
 def measure(b, name, runs):
-    run, amount, unit, scale = ROWS[name]
-    best = min((run(b) for _ in range(runs)), key=lambda r: r[1] + r[2])
+    run, amount, unit, scale = ROWS[name.removesuffix(LIMITED)]
+    limit = ("--memory", "32M") if name.endswith(LIMITED) else ()
+    best = min((run(b, *limit) for _ in range(runs)), key=lambda r: r[1] + r[2])
     wall, user, system, rss = best
     cpu = (user + system) * scale / amount
     print(f"{name:15} {cpu:8.2f} {unit} (user {user * scale / amount:.2f}), wall {wall:.2f} s, RSS {rss:.1f} MiB", flush=True)
@@ -157,7 +191,7 @@ def main():
     parser.add_argument("--bin", default="build/release/bin")
     parser.add_argument("--dir", default="/dev/shm", help="where files and the store lie (default %(default)s)")
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"any of {', '.join(ROWS)}, with {LIMITED} behind it for a ceiling")
     args = parser.parse_args()
     rows = args.rows or list(ROWS)[:5]
     with tempfile.TemporaryDirectory(prefix="tarn-bench-", dir=args.dir) as work:
