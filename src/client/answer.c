@@ -184,6 +184,8 @@ size_t tn_op_on_header(char *bytes, size_t size, size_t count, void *arg)
     while (line.len > 0 && (line.data[line.len - 1] == '\n' || line.data[line.len - 1] == '\r'))
         line.len--;
     if (tn_str_starts(line, TN_STR("HTTP/"))) {
+        if (op->curl)
+            tn_op_note_move(op, true);
         tn_buf_truncate(&op->head, 0);
         op->http_status = status_of(line);
     } else if (line.len == 0) {
@@ -217,6 +219,8 @@ size_t tn_op_on_body(char *bytes, size_t size, size_t count, void *arg)
     op->is_throttled = tn_limit_wait_ns(&op->client->bandwidth) > 0;
     if (op->is_throttled)
         return CURL_WRITEFUNC_PAUSE;
+    if (op->curl)
+        tn_op_note_move(op, true);
     int rc = tn_sink_write(&op->sink, bytes, len);
     if (rc == TARN_EAGAIN)
         return CURL_WRITEFUNC_PAUSE;
@@ -342,8 +346,8 @@ static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_a
                               uint64_t *delay_ms)
 {
     const struct tn_settings *s = &op->client->settings;
-    if (op->attempts >
-        s->retries_max + op->region_tries + op->key_tries + (op->has_fixed_clock ? 1 : 0))
+    if (op->attempts > s->retries_max + op->stalls + op->region_tries + op->key_tries +
+                           (op->has_fixed_clock ? 1 : 0))
         return TN_NEXT_DONE;
     if (!can_go_on(op) || !tn_client_may_retry(op->client, kind == TN_RETRY_THROTTLE))
         return TN_NEXT_DONE;
@@ -362,6 +366,56 @@ static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_a
     op->is_resuming = op->sink.kind != TN_SINK_DOCUMENT && op->sink.received > 0;
     atomic_fetch_add_explicit(&op->client->retries, 1, memory_order_relaxed);
     return TN_NEXT_RETRY;
+}
+
+static bool has_header(const struct tn_op *op, struct tn_str name)
+{
+    for (size_t i = 0; i < op->given_count; i++) {
+        if (tn_str_eq_nocase(op->headers[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+/* With a condition the second one would find what the first one has written. */
+static bool is_plain_put(const struct tn_op *op)
+{
+    static const char *const others[] = { "if-match", "if-none-match", "x-amz-copy-source",
+                                          "x-amz-write-offset-bytes" };
+    if (strcmp(op->method, "PUT") != 0 || !op->key || op->is_control || op->checks_200 ||
+        (op->body.kind != TN_BODY_BYTES && op->body.kind != TN_BODY_FILE))
+        return false;
+    for (size_t i = 0; i < TN_COUNT(others); i++) {
+        if (has_header(op, tn_str_from(others[i])))
+            return false;
+    }
+    return true;
+}
+
+bool tn_op_is_typical(const struct tn_op *op)
+{
+    bool reads = strcmp(op->method, "GET") == 0 || strcmp(op->method, "HEAD") == 0;
+    bool writes = strcmp(op->method, "PUT") == 0 && op->body.kind != TN_BODY_NONE;
+    return !op->service && op->bucket && !op->checks_200 && !op->is_control && (reads || writes);
+}
+
+bool tn_op_may_repeat(const struct tn_op *op)
+{
+    if (op->service || op->is_throttled)
+        return false;
+    if (is_plain_put(op))
+        return true;
+    bool reads = strcmp(op->method, "GET") == 0 || strcmp(op->method, "HEAD") == 0;
+    bool may_be_paused = op->sink.kind == TN_SINK_PIPE && op->has_begun;
+    return reads && !may_be_paused && can_go_on(op);
+}
+
+void tn_op_repeat(struct tn_op *op)
+{
+    op->stalls++;
+    keep_first_head(op);
+    op->is_resuming = op->sink.kind != TN_SINK_DOCUMENT && op->sink.received > 0;
+    atomic_fetch_add_explicit(&op->client->retries, 1, memory_order_relaxed);
 }
 
 static bool fix_clock(struct tn_op *op)
@@ -430,6 +484,10 @@ static enum tn_next judge_error(struct tn_op *op, const struct problem *problem,
     struct tn_verdict v = tn_classify_answer(op->http_status, tn_str_from(problem->code));
     long retry_after = tn_retry_after_ms(field_in(&op->head, "retry-after"), tn_wall_ms() / 1000);
     refine(op, problem, &v);
+    if (v.retry == TN_RETRY_THROTTLE)
+        tn_pace_refused(&op->client->pace, op->started_ns, tn_now_ns());
+    else if (op->http_status < 500)
+        tn_pace_served(&op->client->pace, tn_now_ns());
     if (v.retry != TN_RETRY_NEVER && try_again(op, v.retry, retry_after, delay_ms) == TN_NEXT_RETRY)
         return TN_NEXT_RETRY;
     op->rc = tn_op_fail(op, &op->err, v.status, "%s (%s%sHTTP %d)",
@@ -492,6 +550,7 @@ static enum tn_next judge_success(struct tn_op *op, uint64_t *delay_ms)
             return judge_transport(op, CURLE_WEIRD_SERVER_REPLY, delay_ms);
     }
     op->rc = TARN_OK;
+    tn_pace_served(&op->client->pace, tn_now_ns());
     atomic_fetch_add_explicit(&op->client->bytes_up, op->body.sent, memory_order_relaxed);
     tn_client_did_well(op->client);
     return TN_NEXT_DONE;

@@ -102,6 +102,7 @@ struct tarn_client *tarn_client_new(const struct tarn_config *config, struct tar
     tn_budget_init(&c->budget, config->memory_max);
     tn_limit_init(&c->bandwidth, (double)config->bandwidth_max,
                   (double)config->bandwidth_max * BANDWIDTH_BURST_S);
+    tn_pace_init(&c->pace, tn_now_ns());
     tn_limit_init(&c->request_rate, config->request_rate_max,
                   config->request_rate_max * REQUEST_BURST_S + 1);
     if (!(config->request_rate_max >= 0 && config->request_rate_max < REQUEST_RATE_LIMIT)) {
@@ -145,6 +146,7 @@ void tarn_client_free(struct tarn_client *client)
     tn_hosts_release(&client->hosts);
     tn_limit_release(&client->bandwidth);
     tn_limit_release(&client->request_rate);
+    tn_pace_release(&client->pace);
     (void)pthread_mutex_destroy(&client->share_lock);
     (void)pthread_mutex_destroy(&client->pool.lock);
     (void)pthread_mutex_destroy(&client->regions.lock);

@@ -10,6 +10,7 @@
 #include "client/limit.h"
 #include "client/loop.h"
 #include "client/op.h"
+#include "client/pace.h"
 #include "client/settings.h"
 
 enum {
@@ -27,6 +28,7 @@ struct tarn_client {
     struct tn_cred_store credentials;
     struct tn_limit bandwidth;
     struct tn_limit request_rate;
+    struct tn_pace pace; /* and what the server takes */
     bool has_wire; /* exchanges go without curl */
     struct tn_hosts hosts;
     CURLSH *share; /* TLS sessions */

@@ -62,3 +62,11 @@ void tn_hook_cancelled(struct tn_op *op)
     op->rc = TARN_ECANCELLED;
     tell(op, TARN_EVENT_DONE, op->attempts, 0);
 }
+
+void tn_hook_given_up(struct tn_op *op)
+{
+    struct tarn_breaker *breaker = op->client->settings.breaker;
+    if (breaker && !op->survives_cancel)
+        tarn_breaker_record(breaker, TARN_OUTCOME_NONE);
+    tell(op, TARN_EVENT_RETRIED, op->attempts, 0);
+}

@@ -18,9 +18,21 @@
 #include "base/log.h"
 #include "client/client_impl.h"
 #include "client/hook.h"
+#include "client/stall.h"
 #include "client/wire.h"
 
-enum { EVENTS_MAX = 64, NS_PER_MS = 1000000, KEYS_POLL_MS = 20 };
+enum {
+    EVENTS_MAX = 64,
+    NS_PER_MS = 1000000,
+    KEYS_POLL_MS = 20,
+    RAMP_START = 16, /* requests at once, */
+    RAMP_EACH = 4,   /* and one more for so many answers: what a server refuses was on its way */
+    SMALL_BODY_MAX = 1 << 20,  /* a longer one waits for the server's disk */
+    GAP_BODY_MIN = 256 * 1024, /* a shorter one has no middle */
+    PATIENCE_MIN_NS = 40 * NS_PER_MS,
+    PATIENCE_TLS_MIN_NS = 250 * NS_PER_MS, /* what is measured says little of new connections */
+    LATE_NS = 100 * NS_PER_MS,
+};
 #define NO_TIMER UINT64_MAX
 
 struct op_list {
@@ -30,15 +42,19 @@ struct op_list {
 struct tn_loop {
     struct tarn_client *client;
     pthread_t thread;
-    CURLM *multi; /* or NULL: */
+    CURLM *multi;         /* or NULL: */
     struct tn_wire *wire; /* instead of it, where the client has one */
     int epoll_fd;
     int wake_fd;
     int active_max;
     int active_count;
-    uint64_t curl_due_ns;      /* NO_TIMER: none, in all three */
+    int ramp; /* no more at once, and one more after some that were answered */
+    unsigned ramp_count;
+    uint64_t curl_due_ns;      /* NO_TIMER: none, in all four */
     uint64_t gate_due_ns;      /* the limit of requests */
     uint64_t bandwidth_due_ns; /* the limit of bytes */
+    uint64_t stall_due_ns;     /* looking for silent requests */
+    struct tn_stall stall;
     struct op_list pending, active, delayed;
     bool did_cancel;
     bool has_calls; /* as of the beginning of this turn */
@@ -265,10 +281,41 @@ static void detach(struct tn_loop *loop, struct tn_op *op)
     loop->active_count--;
 }
 
+static enum tn_silence silence_before_answer(const struct tn_op *op)
+{
+    const struct tn_body *body = &op->body;
+    if (body->kind == TN_BODY_NONE)
+        return op->key ? TN_SILENCE_GET : TN_SILENCE_LIST;
+    return body->len <= SMALL_BODY_MAX ? TN_SILENCE_PUT : TN_SILENCE_PART;
+}
+
+/* What it is waiting for. */
+static enum tn_silence silence_of(const struct tn_op *op)
+{
+    if (op->http_status != 0)
+        return TN_SILENCE_DOWN;
+    return op->body.sent < op->body.len ? TN_SILENCE_UP : silence_before_answer(op);
+}
+
+/* Learns from one that came to a good end, how long the next may be silent. */
+static void note_silences(struct tn_loop *loop, struct tn_op *op)
+{
+    uint64_t moved = atomic_load_explicit(&op->moved, memory_order_relaxed);
+    if (!tn_op_is_typical(op))
+        return;
+    tn_stall_note(&loop->stall, silence_before_answer(op), op->waited_ns);
+    if (moved >= GAP_BODY_MIN)
+        tn_stall_note(&loop->stall, op->body.len > 0 ? TN_SILENCE_UP : TN_SILENCE_DOWN, op->gap_ns);
+}
+
 static void finish(struct tn_loop *loop, struct tn_op *op, CURLcode code)
 {
     uint64_t delay_ms = 0;
     enum tn_next next = tn_op_judge(op, (int)code, &delay_ms);
+    if (next == TN_NEXT_DONE && op->rc == TARN_OK)
+        note_silences(loop, op);
+    if (op->http_status != 0 && op->http_status < 500 && loop->ramp < loop->active_max)
+        loop->ramp += ++loop->ramp_count % RAMP_EACH == 0;
     detach(loop, op);
     tn_hook_finished(op, (int)code, next == TN_NEXT_RETRY, delay_ms);
     if (next == TN_NEXT_RETRY) {
@@ -316,6 +363,7 @@ static void start(struct tn_loop *loop, struct tn_op *op)
 
 static void unpause(struct tn_loop *loop, struct tn_op *op)
 {
+    op->moved_ns = tn_now_ns();
     if (loop->wire)
         tn_wire_resume(loop->wire, op);
     else
@@ -325,14 +373,69 @@ static void unpause(struct tn_loop *loop, struct tn_op *op)
 static void start_pending(struct tn_loop *loop)
 {
     loop->gate_due_ns = NO_TIMER;
-    while (loop->active_count < loop->active_max && loop->pending.first) {
+    while (loop->active_count < loop->ramp && loop->pending.first) {
         uint64_t wait_ns = tn_limit_take(&loop->client->request_rate, 1);
+        if (wait_ns == 0)
+            wait_ns = tn_pace_take(&loop->client->pace, tn_now_ns());
         if (wait_ns > 0) {
             loop->gate_due_ns = tn_now_ns() + wait_ns;
             return;
         }
         start(loop, loop->pending.first);
     }
+}
+
+/* ---- silent ones ---- */
+
+static void give_up(struct tn_loop *loop, struct tn_op *op)
+{
+    TN_TRACE(client, "%s %s/%s: silent for too long, asked again", op->what,
+             op->bucket ? op->bucket : "", op->key ? op->key : "");
+    detach(loop, op);
+    tn_hook_given_up(op);
+    tn_op_repeat(op);
+    op->rc = tn_op_prepare(op, &op->err);
+    enter(loop, op, TN_OP_PENDING);
+}
+
+/* How long its silence may last from now on; TN_PATIENCE_NONE: as the settings say. */
+static uint64_t patience_left(struct tn_loop *loop, struct tn_op *op, uint64_t now)
+{
+    enum tn_silence kind = silence_of(op);
+    uint64_t floor_ns = loop->wire ? PATIENCE_MIN_NS : PATIENCE_TLS_MIN_NS;
+    uint64_t ns = op->stalls < TN_STALLS_MAX
+                      ? tn_stall_patience_ns(&loop->stall, kind, op->stalls, floor_ns)
+                      : TN_PATIENCE_NONE;
+    if (ns == TN_PATIENCE_NONE || op->moved_ns + ns > now)
+        return ns == TN_PATIENCE_NONE ? ns : op->moved_ns + ns - now;
+    if (!tn_op_may_repeat(op) || !tn_stall_may_give_up(&loop->stall))
+        return TN_PATIENCE_NONE;
+    tn_stall_note(&loop->stall, kind, now - op->moved_ns);
+    give_up(loop, op);
+    return TN_PATIENCE_NONE;
+}
+
+/* After a turn that has seen all events: else it would be this thread that was silent. */
+static void look_for_stalls(struct tn_loop *loop, bool has_seen_all)
+{
+    uint64_t now = loop->active.first ? tn_now_ns() : 0;
+    if (!loop->active.first) {
+        loop->stall_due_ns = NO_TIMER;
+        return;
+    }
+    if (loop->stall_due_ns == NO_TIMER)
+        loop->stall_due_ns = now + PATIENCE_MIN_NS;
+    if (now < loop->stall_due_ns)
+        return;
+    bool is_late = now > loop->stall_due_ns + LATE_NS;
+    uint64_t next = PATIENCE_MIN_NS;
+    for (struct tn_op *op = loop->active.first, *after; op && has_seen_all && !is_late;
+         op = after) {
+        after = op->next;
+        uint64_t left = patience_left(loop, op, now);
+        next = left < next ? left : next;
+    }
+    loop->stall_due_ns = now + (next > NS_PER_MS ? next : NS_PER_MS);
 }
 
 /* Lets those go on that the limit of bandwidth has stopped, once it has something to give. */
@@ -539,6 +642,7 @@ static int wait_ms(const struct tn_loop *loop)
     uint64_t due = loop->curl_due_ns;
     due = loop->gate_due_ns < due ? loop->gate_due_ns : due;
     due = loop->bandwidth_due_ns < due ? loop->bandwidth_due_ns : due;
+    due = loop->stall_due_ns < due ? loop->stall_due_ns : due;
     for (const struct tn_op *op = loop->delayed.first; op; op = op->next)
         due = op->due_ns < due ? op->due_ns : due;
     int wire_ms = loop->wire ? tn_wire_wait_ms(loop->wire) : -1;
@@ -575,6 +679,7 @@ static void *run(void *arg)
         if (loop->wire)
             tn_wire_turn(loop->wire, tn_now_ns());
         reap(loop);
+        look_for_stalls(loop, count < EVENTS_MAX);
         cancel_all_once(loop);
         handle_inbox(loop);
         make_calls(loop);
@@ -654,6 +759,9 @@ struct tn_loop *tn_loop_new(struct tarn_client *client, int active_max, struct t
     loop->epoll_fd = loop->wake_fd = -1;
     loop->active_max = active_max;
     loop->curl_due_ns = loop->gate_due_ns = loop->bandwidth_due_ns = NO_TIMER;
+    loop->stall_due_ns = NO_TIMER;
+    loop->ramp = active_max < RAMP_START ? active_max : RAMP_START;
+    tn_stall_init(&loop->stall);
     (void)pthread_mutex_init(&loop->inbox.lock, NULL);
     if (set_up(loop) < 0) {
         (void)tn_fail_errno(err, "could not start an I/O thread");

@@ -32,7 +32,18 @@ static size_t count_sent(struct tn_op *op, int64_t n)
         return CURL_READFUNC_ABORT;
     atomic_fetch_add_explicit(&op->moved, (uint64_t)n, memory_order_relaxed);
     tn_limit_spend(&op->client->bandwidth, (double)n);
+    if (op->curl)
+        tn_op_note_move(op, false);
     return (size_t)n;
+}
+
+void tn_op_note_move(struct tn_op *op, bool is_answer)
+{
+    uint64_t now = tn_now_ns();
+    uint64_t *longest = is_answer && op->http_status == 0 ? &op->waited_ns : &op->gap_ns;
+    if (now - op->moved_ns > *longest)
+        *longest = now - op->moved_ns;
+    op->moved_ns = now;
 }
 
 size_t tn_op_on_read(char *out, size_t size, size_t count, void *arg)
@@ -197,7 +208,7 @@ static void forget(struct tn_op *op)
     op->build_rc = TARN_OK;
     tn_cred_unref(TN_TAKE(op->cred));
     op->must_get_keys = op->has_awaited_keys = false;
-    op->attempts = op->region_tries = op->key_tries = 0;
+    op->attempts = op->region_tries = op->key_tries = op->stalls = 0;
     op->has_fixed_clock = op->is_resuming = false;
     op->http_status = 0;
     op->is_answer_ok = op->has_begun = false;
@@ -741,6 +752,8 @@ CURLcode tn_op_start(struct tn_op *op)
     tn_buf_truncate(&op->answer, 0);
     atomic_store_explicit(&op->moved, 0, memory_order_relaxed);
     atomic_fetch_add_explicit(&op->client->requests, 1, memory_order_relaxed);
+    op->started_ns = op->moved_ns = tn_now_ns();
+    op->waited_ns = op->gap_ns = 0;
     if (tn_body_start(&op->body) < 0)
         return CURLE_OUT_OF_MEMORY;
     long left_ms = 0;

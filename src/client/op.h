@@ -11,7 +11,6 @@
 
 #include <stdatomic.h>
 
-
 #include <tarn/bucket.h>
 #include <tarn/object.h>
 
@@ -120,6 +119,11 @@ struct tn_op {
     bool is_throttled; /* paused by the limit of bandwidth */
     bool is_resuming;  /* this attempt continues a body */
     uint64_t due_ns;   /* while delayed */
+    int stalls;        /* attempts that were given up for their silence */
+    uint64_t started_ns;
+    uint64_t moved_ns;  /* the last byte, in either direction */
+    uint64_t waited_ns; /* then, until the answer's first byte */
+    uint64_t gap_ns;    /* the longest silence in the middle of a body */
 
     /* the answer */
     int http_status;
@@ -220,6 +224,19 @@ enum tn_next { TN_NEXT_DONE, TN_NEXT_RETRY };
 
 /* Judges a finished exchange: fills rc and err, or says to try again after `delay_ms`. */
 enum tn_next tn_op_judge(struct tn_op *op, int curl_code, uint64_t *delay_ms);
+
+/* Bytes have moved now, before what they say is taken. */
+void tn_op_note_move(struct tn_op *op, bool is_answer);
+
+/* Does it take as long as others of its kind? A copy does what nobody can foresee. */
+bool tn_op_is_typical(const struct tn_op *op);
+
+/* May this request be sent again while nobody knows what came of the first one? It must do the same
+ * however often it is done. */
+bool tn_op_may_repeat(const struct tn_op *op);
+
+/* Readies an attempt that was given up for the next one. */
+void tn_op_repeat(struct tn_op *op);
 
 /* As tn_op_on_read, for who sends from files by himself (tn_body_piece). */
 size_t tn_op_on_piece(struct tn_op *op, char *scratch, size_t cap, uint64_t *offset);

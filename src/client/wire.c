@@ -22,7 +22,7 @@ enum {
     RECEIVE_LEN = 64 * 1024,
     SEND_STEP_LEN = 64 * 1024,
     FILE_STEP_LEN = 64 * 1024, /* checked at once; no more than RECEIVE_LEN */
-    TURN_BYTES_MAX = 2 << 20,   /* of one connection in one turn */
+    TURN_BYTES_MAX = 2 << 20,  /* of one connection in one turn */
     LINE_LEN_MAX = 32 * 1024,
     SWEEP_MS = 250,
     SLOT_BITS = 16,
@@ -58,7 +58,6 @@ struct tn_wire_conn {
     bool is_hung;    /* nothing comes behind what is there to be read */
     bool is_ready;   /* to go on in the next turn without an event */
     uint64_t started_ns;
-    uint64_t moved_ns; /* the last byte, in either direction */
 
     struct tn_buf out; /* head, then pieces of the body */
     size_t out_sent;
@@ -282,7 +281,7 @@ CURLcode tn_wire_start(struct tn_wire *w, struct tn_op *op)
     c->out_sent = 0;
     c->file_len = 0;
     c->copies_file = false;
-    c->started_ns = c->moved_ns = tn_now_ns();
+    c->started_ns = tn_now_ns();
     tn_buf_truncate(&c->out, 0);
     tn_buf_truncate(&c->line, 0);
     tn_buf_truncate(&c->kept, 0);
@@ -486,7 +485,7 @@ static CURLcode send_some(struct tn_wire *w, struct tn_wire_conn *c, size_t *bud
         }
         if (n < 0)
             return c->op->body.rc < 0 ? CURLE_ABORTED_BY_CALLBACK : CURLE_SEND_ERROR;
-        c->moved_ns = tn_now_ns();
+        tn_op_note_move(c->op, false);
         *budget -= (size_t)n < *budget ? (size_t)n : *budget;
     }
     return CURLE_OK;
@@ -698,7 +697,7 @@ static CURLcode receive_some(struct tn_wire *w, struct tn_wire_conn *c, size_t *
         /* Less than there was room for: the kernel has no more, and tells when it has. */
         c->can_read = (size_t)n == RECEIVE_LEN || c->is_hung;
         c->has_answer = true;
-        c->moved_ns = tn_now_ns();
+        tn_op_note_move(c->op, true);
         *budget -= (size_t)n < *budget ? (size_t)n : *budget;
         CURLcode code = feed(c, (struct tn_str){ w->received, (size_t)n });
         if (code != CURLE_OK)
@@ -768,7 +767,7 @@ static void on_connected(struct tn_wire *w, struct tn_wire_conn *c)
         return;
     }
     enter(w, c, CONN_BUSY);
-    c->moved_ns = tn_now_ns();
+    c->op->moved_ns = tn_now_ns();
     go_on(w, c);
 }
 
@@ -827,7 +826,8 @@ static CURLcode timed_out(const struct tn_wire *w, const struct tn_wire_conn *c,
     if (c->state == CONN_CONNECTING && now_ns > c->started_ns + connect_ns)
         return CURLE_OPERATION_TIMEDOUT;
     /* One that waits for this program is not idle. */
-    if (c->state == CONN_BUSY && !c->is_paused && !c->is_waiting && now_ns > c->moved_ns + idle_ns)
+    if (c->state == CONN_BUSY && !c->is_paused && !c->is_waiting &&
+        now_ns > c->op->moved_ns + idle_ns)
         return CURLE_OPERATION_TIMEDOUT;
     return CURLE_OK;
 }
