@@ -101,3 +101,26 @@ def test_restore_is_refused(server, s3, bucket):
         s3.restore_object(Bucket=bucket, Key="deep", RestoreRequest={"Type": "SELECT", "Tier": "Bulk", "OutputLocation": location})
     assert code_of(error) == (501, "NotImplemented")
     assert "Restore" not in s3.head_object(Bucket=bucket, Key="deep")
+
+
+def test_listings_tell_what_is_restored(s3, bucket):
+    """Only where it is asked for, and of what is restored at present; each version for itself."""
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for key in ("a", "b", "c/d", "e"):
+        s3.put_object(Bucket=bucket, Key=key, Body=key.encode(), StorageClass="STANDARD" if key == "e" else "DEEP_ARCHIVE")
+    old = s3.put_object(Bucket=bucket, Key="b", Body=b"old", StorageClass="GLACIER")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="b", Body=b"new", StorageClass="GLACIER")
+    for key, more in (("a", {}), ("c/d", {}), ("b", {"VersionId": old})):
+        s3.restore_object(Bucket=bucket, Key=key, RestoreRequest={"Days": 2}, **more)
+    asked = {"Bucket": bucket, "OptionalObjectAttributes": ["RestoreStatus"]}
+    for call in (s3.list_objects_v2, s3.list_objects):
+        found = {row["Key"]: row.get("RestoreStatus") for row in call(**asked)["Contents"]}
+        assert set(found) == {"a", "b", "c/d", "e"}
+        assert [key for key, status in found.items() if status] == ["a", "c/d"]
+        assert found["a"]["IsRestoreInProgress"] is False
+        assert f'expiry-date="{found["a"]["RestoreExpiryDate"]:%a, %d %b %Y %H:%M:%S} GMT"' in s3.head_object(Bucket=bucket, Key="a")["Restore"]
+        assert not any("RestoreStatus" in row for row in call(Bucket=bucket)["Contents"])
+    page = s3.list_objects_v2(Delimiter="/", **asked)
+    assert [row["Prefix"] for row in page["CommonPrefixes"]] == ["c/"] and len(page["Contents"]) == 3
+    versions = s3.list_object_versions(**asked)["Versions"]
+    assert {(v["Key"], v["VersionId"] == old) for v in versions if "RestoreStatus" in v} == {("a", False), ("c/d", False), ("b", True)}

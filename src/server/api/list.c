@@ -5,6 +5,7 @@
 #include "proto/name.h"
 #include "proto/uri.h"
 #include "proto/xml.h"
+#include "server/api/archive.h"
 #include "server/api/listing.h"
 #include "server/api/ops.h"
 #include "server/api/owner.h"
@@ -17,6 +18,7 @@ struct list_state {
     struct tn_str marker; /* v1: marker; v2: start-after */
     struct tn_str token;  /* v2, as sent */
     struct listing out;
+    struct archive_list archived;
     bool is_v2;
     bool has_owner;
     size_t count;
@@ -115,7 +117,8 @@ static enum tn_s3_code check(struct api_req *r, struct list_state **out)
         return TN_S3_SERVICE_UNAVAILABLE;
     r->state = state;
     *out = state;
-    return listing_check(r, &state->out, &state->query, "max-keys");
+    enum tn_s3_code code = archive_list_check(r, &state->archived);
+    return code ? code : listing_check(r, &state->out, &state->query, "max-keys");
 }
 
 enum tn_s3_code list_v1_check(struct api_req *r)
@@ -176,6 +179,9 @@ static int on_entry(void *user, struct tn_str key, const struct store_head *head
     if (state->has_owner)
         owner_write(r, &w, "Owner", owner_of_bucket(r, r->config));
     tn_xml_text(&w, "StorageClass", api_class_names[api_attrs_class(head->attrs)]);
+    if (w.rc == TARN_OK)
+        w.rc = archive_list_note(r, &state->archived, key, head,
+                                 &(struct store_version){ .kind = STORE_CURRENT });
     tn_xml_close(&w, "Contents");
     return w.rc;
 }
@@ -228,6 +234,8 @@ enum tn_s3_code list_run(struct api_req *r)
     int rc = TARN_OK;
     if (state->query.max)
         rc = s->ops->list(s, &state->query, on_entry, r, &is_truncated, &err);
+    if (rc == TARN_OK)
+        rc = archive_list_write(r, &state->archived);
     if (rc < 0)
         return api_from_status(r, rc, &err);
     write_result(r, state, &w, is_truncated && state->count);

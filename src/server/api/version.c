@@ -4,6 +4,7 @@
 #include "server/api/version.h"
 
 #include "base/clock.h"
+#include "server/api/archive.h"
 #include "server/api/listing.h"
 #include "server/api/ops.h"
 #include "server/api/owner.h"
@@ -127,6 +128,7 @@ struct versions_state {
     struct store_list query;
     struct tn_str id_marker;
     struct listing out;
+    struct archive_list archived;
     size_t count;
     char last_id[API_VERSION_ID_LEN]; /* of the last entry; empty: a common prefix */
 };
@@ -139,13 +141,24 @@ enum tn_s3_code versions_check(struct api_req *r)
     r->state = state;
     state->query.after = tn_query_value(&r->query, "key-marker");
     state->id_marker = tn_query_value(&r->query, "version-id-marker");
-    enum tn_s3_code code = listing_check(r, &state->out, &state->query, "max-keys");
+    enum tn_s3_code code = archive_list_check(r, &state->archived);
+    if (code == TN_S3_OK)
+        code = listing_check(r, &state->out, &state->query, "max-keys");
     if (code || state->id_marker.len == 0)
         return code;
     if (state->query.after.len == 0)
         return api_err(r, TN_S3_INVALID_ARGUMENT,
                        "A version-id marker cannot be specified without a key marker.");
     return version_parse(r, state->id_marker, &state->query.version_after);
+}
+
+static int note_archived(struct api_req *r, struct tn_str key, const struct store_head *head)
+{
+    struct versions_state *state = r->state;
+    struct store_version version = { .kind = STORE_NULL_VERSION };
+    if (head->flags & STORE_IS_VERSIONED)
+        version = (struct store_version){ .kind = STORE_VERSION_ID, .id = head->version };
+    return archive_list_note(r, &state->archived, key, head, &version);
 }
 
 static int on_version(void *user, struct tn_str key, const struct store_head *head, bool is_latest)
@@ -179,6 +192,8 @@ static int on_version(void *user, struct tn_str key, const struct store_head *he
         }
         tn_xml_u64(&w, "Size", api_head_size(head));
         tn_xml_text(&w, "StorageClass", api_class_names[api_attrs_class(head->attrs)]);
+        if (w.rc == TARN_OK)
+            w.rc = note_archived(r, key, head);
     }
     owner_write(r, &w, "Owner", owner_of_bucket(r, r->config));
     tn_xml_close(&w, name);
@@ -227,6 +242,8 @@ enum tn_s3_code versions_run(struct api_req *r)
     int rc = TARN_OK;
     if (state->query.max)
         rc = s->ops->version_list(s, &state->query, on_version, r, &is_truncated, &err);
+    if (rc == TARN_OK)
+        rc = archive_list_write(r, &state->archived);
     if (rc < 0)
         return api_from_status(r, rc, &err);
     write_result(r, state, &w, is_truncated && state->count);
