@@ -122,6 +122,32 @@ def test_accounts_see_their_own_buckets(s3, alt, bucket):
     alt.delete_bucket(Bucket="alts-own")
 
 
+def test_tags_of_the_request(s3, alt, bucket):
+    condition = {"StringEquals": {"s3:RequestObjectTag/security": "public"}}
+    set_policy(s3, bucket, statement(bucket, ["s3:PutObject", "s3:PutObjectTagging"], Condition=condition))
+    alt.put_object(Bucket=bucket, Key="public", Body=b"x", Tagging="security=public&more=fine")
+    for more in ({}, {"Tagging": "security=secret"}, {"Tagging": "Security=public"}, {"Tagging": "security="}):
+        refused(403, "AccessDenied", alt.put_object, Bucket=bucket, Key="other", Body=b"x", **more)
+    assert [row["Key"] for row in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["public"]
+
+
+def test_only_if_there_is_a_referer(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    condition = {"StringLikeIfExists": {"aws:Referer": "http://www.example.com/*"}}
+    set_policy(s3, bucket, statement(bucket, "s3:GetObject", Condition=condition))
+    for referer, status in (
+        (None, 200), ("http://www.example.com/", 200), ("http://www.example.com/a?b", 200), ("http://example.com", 403),
+        ("http://www.example.com", 403), ("https://www.example.com/", 403),
+    ):
+        request = urllib.request.Request(f"{server.url}/{bucket}/k", headers={"Referer": referer} if referer else {})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                seen = answer.status
+        except urllib.error.HTTPError as error:
+            seen = error.code
+        assert seen == status, referer
+
+
 def test_accounts_do_not_see_who_else_has_a_policy(server):
     """Of the policies that every account has."""
     arn = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
