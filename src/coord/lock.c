@@ -107,13 +107,13 @@ int tn_lock_look(struct tarn_client *client, const char *bucket, const char *key
 }
 
 int tn_lock_put(struct tarn_client *client, const char *bucket, const char *key,
-                const struct tarn_request *request, struct tarn_lock_info *info, const char *etag,
-                struct tarn_error *err)
+                const struct tarn_request *request, struct tarn_lock_info *info,
+                const char *given_back, const char *etag, struct tarn_error *err)
 {
     char token[24], seq[24];
     TN_AUTO_BUF body = TN_BUF_INIT(TN_LOCK_RECORD_MAX);
     struct tarn_object_info answer = { 0 };
-    int rc = tn_lock_record_write(info, &body);
+    int rc = tn_lock_record_write(info, given_back, &body);
     if (rc < 0)
         return tn_fail(err, rc, "could not write a lock: %s", tarn_status_text(rc));
     (void)snprintf(token, sizeof token, "%llu", (unsigned long long)info->token);
@@ -361,8 +361,9 @@ static int take(struct attempt *a, struct tarn_error *err)
     if (!a->first_sent_ms)
         a->first_sent_ms = sent;
     a->why = (struct tarn_error){ 0 };
-    int rc =
-        tn_lock_put(l->client, l->bucket, l->key, &request, &l->mine, a->record.info.etag, &a->why);
+    memcpy(l->given_back, a->record.given_back, sizeof l->given_back);
+    int rc = tn_lock_put(l->client, l->bucket, l->key, &request, &l->mine, l->given_back,
+                         a->record.info.etag, &a->why);
     a->may_hold = rc == TARN_ECANCELLED || tn_outcome_is_passing(rc);
     if (rc == TARN_OK)
         return begin_lease(a, sent, err);
@@ -386,6 +387,7 @@ static int adopt(struct attempt *a, struct tarn_error *err)
     bool is_last = a->record.info.seq == l->mine.seq;
     tn_text_copy(l->mine.etag, sizeof l->mine.etag, a->record.info.etag);
     l->mine.token = a->record.info.token;
+    memcpy(l->given_back, a->record.given_back, sizeof l->given_back);
     return begin_lease(a, is_last ? a->last_sent_ms : a->first_sent_ms, err);
 }
 
@@ -485,10 +487,12 @@ static int write_release(struct tarn_lock *l, const struct tarn_request *request
     if (l->purges)
         return tarn_object_delete(l->client, l->bucket, l->key, &options, NULL, err);
     struct tarn_lock_info info = l->mine;
+    char given_back[TN_LOCK_GIVEN_BACK_LEN];
+    tn_lock_given_back_add(l->given_back, l->nonce, given_back);
     info.state = TARN_LOCK_RELEASED;
     info.seq = ++l->mine.seq;
     info.renewed_at_ms = l->clock.wall_ms(l->clock.arg);
-    return tn_lock_put(l->client, l->bucket, l->key, request, &info, l->mine.etag, err);
+    return tn_lock_put(l->client, l->bucket, l->key, request, &info, given_back, l->mine.etag, err);
 }
 
 /* An acquisition that ends while its last write is not known to have failed: should it have worked,
@@ -562,6 +566,8 @@ static int look_at_release(struct tarn_lock *l, const struct tarn_request *reque
     if (l->purges && record.info.state == TARN_LOCK_ABSENT)
         return TARN_OK;
     if (is_ours && record.info.state == TARN_LOCK_RELEASED)
+        return TARN_OK;
+    if (tn_lock_given_back_has(record.given_back, l->nonce)) /* and others have taken it since */
         return TARN_OK;
     if (is_ours && record.info.state == TARN_LOCK_HELD) {
         tn_text_copy(l->mine.etag, sizeof l->mine.etag, record.info.etag);

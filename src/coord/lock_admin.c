@@ -42,6 +42,7 @@ static int take_over(struct tarn_lock *l, const char *nonce, const struct tarn_l
     l->mine = record.info;
     l->mine.ttl_ms = (int64_t)l->ttl_ms;
     l->token = record.info.token;
+    memcpy(l->given_back, record.given_back, sizeof l->given_back);
     memcpy(l->nonce, l->mine.nonce, sizeof l->nonce);
     /* Nobody has taken it, or the write would be refused: the lease begins with this write. */
     (void)pthread_mutex_lock(&l->shared.lock);
@@ -100,7 +101,7 @@ int tarn_lock_break(struct tarn_client *client, const char *bucket, const char *
     info.seq++;
     info.renewed_at_ms = tn_lock_clock(NULL).wall_ms(NULL);
     tn_nonce(info.nonce); /* so that the holder sees that it is not its own release */
-    rc = tn_lock_put(client, bucket, key, request, &info, etag, &why);
+    rc = tn_lock_put(client, bucket, key, request, &info, record.given_back, etag, &why);
     if (tn_outcome_is_unclear(rc) &&
         tn_lock_look(client, bucket, key, request, NULL, &record, NULL) == TARN_OK) {
         if (strcmp(record.info.nonce, info.nonce) == 0)

@@ -34,11 +34,12 @@ struct tarn_lock {
     pid_t pid; /* of the process that holds it */
     int lost_fd;
     uint64_t token;
-    char nonce[TARN_LOCK_NONCE_LEN]; /* as in `mine`, for all threads */
-    struct tarn_lock_info mine;      /* what is written; under write_lock */
-    uint64_t unclear_since_ms;       /* first write whose outcome is unknown, 0 for none; under
-                                        write_lock */
-    pthread_mutex_t write_lock;      /* one write at a time; taken before shared.lock */
+    char nonce[TARN_LOCK_NONCE_LEN];         /* as in `mine`, for all threads */
+    struct tarn_lock_info mine;              /* what is written; under write_lock */
+    char given_back[TN_LOCK_GIVEN_BACK_LEN]; /* by those before, likewise */
+    uint64_t unclear_since_ms;  /* first write whose outcome is unknown, 0 for none; under
+                                   write_lock */
+    pthread_mutex_t write_lock; /* one write at a time; taken before shared.lock */
     pthread_t keeper;
     bool has_keeper;
     struct {
@@ -64,7 +65,7 @@ TN_MUST_USE int tn_lock_look(struct tarn_client *client, const char *bucket, con
  * becomes that of what was written. */
 TN_MUST_USE int tn_lock_put(struct tarn_client *client, const char *bucket, const char *key,
                             const struct tarn_request *request, struct tarn_lock_info *info,
-                            const char *etag, struct tarn_error *err);
+                            const char *given_back, const char *etag, struct tarn_error *err);
 
 /* Extends the lease by a write, or finds out that it cannot be; the contract of tarn_lock_renew. */
 TN_MUST_USE int tn_lock_extend(struct tarn_lock *l, struct tarn_error *err);

@@ -139,7 +139,8 @@ static int extend(struct tarn_lock *l, int *reason, struct tarn_error *err)
     request.timeout_ms = time_left(l, sent); /* a later answer would be of no use */
     info.seq = ++l->mine.seq;
     info.renewed_at_ms = l->clock.wall_ms(l->clock.arg);
-    int rc = tn_lock_put(l->client, l->bucket, l->key, &request, &info, l->mine.etag, &why);
+    int rc = tn_lock_put(l->client, l->bucket, l->key, &request, &info, l->given_back, l->mine.etag,
+                         &why);
     if (rc == TARN_OK) {
         l->mine = info;
         l->unclear_since_ms = 0;

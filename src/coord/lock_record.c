@@ -4,6 +4,7 @@
 #include "coord/lock_record.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -18,18 +19,34 @@ static json_t *time_json(int64_t unix_ms)
     return json_string(text);
 }
 
-int tn_lock_record_write(const struct tarn_lock_info *info, struct tn_buf *out)
+void tn_lock_given_back_add(const char *list, const char *nonce, char out[TN_LOCK_GIVEN_BACK_LEN])
+{
+    enum { KEPT_LEN = TN_LOCK_GIVEN_BACK_LEN - (TN_LOCK_MARK_LEN + 1) - 1 };
+    (void)snprintf(out, TN_LOCK_GIVEN_BACK_LEN, "%.*s%s%.*s", TN_LOCK_MARK_LEN, nonce,
+                   list[0] ? " " : "", KEPT_LEN, list);
+}
+
+bool tn_lock_given_back_has(const char *list, const char *nonce)
+{
+    char mark[TN_LOCK_MARK_LEN + 1];
+    (void)snprintf(mark, sizeof mark, "%s", nonce);
+    return mark[0] && strstr(list, mark);
+}
+
+int tn_lock_record_write(const struct tarn_lock_info *info, const char *given_back,
+                         struct tn_buf *out)
 {
     /* Texts that are no UTF-8 would make the whole record fail. */
     bool has_owner = tn_str_is_utf8(tn_str_from(info->owner));
     bool has_host = tn_str_is_utf8(tn_str_from(info->host));
-    json_t *root = json_pack(
-        "{s:i, s:s, s:{s:s, s:I, s:s, s:s}, s:I, s:I, s:I, s:o, s:o}", "v", RECORD_VERSION, "state",
-        info->state == TARN_LOCK_HELD ? "held" : "released", "owner", "host",
-        has_host ? info->host : "", "pid", (json_int_t)info->pid, "nonce", info->nonce, "text",
-        has_owner ? info->owner : "", "token", (json_int_t)info->token, "seq",
-        (json_int_t)info->seq, "ttl_ms", (json_int_t)info->ttl_ms, "acquired_at",
-        time_json(info->acquired_at_ms), "renewed_at", time_json(info->renewed_at_ms));
+    json_t *root =
+        json_pack("{s:i, s:s, s:{s:s, s:I, s:s, s:s}, s:I, s:I, s:I, s:o, s:o, s:s}", "v",
+                  RECORD_VERSION, "state", info->state == TARN_LOCK_HELD ? "held" : "released",
+                  "owner", "host", has_host ? info->host : "", "pid", (json_int_t)info->pid,
+                  "nonce", info->nonce, "text", has_owner ? info->owner : "", "token",
+                  (json_int_t)info->token, "seq", (json_int_t)info->seq, "ttl_ms",
+                  (json_int_t)info->ttl_ms, "acquired_at", time_json(info->acquired_at_ms),
+                  "renewed_at", time_json(info->renewed_at_ms), "given_back", given_back);
     char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     int rc = text ? tn_buf_append_text(out, text) : TARN_ENOMEM;
     json_decref(root);
@@ -60,6 +77,15 @@ static bool read_number(const json_t *object, const char *name, int64_t least, i
         return false;
     *out = json_integer_value(value);
     return true;
+}
+
+/* Anything but a list of ours counts as none. */
+static void read_given_back(const json_t *root, char out[TN_LOCK_GIVEN_BACK_LEN])
+{
+    const char *text = json_string_value(json_object_get(root, "given_back"));
+    out[0] = '\0';
+    if (text && text[strspn(text, "0123456789abcdef ")] == '\0')
+        tn_text_copy(out, TN_LOCK_GIVEN_BACK_LEN, text);
 }
 
 static int64_t read_time(const json_t *object, const char *name)
@@ -152,6 +178,8 @@ int tn_lock_record_read(const char *bytes, size_t len, const struct tarn_object_
         return TARN_ENOMEM;
     if (!root || !read_root(root, &record.info))
         record.is_uuid = looks_like_uuid(bytes, len) && record.expires_ms >= 0;
+    else
+        read_given_back(root, record.given_back);
     json_decref(root);
     *out = record;
     return TARN_OK;

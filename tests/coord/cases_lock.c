@@ -657,6 +657,44 @@ static int steal_and_renew(struct scene *c)
     return 0;
 }
 
+/* Others take the lock and give it back while a release of ours has no answer yet. */
+static void *take_turns(void *arg)
+{
+    struct scene *c = arg;
+    const struct tarn_header let_go = { "x-tarn-fault", "let-go turns" };
+    struct tarn_get_options get = { .request = { .headers = &let_go, .header_count = 1 } };
+    struct tarn_lock_options o = { .ttl_ms = TTL_MS, .wait_ms = AWAIT_MS };
+    for (int i = 0; i < 3; i++) {
+        if (tarn_lock_acquire(c->b, c->s->bucket, c->s->name, &o, &c->lb, NULL) < 0)
+            break;
+        if (i < 2)
+            (void)tarn_lock_release(TN_TAKE(c->lb), NULL);
+    }
+    (void)tarn_object_head(c->a, c->s->bucket, "none", &get, NULL, NULL);
+    return NULL;
+}
+
+static int buried_release(struct scene *c)
+{
+    pthread_t thread;
+    c->o.renews_by_hand = true;
+    CHECK(acquire_a(c) == TARN_OK);
+    c->fault.value = "@hold turns-release";
+    CHECK(pthread_create(&thread, NULL, take_turns, c) == 0);
+    int rc = tarn_lock_release(TN_TAKE(c->la), &c->err);
+    (void)pthread_join(thread, NULL);
+    CHECK(rc == TARN_OK);
+    CHECK(c->lb && tarn_lock_token(c->lb) == 4 && tarn_lock_check(c->lb) == TARN_OK);
+    CHECK(tarn_lock_release(TN_TAKE(c->lb), &c->err) == TARN_OK);
+    /* Unlike one that was broken, and taken by another then. */
+    c->fault.value = "none none";
+    CHECK(acquire_a(c) == TARN_OK && look(c) == TARN_OK);
+    CHECK(tarn_lock_break(c->b, c->s->bucket, c->s->name, c->info.etag, NULL, &c->err) == TARN_OK);
+    CHECK(acquire_b(c, 0) == TARN_OK);
+    CHECK(tarn_lock_release(TN_TAKE(c->la), &c->err) == TARN_ELOST);
+    return 0;
+}
+
 static int attach(struct scene *c)
 {
     char nonce[TARN_LOCK_NONCE_LEN];
@@ -697,5 +735,6 @@ const struct scene_case lock_cases[] = {
     { "W16", w16_missed_beat },
     { "steal", steal_and_renew },
     { "attach", attach },
+    { "buried", buried_release },
     { NULL, NULL },
 };

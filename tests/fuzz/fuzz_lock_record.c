@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     struct tn_buf body = TN_BUF_INIT(TN_LOCK_RECORD_MAX);
     if (!tn_str_is_utf8(tn_str_from(record.info.nonce))) /* cut within a character */
         return 0;
-    rc = tn_lock_record_write(&record.info, &body);
+    rc = tn_lock_record_write(&record.info, record.given_back, &body);
     assert(rc == TARN_OK);
     rc = tn_lock_record_read(body.data, body.len, &answer, &again);
     assert(rc == TARN_OK);
@@ -32,6 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     assert(again.info.seq == record.info.seq);
     assert(again.info.ttl_ms == record.info.ttl_ms);
     assert(strcmp(again.info.nonce, record.info.nonce) == 0);
+    assert(strcmp(again.given_back, record.given_back) == 0);
     tn_buf_release(&body);
     return 0;
 }

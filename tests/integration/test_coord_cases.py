@@ -16,7 +16,7 @@ COPIES = [f"C{n}" for n in range(1, 10) if n != 5]
 BUFFERS = [f"H{n}" for n in range(1, 19)]
 CARELESS = ["W14", "C5"]  # of servers that take no notice of conditions
 OURS_ALONE = ["attach", "S1", "serializer", "fork", "owner", "silence", "longest", "refused", "parts", "parallel", "steal",
-              "nobody", "hidden", "own-header", "cancelled"]
+              "nobody", "hidden", "own-header", "cancelled", "buried"]
 HOLDS, VIOLATED = 0, 3
 
 

@@ -130,7 +130,7 @@ static void test_record_round(void **state)
     struct tn_lock_record record;
     TN_AUTO_BUF body = TN_BUF_INIT(TN_LOCK_RECORD_MAX);
     (void)state;
-    assert_int_equal(tn_lock_record_write(&info, &body), TARN_OK);
+    assert_int_equal(tn_lock_record_write(&info, "0123456789ab cdef01234567", &body), TARN_OK);
     assert_int_equal(tn_lock_record_read(body.data, body.len, &answer, &record), TARN_OK);
     assert_int_equal(record.info.state, TARN_LOCK_HELD);
     assert_int_equal(record.info.token, 41);
@@ -140,6 +140,38 @@ static void test_record_round(void **state)
     assert_string_equal(record.info.host, "a \"host\"");
     assert_string_equal(record.info.owner, "");
     assert_string_equal(record.info.nonce, "0123");
+    assert_string_equal(record.given_back, "0123456789ab cdef01234567");
+}
+
+static void test_given_back(void **state)
+{
+    static const char *const bad[] = { "1", "[]", "\"0123 xyz\"", "\"\\u00e9\"", "null" };
+    struct tarn_object_info answer = { .last_modified_ms = -1 };
+    struct tn_lock_record record;
+    char list[TN_LOCK_GIVEN_BACK_LEN] = "", next[TN_LOCK_GIVEN_BACK_LEN];
+    (void)state;
+    assert_false(tn_lock_given_back_has("", "00000000000000000000000000000007"));
+    for (unsigned i = 0; i < 100; i++) {
+        char nonce[TARN_LOCK_NONCE_LEN];
+        (void)snprintf(nonce, sizeof nonce, "%012x%020x", i, 7);
+        assert_false(tn_lock_given_back_has(list, nonce));
+        tn_lock_given_back_add(list, nonce, next);
+        memcpy(list, next, sizeof list);
+        assert_true(tn_lock_given_back_has(list, nonce));
+    }
+    assert_true(tn_lock_given_back_has(list, "000000000044")); /* 68: the last 32 */
+    assert_false(tn_lock_given_back_has(list, "000000000043"));
+    assert_int_equal(strlen(list), TN_LOCK_GIVEN_BACK_LEN - 1);
+    for (size_t i = 0; i < TN_COUNT(bad); i++) {
+        char body[256];
+        (void)snprintf(body, sizeof body,
+                       "{\"v\":1,\"state\":\"held\",\"token\":1,\"seq\":1,\"ttl_ms\":5000,"
+                       "\"owner\":{\"nonce\":\"0\"},\"given_back\":%s}",
+                       bad[i]);
+        assert_int_equal(tn_lock_record_read(body, strlen(body), &answer, &record), TARN_OK);
+        assert_int_equal(record.info.state, TARN_LOCK_HELD);
+        assert_string_equal(record.given_back, "");
+    }
 }
 
 static void test_keys(void **state)
@@ -287,17 +319,12 @@ static void test_bytes_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_records),
-        cmocka_unit_test(test_uuid_records),
-        cmocka_unit_test(test_http_dates),
-        cmocka_unit_test(test_record_round),
-        cmocka_unit_test(test_keys),
-        cmocka_unit_test(test_claims),
-        cmocka_unit_test(test_seen),
-        cmocka_unit_test(test_writers),
-        cmocka_unit_test(test_many_writers),
-        cmocka_unit_test(test_serializers),
-        cmocka_unit_test(test_bytes_without_memory),
+        cmocka_unit_test(test_records),     cmocka_unit_test(test_uuid_records),
+        cmocka_unit_test(test_http_dates),  cmocka_unit_test(test_record_round),
+        cmocka_unit_test(test_given_back),  cmocka_unit_test(test_keys),
+        cmocka_unit_test(test_claims),      cmocka_unit_test(test_seen),
+        cmocka_unit_test(test_writers),     cmocka_unit_test(test_many_writers),
+        cmocka_unit_test(test_serializers), cmocka_unit_test(test_bytes_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
