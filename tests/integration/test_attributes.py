@@ -81,6 +81,9 @@ def test_restore(server, s3, bucket):
         with pytest.raises(ClientError) as error:
             call()
         assert code_of(error) == (403, "InvalidObjectState")
+    with pytest.raises(s3.exceptions.InvalidObjectState) as error:
+        s3.get_object(Bucket=bucket, Key="cold")
+    assert error.value.response["Error"]["StorageClass"] == "GLACIER"
     first = s3.restore_object(Bucket=bucket, Key="cold", RestoreRequest={"Days": 1})
     again = s3.restore_object(Bucket=bucket, Key="cold", RestoreRequest={"Days": 2})
     assert [r["ResponseMetadata"]["HTTPStatusCode"] for r in (first, again)] == [202, 200]

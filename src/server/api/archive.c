@@ -31,8 +31,8 @@ enum tn_s3_code archive_check_read(struct api_req *r, const struct store_head *h
 {
     if (!is_archived(head) || restored_until(&r->meta) > tn_wall_ms())
         return TN_S3_OK;
-    return api_err(r, TN_S3_INVALID_OBJECT_STATE, "%s",
-                   tn_s3_error(TN_S3_INVALID_OBJECT_STATE)->message);
+    r->refused_class = api_class_names[api_attrs_class(head->attrs)];
+    return TN_S3_INVALID_OBJECT_STATE;
 }
 
 void archive_add_headers(struct api_req *r)

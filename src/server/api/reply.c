@@ -184,6 +184,8 @@ static int write_error(struct api_req *r, const struct tn_s3_error *error)
     tn_xml_root(&w, "Error", NULL);
     tn_xml_text(&w, "Code", error->code);
     tn_xml_text(&w, "Message", r->message[0] ? r->message : error->message);
+    if (r->refused_class)
+        tn_xml_text(&w, "StorageClass", r->refused_class);
     if (r->bucket.len && tn_str_is_utf8(r->bucket))
         tn_xml_str(&w, "BucketName", r->bucket);
     if (r->key.len && tn_str_is_utf8(r->key))

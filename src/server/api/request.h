@@ -113,6 +113,7 @@ struct api_req {
     struct tn_buf last;    /* listings: the last entry given */
     struct tn_arena tree;  /* of XML that was sent: more than the request's own arena may take */
     char message[API_MESSAGE_LEN]; /* of the error; empty: the usual one */
+    const char *refused_class; /* of an archived object, for the error; NULL: not about one */
 
     /* Writes: one change under way, and what happens when it is decided. */
     struct store_txn txn;
