@@ -114,6 +114,23 @@ TARN_API int tarn_object_delete_many(struct tarn_client *client, const char *buc
 
 enum tarn_directive { TARN_DIRECTIVE_COPY, TARN_DIRECTIVE_REPLACE };
 
+/* What became of an earlier transfer of the same thing that did not end. */
+enum tarn_resume_outcome {
+    TARN_RESUME_FRESH,       /* there was none */
+    TARN_RESUME_CONTINUED,   /* all that it had done counts */
+    TARN_RESUME_REVALIDATED, /* some of it counts: the rest was not what the record says */
+    TARN_RESUME_RESTARTED    /* nothing of it counts */
+};
+
+struct tarn_resume_report {
+    enum tarn_resume_outcome outcome;
+    uint64_t bytes;     /* that are not moved again */
+    const char *reason; /* why not all; NULL for FRESH and CONTINUED */
+};
+
+/* Called in the calling thread, at most once a transfer, before the first part is moved. */
+typedef void (*tarn_resume_fn)(void *arg, const struct tarn_resume_report *report);
+
 struct tarn_copy_options {
     struct tarn_request request;
     struct tarn_attributes attributes; /* headers and metadata need metadata_directive REPLACE;
@@ -127,7 +144,12 @@ struct tarn_copy_options {
         source_size; /* 0: unknown, asked for by HeadObject only when CopyObject refuses the size */
     uint64_t part_size; /* of a copy above 5 GiB; 0 is 512 MiB */
     enum tarn_checksum checksum;
-    void *reserved[4];
+
+    /* As tarn_transfer_options: a copy in parts that was killed goes on where it stopped. */
+    bool resume;
+    const char *state_dir;
+    tarn_resume_fn on_resume;
+    void *resume_arg;
 };
 
 /* CopyObject inside the server; above 5 GiB a multipart copy that carries headers and metadata over

@@ -33,23 +33,6 @@ enum tarn_verify {
     TARN_VERIFY_NONE
 };
 
-/* What became of an earlier transfer of the same thing that did not end. */
-enum tarn_resume_outcome {
-    TARN_RESUME_FRESH,       /* there was none */
-    TARN_RESUME_CONTINUED,   /* all that it had done counts */
-    TARN_RESUME_REVALIDATED, /* some of it counts: the rest was not what the record says */
-    TARN_RESUME_RESTARTED    /* nothing of it counts */
-};
-
-struct tarn_resume_report {
-    enum tarn_resume_outcome outcome;
-    uint64_t bytes;     /* that are not moved again */
-    const char *reason; /* why not all; NULL for FRESH and CONTINUED */
-};
-
-/* Called in the calling thread, at most once a transfer, before the first part is moved. */
-typedef void (*tarn_resume_fn)(void *arg, const struct tarn_resume_report *report);
-
 struct tarn_transfer_options {
     struct tarn_request request;
     uint64_t part_size; /* 5 MiB to 5 GiB; default 8 MiB; raised so that 10,000 parts suffice */

@@ -345,8 +345,7 @@ static bool is_merge(const struct cli_options *opt)
     return !opt->metadata_directive && cli_attributes_replace(opt);
 }
 
-static int copy_options(const struct work *w, struct tarn_copy_options *options,
-                        struct tarn_error *err)
+static int copy_options(struct work *w, struct tarn_copy_options *options, struct tarn_error *err)
 {
     const struct cp_item *item = w->item;
     const struct cli_app *app = w->job->app;
@@ -361,7 +360,10 @@ static int copy_options(const struct work *w, struct tarn_copy_options *options,
                                            .attributes = w->job->attributes.value,
                                            .source_version_id = opt->version_id,
                                            .source_size = item->size,
-                                           .part_size = opt->part_size_mib << 20 };
+                                           .part_size = opt->part_size_mib << 20,
+                                           .resume = !opt->no_resume,
+                                           .on_resume = on_resume,
+                                           .resume_arg = w };
     if (opt->no_clobber)
         options->conditions.if_none_match = "*";
     options->source_conditions.if_match = item->etag;

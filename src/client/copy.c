@@ -3,11 +3,14 @@
 
 #include <tarn/transfer.h>
 
+#include <limits.h>
+
 #include "base/clock.h"
 #include "client/attributes.h"
 #include "client/client_impl.h"
 #include "client/multipart_impl.h"
 #include "client/plan.h"
+#include "client/resume.h"
 #include "client/transfer_impl.h"
 #include "client/window.h"
 #include "proto/http_date.h"
@@ -30,7 +33,11 @@ struct copy {
     uint64_t part_size;
     uint32_t next_number;
     uint32_t part_count;
-    struct tarn_part *parts;
+    struct tarn_part *parts; /* number 0: not done */
+    struct tn_resume_file record;
+    struct tn_buf identity;
+    bool is_created;
+    bool is_any_done;
 };
 
 static const char *directive(enum tarn_directive d)
@@ -92,13 +99,21 @@ static int copy_once(struct tarn_client *client, const char *source_bucket, cons
 
 /* ---- in parts ---- */
 
+static uint64_t part_len(const struct copy *c, uint32_t number)
+{
+    uint64_t first = (uint64_t)(number - 1) * c->part_size;
+    return c->size - first < c->part_size ? c->size - first : c->part_size;
+}
+
 static int start_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct copy *c = arg;
-    uint64_t first = (uint64_t)(c->next_number - 1) * c->part_size;
-    if (first >= c->size)
+    while (c->next_number <= c->part_count && c->parts[c->next_number - 1].number > 0)
+        c->next_number++;
+    if (c->next_number > c->part_count)
         return TARN_EEOF;
-    uint64_t last = c->size - first > c->part_size ? first + c->part_size - 1 : c->size - 1;
+    uint64_t first = (uint64_t)(c->next_number - 1) * c->part_size;
+    uint64_t last = first + part_len(c, c->next_number) - 1;
     slot->op =
         tn_part_copy_op_new(c->client, &c->window.waiter, c->source_bucket, c->source_key, first,
                             last, c->bucket, c->key, c->upload_id, c->next_number, &c->options);
@@ -114,7 +129,15 @@ static int start_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 static int take_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct copy *c = arg;
-    return tn_part_copy_take(slot->op, slot->number, slot->len, &c->parts[slot->number - 1], err);
+    struct tarn_part *part = &c->parts[slot->number - 1];
+    int rc = tn_part_copy_take(slot->op, slot->number, slot->len, part, err);
+    if (rc < 0)
+        return rc;
+    struct tn_resume_part record = { .number = part->number, .size = part->size };
+    (void)snprintf(record.etag, sizeof record.etag, "%s", part->etag);
+    tn_resume_add(&c->record, &record);
+    c->is_any_done = true;
+    return TARN_OK;
 }
 
 /* CreateMultipartUpload copies nothing by itself: what the source has is sent again, what the
@@ -142,23 +165,165 @@ static struct tarn_put_options target_options(const struct tarn_copy_options *o,
     return out;
 }
 
+/* ---- going on with an earlier one ---- */
+
+/* The place alone, which gives the record its name; then, in `identity`, all that must be the same.
+ */
+static int identify(struct copy *c, struct tn_buf *place)
+{
+    const struct tarn_copy_options *o = &c->options;
+    struct tn_buf *id = &c->identity;
+    int rc = tn_buf_append_text(place, "{\"tarn_resume\":1,\"direction\":\"copy\"");
+    if (rc == TARN_OK)
+        rc = tn_resume_text(place, "endpoint", tarn_client_endpoint(c->client));
+    if (rc == TARN_OK)
+        rc = tn_resume_text(place, "source_bucket", c->source_bucket);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(place, "source_key", c->source_key);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(place, "bucket", c->bucket);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(place, "key", c->key);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(id, tn_buf_str(place));
+    if (rc == TARN_OK)
+        rc = tn_resume_u64(id, "size", c->size);
+    if (rc == TARN_OK)
+        rc = tn_resume_u64(id, "part_size", c->part_size);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(id, "etag", o->source_conditions.if_match);
+    if (rc == TARN_OK && o->source_version_id)
+        rc = tn_resume_text(id, "version", o->source_version_id);
+    if (rc == TARN_OK)
+        rc = tn_resume_u64(id, "directive", (uint64_t)o->metadata_directive);
+    if (rc == TARN_OK)
+        rc = tn_resume_u64(id, "checksum", (uint64_t)o->checksum);
+    if (rc == TARN_OK)
+        rc = tn_attributes_identify(id, &o->attributes);
+    return rc == TARN_OK ? tn_buf_append_char(id, '}') : rc;
+}
+
+struct reconciliation {
+    struct copy *c;
+    const struct tn_resume_state *state;
+    uint64_t bytes;
+    uint32_t count;
+};
+
+/* A part counts when the server lists the very one that was recorded. */
+static int on_listed(void *arg, const struct tarn_part *part)
+{
+    struct reconciliation *r = arg;
+    struct copy *c = r->c;
+    if (part->number == 0 || part->number > c->part_count ||
+        part->size != part_len(c, part->number) || c->parts[part->number - 1].number > 0)
+        return TARN_OK;
+    for (size_t i = 0; i < r->state->count; i++) {
+        const struct tn_resume_part *p = &r->state->parts[i];
+        if (p->number != part->number || strcmp(p->etag, part->etag) != 0)
+            continue;
+        c->parts[part->number - 1] = *part;
+        c->is_any_done = true;
+        r->bytes += part->size;
+        r->count++;
+        break;
+    }
+    return TARN_OK;
+}
+
+static void report_resume(const struct copy *c, enum tarn_resume_outcome outcome, uint64_t bytes,
+                          const char *reason)
+{
+    struct tarn_resume_report report = { outcome, bytes, reason };
+    if (c->options.on_resume)
+        c->options.on_resume(c->options.resume_arg, &report);
+}
+
+static void restart(struct copy *c, const char *reason)
+{
+    (void)tarn_multipart_abort(c->client, c->bucket, c->key, c->upload_id, &c->options.request,
+                               NULL);
+    report_resume(c, TARN_RESUME_RESTARTED, 0, reason);
+}
+
+static int reconcile(struct copy *c, const struct tn_resume_state *state, struct tarn_error *err)
+{
+    struct reconciliation r = { .c = c, .state = state };
+    struct tarn_error why = { 0 };
+    int rc = tarn_multipart_list_parts(c->client, c->bucket, c->key, c->upload_id,
+                                       &c->options.request, on_listed, &r, &why);
+    if (rc == TARN_ENOTFOUND || rc == TARN_EDENIED || rc == TARN_ENOTSUPPORTED) {
+        restart(c, rc == TARN_ENOTFOUND ? "the server no longer has the upload"
+                                        : "the server does not list its parts");
+        return TARN_OK;
+    }
+    if (rc < 0) {
+        if (err)
+            *err = why;
+        return rc;
+    }
+    bool is_all = r.count == state->count;
+    c->is_created = true;
+    report_resume(c, is_all ? TARN_RESUME_CONTINUED : TARN_RESUME_REVALIDATED, r.bytes,
+                  is_all ? NULL : "the server does not have all parts as they were copied");
+    return TARN_OK;
+}
+
+/* Looks for the record of an earlier run. */
+static int find_earlier(struct copy *c, struct tarn_error *err)
+{
+    TN_AUTO_BUF place = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX);
+    TN_AUTO_BUF name = TN_BUF_INIT(PATH_MAX);
+    struct tn_resume_state state;
+    if (!c->options.resume || identify(c, &place) < 0 ||
+        tn_resume_upload_path(c->options.state_dir, tn_buf_str(&place), &name) < 0)
+        return TARN_OK;
+    if (tn_resume_open(&c->record, name.data, tn_buf_str(&c->identity), c->part_count, &state) < 0)
+        return tn_fail_no_memory(err, "copy object");
+    int rc = TARN_OK;
+    (void)snprintf(c->upload_id, sizeof c->upload_id, "%s", state.upload_id);
+    if (state.is_same && state.upload_id[0])
+        rc = reconcile(c, &state, err);
+    else if (state.upload_id[0])
+        restart(c, "the source or the options have changed");
+    else
+        report_resume(c, TARN_RESUME_FRESH, 0, NULL);
+    tn_resume_state_release(&state);
+    if (rc < 0)
+        tn_resume_end(&c->record, true);
+    return rc;
+}
+
+/* ---- all parts ---- */
+
+static int create(struct copy *c, const struct tarn_put_options *target, struct tarn_error *err)
+{
+    int rc = tarn_multipart_create(c->client, c->bucket, c->key, target, c->upload_id, err);
+    c->is_created = rc == TARN_OK;
+    if (c->is_created)
+        tn_resume_begin(&c->record, tn_buf_str(&c->identity), c->upload_id);
+    return rc;
+}
+
+/* Whatever goes wrong, the upload is aborted, unless there is something to go on with. */
 static int run_parts(struct copy *c, const struct tarn_object_info *source,
                      struct tarn_object_info *info, struct tarn_error *err)
 {
     static const struct tn_window_calls calls = { start_part, take_part };
     struct tarn_put_options target = target_options(&c->options, source);
-    int rc = tarn_multipart_create(c->client, c->bucket, c->key, &target, c->upload_id, err);
-    if (rc < 0)
-        return rc;
-    rc = tn_window_run(&c->window, &calls, c, err);
+    int rc = c->is_created ? TARN_OK : create(c, &target, err);
+    if (rc == TARN_OK)
+        rc = tn_window_run(&c->window, &calls, c, err);
     if (rc == TARN_OK) {
         target.checksum = TARN_CHECKSUM_NONE;
         rc = tarn_multipart_complete(c->client, c->bucket, c->key, c->upload_id, c->parts,
                                      c->part_count, &target, info, err);
     }
-    if (rc < 0)
+    bool keeps = rc < 0 && c->is_any_done && c->record.fd >= 0 && tn_resume_is_worth(rc);
+    if (rc < 0 && c->is_created && !keeps)
         (void)tarn_multipart_abort(c->client, c->bucket, c->key, c->upload_id, &c->options.request,
                                    NULL);
+    tn_resume_end(&c->record, keeps);
     return rc;
 }
 
@@ -181,8 +346,11 @@ static int copy_in_parts(struct copy *c, const struct tarn_object_info *source,
     if (!c->options.source_version_id)
         c->options.source_version_id = source->version_id;
     tn_window_init(&c->window, c->client, &c->options.request, COPY_CONCURRENCY);
-    rc = run_parts(c, source, info, err);
+    rc = find_earlier(c, err);
+    if (rc == TARN_OK)
+        rc = run_parts(c, source, info, err);
     tn_window_release(&c->window);
+    tn_buf_release(&c->identity);
     tn_free(c->parts);
     return rc;
 }
@@ -210,6 +378,8 @@ static int copy_large(struct tarn_client *client, const char *source_bucket, con
                       .source_key = source_key,
                       .bucket = bucket,
                       .key = key,
+                      .record = { .fd = -1 },
+                      .identity = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX),
                       .options = *options };
     rc = copy_in_parts(&c, &source, info, err);
     tarn_object_info_release(&source);

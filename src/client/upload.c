@@ -258,29 +258,27 @@ static int append_attributes(struct tn_buf *b, const struct tarn_attributes *a)
     return rc;
 }
 
-static int digest_attributes(const struct tarn_attributes *a, char out[2 * TN_SHA256_LEN + 1])
+int tn_attributes_identify(struct tn_buf *b, const struct tarn_attributes *a)
 {
     unsigned char digest[TN_SHA256_LEN];
+    char hex[2 * TN_SHA256_LEN + 1];
     TN_AUTO_BUF text = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX);
     int rc = append_attributes(&text, a);
     if (rc < 0)
         return rc;
     tn_sha256(text.data, text.len, digest);
-    tn_hex_encode(digest, sizeof digest, out);
-    return TARN_OK;
+    tn_hex_encode(digest, sizeof digest, hex);
+    return tn_resume_text(b, "attributes", hex);
 }
 
 /* The place alone, which gives the record its name; then, in `identity`, all that must be the same.
  */
 static int identify(struct upload *u, const char *path, const struct stat *st, struct tn_buf *place)
 {
-    char digest[2 * TN_SHA256_LEN + 1];
     char real[PATH_MAX];
     struct tn_buf *id = &u->identity;
     uint64_t mtime_ns = (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
-    int rc = digest_attributes(&u->options->attributes, digest);
-    if (rc == TARN_OK && !realpath(path, real))
-        rc = TARN_ENOTFOUND;
+    int rc = realpath(path, real) ? TARN_OK : TARN_ENOTFOUND;
     if (rc == TARN_OK)
         rc = tn_buf_append_text(place, "{\"tarn_resume\":1,\"direction\":\"upload\"");
     if (rc == TARN_OK)
@@ -302,8 +300,12 @@ static int identify(struct upload *u, const char *path, const struct stat *st, s
     if (rc == TARN_OK)
         rc = tn_resume_u64(id, "part_size", u->part_size);
     if (rc == TARN_OK)
-        rc = tn_buf_appendf(id, ",\"checksum\":\"%.*s\",\"attributes\":\"%s\"}",
-                            TN_STR_ARG(tn_checksum_name(u->checksum)), digest);
+        rc =
+            tn_buf_appendf(id, ",\"checksum\":\"%.*s\"", TN_STR_ARG(tn_checksum_name(u->checksum)));
+    if (rc == TARN_OK)
+        rc = tn_attributes_identify(id, &u->options->attributes);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_char(id, '}');
     return rc;
 }
 

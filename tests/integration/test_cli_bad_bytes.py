@@ -5,6 +5,7 @@ import base64
 import hashlib
 import http.server
 import re
+import subprocess
 import threading
 import urllib.parse
 import zlib
@@ -147,6 +148,76 @@ def test_copy_above_5_gib(tarn, serve, command):
     assert sorted(ranges)[0][0] == 0 and sorted(ranges)[-1][1] == HUGE
     assert all(a[1] == b[0] for a, b in zip(sorted(ranges), sorted(ranges)[1:]))
     assert (command == "mv") == any(method == "DELETE" and path.endswith("/from%20here") for method, path, _ in seen)
+
+
+@pytest.mark.parametrize("change", [None, "source", "upload is gone", "part", "no-resume"])
+def test_copy_above_5_gib_goes_on_after_kill(tarn, serve, tmp_path, change):
+    """Killed with SIGKILL in the middle: what was copied is not copied again, if all is as it was."""
+    parts, uploads, aborted, copied, lock = {}, ["u0"], [], [], threading.Lock()
+    etag, limit, is_reached, is_over = ["source"], [9], threading.Event(), threading.Event()
+
+    def answer(request, method, path, query, body):
+        if method == "HEAD":
+            return request.reply(200, b"", [("Content-Length", str(HUGE)), ("ETag", f'"{etag[0]}"')])
+        if method == "POST" and "uploads" in query:
+            uploads.append(f"u{len(uploads)}")
+            parts.clear()
+            return request.reply(200, f"<InitiateMultipartUploadResult><UploadId>{uploads[-1]}</UploadId></InitiateMultipartUploadResult>".encode())
+        if method == "PUT" and "partNumber" in query:
+            number = int(query["partNumber"])
+            first, last = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers["x-amz-copy-source-range"]).groups()
+            with lock:
+                if len(copied) >= limit[0]:
+                    is_reached.set()
+                    hold = True
+                else:
+                    copied.append(number)
+                    parts[number] = (f"p{number}", int(last) + 1 - int(first))
+                    hold = False
+            if hold:
+                is_over.wait(60)
+                return None
+            return request.reply(200, f"<CopyPartResult><ETag>&quot;p{number}&quot;</ETag></CopyPartResult>".encode())
+        if method == "GET" and "uploadId" in query:
+            if change == "upload is gone":
+                return request.reply(404, b"<Error><Code>NoSuchUpload</Code></Error>")
+            items = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>&quot;{e}&quot;</ETag><Size>{s}</Size></Part>" for n, (e, s) in sorted(parts.items()))
+            return request.reply(200, f"<ListPartsResult><UploadId>{query['uploadId']}</UploadId><IsTruncated>false</IsTruncated>{items}</ListPartsResult>".encode())
+        if method == "POST":
+            assert query["uploadId"] == uploads[-1] and body.count(b"<Part>") == len(parts)
+            return request.reply(200, b"<CompleteMultipartUploadResult><ETag>&quot;x&quot;</ETag></CompleteMultipartUploadResult>")
+        if method == "DELETE":
+            aborted.append(query.get("uploadId"))
+            return request.reply(204)
+        return request.reply(400, b"<Error><Code>InvalidRequest</Code><Message>too large</Message></Error>")
+
+    url = serve(answer)
+    command = ["cp", "--endpoint", url, *(["--no-resume"] if change == "no-resume" else []), "s3://bucket/from", "s3://bucket/to"]
+    env = {"HOME": str(tmp_path), "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "S"}
+    process = subprocess.Popen([BIN / "tarn", *command], env=env, stderr=subprocess.PIPE)
+    assert is_reached.wait(60)
+    process.kill()
+    process.communicate()
+    is_over.set()
+    records = list((tmp_path / ".local/state/tarn/resume").glob("*"))
+    known = [int(n) for n in re.findall(r'"etag":"p(\d+)"', records[0].read_text())] if records else []
+    assert (len(records) == 0) == (change == "no-resume")
+    first, limit[0] = list(copied), 1000
+    if change == "source":
+        etag[0] = "other"
+    if change == "part":
+        parts[known[0]] = ("damaged", parts[known[0]][1])
+    done = tarn(*command)
+    again = copied[len(first) :]
+    assert sorted(parts) == list(range(1, 26)) and sum(size for _, size in parts.values()) == HUGE
+    if change in (None, "part"):
+        assert b"Resuming" in done.stderr and known
+        assert len(uploads) == 2 and len(again) == 25 - len(known) + (change == "part") and aborted == []
+        assert change is None or parts[known[0]][0] == f"p{known[0]}"
+    else:
+        assert len(again) == 25 and len(uploads) == 3
+        assert aborted == ([] if change == "no-resume" else ["u1"])
+    assert not list((tmp_path / ".local/state/tarn/resume").glob("*.json"))
 
 
 def test_copy_error_in_200_keeps_the_source(tarn, serve):
