@@ -53,6 +53,18 @@ def test_a_boundary_bounds(server, s3, iam, bucket):
     refused(404, "NoSuchEntity", iam.delete_user_permissions_boundary, UserName="bound")
 
 
+def test_policies_of_aws_bound_too(server, s3, iam, sts, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    reads = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+    iam.create_user(UserName="reader", PermissionsBoundary=reads)
+    iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=policy("s3:*"))
+    role = new_role(iam, "reader-role", trust(ACCOUNT))
+    session = sts.assume_role(RoleArn=role, RoleSessionName="reading", PolicyArns=[{"arn": reads}])["Credentials"]
+    for own in (s3_client(server, new_key(iam, "reader")), client_of(server, session)):
+        own.get_object(Bucket=bucket, Key="k")
+        refused(403, "AccessDenied", own.put_object, Bucket=bucket, Key="k", Body=b"y")
+
+
 def test_what_is_refused(iam):
     arn = managed(iam, "some", "s3:*")
     refused(404, "NoSuchEntity", iam.create_user, UserName="x", PermissionsBoundary=arn + "-not")
