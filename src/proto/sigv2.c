@@ -14,42 +14,54 @@
 #include "proto/uri.h"
 
 /* Parameters that are part of the resource, in order. */
-static const char *const signed_params[] = {
-    "accelerate",
-    "acl",
-    "analytics",
-    "cors",
-    "defaultObjectAcl",
-    "delete",
-    "inventory",
-    "lifecycle",
-    "location",
-    "logging",
-    "metrics",
-    "notification",
-    "object-lock",
-    "partNumber",
-    "policy",
-    "replication",
-    "requestPayment",
-    "response-cache-control",
-    "response-content-disposition",
-    "response-content-encoding",
-    "response-content-language",
-    "response-content-type",
-    "response-expires",
-    "restore",
-    "select",
-    "select-type",
-    "storageClass",
-    "tagging",
-    "torrent",
-    "uploadId",
-    "uploads",
-    "versionId",
-    "versioning",
-    "versions",
-    "website",
+static const struct signed_param {
+    const char *name;
+    bool is_newer; /* than version 2: most clients do not sign it */
+} signed_params[] = {
+    { "accelerate", false },
+    { "acl", false },
+    { "analytics", false },
+    { "cors", false },
+    { "defaultObjectAcl", false },
+    { "delete", false },
+    { "encryption", true },
+    { "inventory", false },
+    { "legal-hold", true },
+    { "lifecycle", false },
+    { "location", false },
+    { "logging", false },
+    { "metrics", false },
+    { "notification", false },
+    { "object-lock", false },
+    { "partNumber", false },
+    { "policy", false },
+    { "replication", false },
+    { "requestPayment", false },
+    { "response-cache-control", false },
+    { "response-content-disposition", false },
+    { "response-content-encoding", false },
+    { "response-content-language", false },
+    { "response-content-type", false },
+    { "response-expires", false },
+    { "restore", false },
+    { "retention", true },
+    { "select", false },
+    { "select-type", false },
+    { "storageClass", false },
+    { "tagging", false },
+    { "torrent", false },
+    { "uploadId", false },
+    { "uploads", false },
+    { "versionId", false },
+    { "versioning", false },
+    { "versions", false },
+    { "website", false },
+};
+
+/* What clients make of a resource differs; each way covers the whole of the request. */
+struct reading {
+    bool adds_slash;   /* "/bucket" is signed as "/bucket/" */
+    bool drops_equals; /* "acl=" is signed as "acl", and newer sub-resources count */
 };
 
 /* --- Reading --- */
@@ -287,7 +299,7 @@ static int append_amz(const struct tn_sigv4_request *request, bool is_query, str
 
 /* "/bucket/key?acl&versionId=1" */
 static int append_resource(const struct tn_sigv4_request *request, struct tn_str bucket,
-                           struct tn_str end, struct tn_buf *out)
+                           const struct reading *reading, struct tn_buf *out)
 {
     char separator = '?';
     int rc = TARN_OK;
@@ -298,19 +310,21 @@ static int append_resource(const struct tn_sigv4_request *request, struct tn_str
     }
     if (rc == TARN_OK)
         rc = tn_buf_append_str(out, request->path);
-    if (rc == TARN_OK)
-        rc = tn_buf_append_str(out, end);
+    if (rc == TARN_OK && reading->adds_slash)
+        rc = tn_buf_append_char(out, '/');
     for (size_t i = 0; rc == TARN_OK && i < TN_COUNT(signed_params); i++) {
+        if (signed_params[i].is_newer && !reading->drops_equals)
+            continue;
         struct tn_str rest = request->query;
         struct tn_param param;
         while (rc == TARN_OK && tn_query_next(&rest, &param)) {
-            if (!tn_str_eq(param.name, tn_str_from(signed_params[i])))
+            if (!tn_str_eq(param.name, tn_str_from(signed_params[i].name)))
                 continue;
             rc = tn_buf_append_char(out, separator);
             separator = '&';
             if (rc == TARN_OK)
                 rc = tn_buf_append_str(out, param.name);
-            if (rc == TARN_OK && param.has_value)
+            if (rc == TARN_OK && (param.value.len || (param.has_value && !reading->drops_equals)))
                 rc = tn_buf_append_char(out, '=');
             if (rc == TARN_OK)
                 rc = tn_uri_decode(out, param.value, TN_URI_PLUS_IS_SPACE);
@@ -333,7 +347,8 @@ static int append_line(const struct tn_sigv4_request *request, const struct tn_s
 }
 
 static int build(const struct tn_sigv4_request *request, struct tn_str bucket,
-                 const struct tn_sigv2_claim *claim, struct tn_str end, struct tn_buf *out)
+                 const struct tn_sigv2_claim *claim, const struct reading *reading,
+                 struct tn_buf *out)
 {
     bool has_amz_date = header(request, TN_STR("x-amz-date")).len != 0;
     tn_buf_truncate(out, 0);
@@ -352,7 +367,7 @@ static int build(const struct tn_sigv4_request *request, struct tn_str bucket,
         rc = tn_buf_append_char(out, '\n');
     if (rc == TARN_OK)
         rc = append_amz(request, claim->is_query, out);
-    return rc == TARN_OK ? append_resource(request, bucket, end, out) : rc;
+    return rc == TARN_OK ? append_resource(request, bucket, reading, out) : rc;
 }
 
 void tn_sigv2_sign_text(struct tn_str secret, struct tn_str text,
@@ -379,15 +394,20 @@ enum tn_sigv2_problem tn_sigv2_verify(const struct tn_sigv4_request *request, st
                                       const struct tn_sigv2_claim *claim, struct tn_str secret,
                                       struct tn_sigv4_scratch *scratch)
 {
+    static const struct reading readings[] = {
+        { false, false }, { true, false }, { false, true }, { true, true }
+    };
     struct tn_buf *text = &scratch->canonical;
-    int rc = build(request, bucket, claim, TN_STR_EMPTY, text);
-    enum tn_sigv2_problem problem = rc < 0 ? TN_SIGV2_MALFORMED : compare(claim, secret, text);
     bool is_bare = request->path.len > 1 &&
                    tn_str_find_char(tn_str_sub(request->path, 1, SIZE_MAX), '/') == SIZE_MAX;
-    if (problem == TN_SIGV2_MISMATCH && is_bare) {
-        /* Clients that send "/bucket" may sign "/bucket/". */
-        rc = build(request, bucket, claim, TN_STR("/"), text);
+    enum tn_sigv2_problem problem = TN_SIGV2_MISMATCH;
+    for (size_t i = 0; problem == TN_SIGV2_MISMATCH && i < TN_COUNT(readings); i++) {
+        if (readings[i].adds_slash && !is_bare)
+            continue;
+        int rc = build(request, bucket, claim, &readings[i], text);
+        if (rc == TARN_ENOMEM)
+            return TN_SIGV2_NO_MEMORY;
         problem = rc < 0 ? TN_SIGV2_MALFORMED : compare(claim, secret, text);
     }
-    return rc == TARN_ENOMEM ? TN_SIGV2_NO_MEMORY : problem;
+    return problem;
 }
