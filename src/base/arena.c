@@ -132,6 +132,17 @@ int tn_arena_str(struct tn_arena *a, struct tn_str s, struct tn_str *out)
     return TARN_OK;
 }
 
+int tn_arena_lower(struct tn_arena *a, struct tn_str s, struct tn_str *out)
+{
+    char *copy = tn_arena_memdup(a, s.data, s.len);
+    if (!copy)
+        return TARN_ENOMEM;
+    for (size_t i = 0; i < s.len; i++)
+        copy[i] = tn_to_lower(copy[i]);
+    *out = (struct tn_str){ copy, s.len };
+    return TARN_OK;
+}
+
 char *tn_arena_printf(struct tn_arena *a, const char *format, ...)
 {
     va_list args;

@@ -33,6 +33,9 @@ TN_MUST_USE char *tn_arena_memdup(struct tn_arena *a, const void *bytes, size_t 
 /* The same as a view: `out` is unchanged on failure. */
 TN_MUST_USE int tn_arena_str(struct tn_arena *a, struct tn_str s, struct tn_str *out);
 
+/* The same in small letters, of ASCII. */
+TN_MUST_USE int tn_arena_lower(struct tn_arena *a, struct tn_str s, struct tn_str *out);
+
 TN_MUST_USE char *tn_arena_printf(struct tn_arena *a, const char *format, ...) TN_PRINTF(2, 3);
 
 /* Calls release(what) at reset. On failure release(what) has been called already. */

@@ -113,11 +113,20 @@ static enum tn_s3_code check_checksums(struct api_req *r)
     return code ? code : check_sdk_algorithm(r);
 }
 
+/* As in S3, an object has a checksum even if none came with it: one that costs next to nothing.
+ * Not one that is encrypted, about which no clear text should tell; an append keeps its own. */
+void api_body_default_checksum(struct api_req *r)
+{
+    if (r->body.checksum_kind == TN_CHECKSUM_NONE && !r->sse && !r->append)
+        r->body.checksum_kind = TN_CHECKSUM_CRC64NVME;
+}
+
 enum tn_s3_code api_body_read_checksums(struct api_req *r)
 {
     enum tn_s3_code code = check_checksums(r);
     if (code)
         return code;
+    api_body_default_checksum(r);
     tn_checksum_release(&r->body.checksum);
     return api_from_status(r, tn_checksum_init(&r->body.checksum, r->body.checksum_kind), NULL);
 }
@@ -187,6 +196,8 @@ static int start_digests(struct api_req *r)
         digest_add_md5(&b->digest);
     if (r->who.payload == TN_SIGV4_PAYLOAD_HASH && r->who.payload_hash[0])
         digest_add_sha256(&b->digest);
+    if (b->kind == API_BODY_OBJECT && !r->form) /* a form's fields come first */
+        api_body_default_checksum(r);
     return tn_checksum_init(&b->checksum, b->checksum_kind);
 }
 

@@ -58,6 +58,9 @@ TN_MUST_USE enum tn_s3_code api_body_take(struct api_req *r, char *bytes, size_t
 /* The payload itself, what forms and chunks are made of taken away. */
 TN_MUST_USE enum tn_s3_code api_body_take_payload(struct api_req *r, const char *bytes, size_t len);
 
+/* The kind that is computed when the client names none. */
+void api_body_default_checksum(struct api_req *r);
+
 /* Once more what r->headers say of checksums, before the first byte of the payload: for forms,
  * whose fields come with the body. */
 TN_MUST_USE enum tn_s3_code api_body_read_checksums(struct api_req *r);

@@ -129,8 +129,8 @@ enum tn_s3_code preflight_run(struct api_req *r)
             "Access-Control-Request-Headers are not whitelisted by the resource's CORS "
             "spec.");
     add_rule(r, rule, origin);
-    if (headers.len && tn_str_lower(&r->arena, headers, &headers) < 0)
-        return TN_S3_INTERNAL_ERROR;
+    if (headers.len && tn_arena_lower(&r->http->arena, headers, &headers) < 0)
+        return TN_S3_SERVICE_UNAVAILABLE;
     if (headers.len)
         api_add(r, "Access-Control-Allow-Headers", headers);
     return api_reply_empty(r, 200);

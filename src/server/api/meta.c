@@ -194,6 +194,11 @@ uint32_t api_attrs_moved(uint32_t attrs, enum api_class storage_class)
     return (attrs & ~UINT32_C(15)) | (uint32_t)storage_class;
 }
 
+uint32_t api_attrs_summed(uint32_t attrs, enum tn_checksum_kind kind, enum tn_checksum_type type)
+{
+    return (attrs & ~UINT32_C(0x1ff)) | api_attrs(api_attrs_class(attrs), kind, type);
+}
+
 enum tn_checksum_kind api_attrs_checksum(uint32_t attrs)
 {
     unsigned number = attrs >> 4 & 15;

@@ -89,6 +89,7 @@ uint32_t api_attrs(enum api_class storage_class, enum tn_checksum_kind kind,
                    enum tn_checksum_type type);
 enum api_class api_attrs_class(uint32_t attrs); /* STANDARD for numbers of a later version */
 uint32_t api_attrs_moved(uint32_t attrs, enum api_class storage_class); /* all else as it was */
+uint32_t api_attrs_summed(uint32_t attrs, enum tn_checksum_kind kind, enum tn_checksum_type type);
 enum tn_checksum_kind api_attrs_checksum(uint32_t attrs);
 enum tn_checksum_type api_attrs_checksum_type(uint32_t attrs);
 

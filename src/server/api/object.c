@@ -60,23 +60,12 @@ static struct tn_header *find_pair(struct tn_header *pairs, size_t count, struct
     return NULL;
 }
 
-static int lower_name(struct tn_arena *a, struct tn_str name, struct tn_str *out)
-{
-    char *copy = tn_arena_memdup(a, name.data, name.len);
-    if (!copy)
-        return TARN_ENOMEM;
-    for (size_t i = 0; i < name.len; i++)
-        copy[i] = tn_to_lower(copy[i]);
-    *out = (struct tn_str){ copy, name.len };
-    return TARN_OK;
-}
-
 /* A name that was sent twice has both values, as in S3. */
 static int add_pair(struct tn_arena *a, struct tn_header *pairs, size_t *count,
                     const struct tn_header *h)
 {
     struct tn_str name;
-    int rc = lower_name(a, tn_str_sub(h->name, USER_PREFIX_LEN, h->name.len), &name);
+    int rc = tn_arena_lower(a, tn_str_sub(h->name, USER_PREFIX_LEN, h->name.len), &name);
     if (rc < 0)
         return rc;
     struct tn_header *before = find_pair(pairs, *count, name);

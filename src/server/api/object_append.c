@@ -114,7 +114,7 @@ static int copy_old(struct api_req *r, struct tarn_error *err)
     return rc;
 }
 
-/* The checksum of the whole is the object's kind; without one, what was sent. */
+/* The checksum of the whole is the object's kind; without one, what was sent, else the default. */
 static int start_digests(struct api_req *r)
 {
     struct append *a = r->append;
@@ -123,6 +123,8 @@ static int start_digests(struct api_req *r)
     a->has_md5 = rc == TARN_OK;
     if (kind == TN_CHECKSUM_NONE && !a->is_shared)
         kind = r->body.checksum_kind;
+    if (kind == TN_CHECKSUM_NONE && !a->is_shared && !r->sse)
+        kind = TN_CHECKSUM_CRC64NVME;
     return rc < 0 ? rc : tn_checksum_init(&a->checksum, kind);
 }
 

@@ -33,17 +33,6 @@ struct tn_str api_route_virtual_bucket(const struct api *api, struct tn_str host
     return TN_STR_EMPTY;
 }
 
-static enum tn_s3_code lower_bucket(struct api_req *r, struct tn_str name)
-{
-    char *copy = tn_arena_memdup(&r->http->arena, name.data, name.len);
-    if (!copy)
-        return TN_S3_SERVICE_UNAVAILABLE;
-    for (size_t i = 0; i < name.len; i++)
-        copy[i] = tn_to_lower(copy[i]);
-    r->bucket = (struct tn_str){ copy, name.len };
-    return TN_S3_OK;
-}
-
 enum tn_s3_code api_route_split(struct api_req *r)
 {
     struct tn_str path = r->raw_path;
@@ -51,9 +40,8 @@ enum tn_s3_code api_route_split(struct api_req *r)
         return api_err(r, TN_S3_INVALID_URI, "The request target has no path.");
     path = tn_str_sub(path, 1, path.len);
     if (r->virtual_bucket.len) {
-        enum tn_s3_code code = lower_bucket(r, r->virtual_bucket);
-        if (code)
-            return code;
+        if (tn_arena_lower(&r->http->arena, r->virtual_bucket, &r->bucket) < 0)
+            return TN_S3_SERVICE_UNAVAILABLE;
     } else {
         bool is_service = path.len == 0;
         struct tn_str bucket = tn_str_split(&path, '/');

@@ -34,7 +34,8 @@ struct complete_state {
     enum tn_checksum_type type;        /* from the headers */
     bool has_type;
     bool has_size;
-    bool has_checksums; /* a part has one */
+    bool has_checksums; /* a part has one that was asked for */
+    bool is_kind_open;  /* the upload names none: one that all its parts have */
     uint64_t size_expected;
     bool is_read; /* the XML has been, on an earlier try */
     struct tarn_error err;
@@ -175,9 +176,17 @@ static enum tn_s3_code add_digests(struct api_req *r, struct complete_state *sta
                                    const struct tn_checksum_value *checksum)
 {
     tn_hash_update(&state->md5, part->head.md5, STORE_MD5_LEN);
-    if (state->checksum.kind == TN_CHECKSUM_NONE)
+    int rc = TARN_OK;
+    if (state->is_kind_open && state->found_count == 1 &&
+        tn_checksum_type_fits(checksum->kind, TN_CHECKSUM_FULL_OBJECT))
+        rc = tn_checksum_parts_init(&state->checksum, checksum->kind, TN_CHECKSUM_FULL_OBJECT);
+    if (rc == TARN_OK && state->checksum.kind != TN_CHECKSUM_NONE)
+        rc = tn_checksum_parts_add(&state->checksum, checksum, api_head_size(&part->head));
+    if (rc == TARN_EINVAL && state->is_kind_open) {
+        tn_checksum_parts_release(&state->checksum);
+        state->checksum = (struct tn_checksum_parts){ .kind = TN_CHECKSUM_NONE };
         return TN_S3_OK;
-    int rc = tn_checksum_parts_add(&state->checksum, checksum, api_head_size(&part->head));
+    }
     if (rc == TARN_EINVAL)
         return TN_S3_INVALID_PART;
     return api_from_status(r, rc, NULL);
@@ -243,7 +252,8 @@ static enum tn_s3_code start_digests(struct api_req *r, struct complete_state *s
     state->size = 0;
     state->block_count = 0;
     state->has_checksums = false;
-    if (state->has_type && (kind == TN_CHECKSUM_NONE || state->type != type))
+    state->is_kind_open = kind == TN_CHECKSUM_NONE;
+    if (state->has_type && state->type != (state->is_kind_open ? TN_CHECKSUM_FULL_OBJECT : type))
         return api_err(r, TN_S3_INVALID_REQUEST,
                        "The upload was created with another checksum type.");
     int rc = tn_hash_init(&state->md5, TN_HASH_MD5);
@@ -387,8 +397,10 @@ static void fill_txn(struct api_req *r, struct complete_state *state)
     txn->op = STORE_UPLOAD_COMPLETE;
     txn->bucket = r->bucket;
     txn->key = r->key;
-    txn->head =
-        (struct store_head){ .attrs = state->upload.attrs, .part_count = (uint32_t)state->count };
+    uint32_t attrs = state->upload.attrs;
+    if (state->is_kind_open)
+        attrs = api_attrs_summed(attrs, r->meta.checksum.kind, r->meta.checksum.type);
+    txn->head = (struct store_head){ .attrs = attrs, .part_count = (uint32_t)state->count };
     tn_hash_final(&state->md5, txn->head.md5);
     txn->parts = state->found;
     txn->part_count = state->count;

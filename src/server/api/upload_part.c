@@ -152,6 +152,7 @@ static enum tn_s3_code copy_body(struct api_req *r, const struct copy_state *sta
     TN_AUTO_FREE char *window = tn_realloc(NULL, API_COPY_WINDOW_LEN);
     int rc = window ? TARN_OK : TARN_ENOMEM;
     digest_add_md5(&b->digest);
+    api_body_default_checksum(r);
     if (rc == TARN_OK)
         rc = tn_checksum_init(&b->checksum, b->checksum_kind);
     if (rc == TARN_OK)

@@ -48,12 +48,8 @@ bool website_is(const struct api_req *r)
 static enum tn_s3_code read_names(struct api_req *r, struct website_state *state)
 {
     struct tn_str bucket = bucket_of(r);
-    char *name = tn_arena_memdup(&r->http->arena, bucket.data, bucket.len);
-    if (!name)
+    if (tn_arena_lower(&r->http->arena, bucket, &r->bucket) < 0)
         return TN_S3_SERVICE_UNAVAILABLE;
-    for (size_t i = 0; i < bucket.len; i++)
-        name[i] = tn_to_lower(name[i]);
-    r->bucket = (struct tn_str){ name, bucket.len };
     struct tn_str path = tn_str_sub(r->raw_path, 1, r->raw_path.len);
     if (tn_uri_decode_in(&r->http->arena, path, 0, &state->path) < 0 ||
         (state->path.len && tn_key_check(state->path) < 0))
