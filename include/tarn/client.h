@@ -20,6 +20,11 @@ enum tarn_addressing {
     TARN_ADDRESSING_VIRTUAL /* https://bucket.endpoint/key */
 };
 
+/* Asks somebody for the code of the device `serial`: at most `room` bytes with the NUL. Called by
+ * tarn_client_new, in its thread. Negative when there is none. */
+typedef int (*tarn_mfa_fn)(void *arg, const char *serial, char *code, size_t room,
+                           struct tarn_error *err);
+
 /* Fill with tarn_config_init, then change what differs. Texts are copied by tarn_client_new.
  *
  * A value that is not given is looked for in this order: environment (AWS_ENDPOINT_URL_S3,
@@ -65,6 +70,8 @@ struct tarn_config {
     tarn_event_fn event_fn;       /* told of each request; NULL is nobody */
     void *event_arg;
     const char *mfa_code; /* of the device that a profile's mfa_serial names; good for one role */
+    tarn_mfa_fn mfa_fn;   /* gives it where mfa_code is NULL and a profile wants one */
+    void *mfa_arg;
     void *reserved[2];
 };
 

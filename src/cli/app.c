@@ -6,9 +6,10 @@
 #include <strings.h>
 
 #include "base/fail.h"
+#include "cli/ask.h"
 #include "cli/interrupt.h"
 
-static void fill_config(const struct cli_options *opt, struct tarn_config *config)
+static void fill_config(const struct cli_options *opt, bool asks, struct tarn_config *config)
 {
     tarn_config_init(config);
     config->endpoint = opt->endpoint;
@@ -24,6 +25,7 @@ static void fill_config(const struct cli_options *opt, struct tarn_config *confi
     config->use_fips = opt->use_fips;
     config->proxy = opt->proxy;
     config->mfa_code = opt->mfa_code;
+    config->mfa_fn = asks ? cli_ask_mfa_code : NULL;
     config->bandwidth_max = opt->max_bandwidth;
     config->request_rate_max = (double)opt->request_rate;
     if (opt->path_style)
@@ -39,7 +41,8 @@ static void fill_config(const struct cli_options *opt, struct tarn_config *confi
 int cli_app_connect(struct cli_app *app, struct tarn_error *err)
 {
     struct tarn_config config;
-    fill_config(&app->opt, &config);
+    /* Who completes a line is not asked in the middle of it. */
+    fill_config(&app->opt, app->command->id != CLI_COMPLETION, &config);
     if (app->opt.checksum && strcasecmp(app->opt.checksum, "NONE") == 0) {
         config.checksum = TARN_CHECKSUM_NONE;
     } else if (app->opt.checksum) {

@@ -54,7 +54,7 @@ const struct cli_option cli_global_options[] = {
     VALUE("credentials-file", 0, CLI_TEXT, credentials_file, "FILE",
           "read credentials from this file"),
     VALUE("mfa-code", 0, CLI_TEXT, mfa_code, "CODE",
-          "of the device that the profile's mfa_serial names"),
+          "of the device that the profile's mfa_serial names; default: asked for at the terminal"),
     FLAG("no-sign-request", 0, no_sign_request, "send requests without a signature"),
     FLAG("no-verify-ssl", 0, no_verify_ssl, "do not verify the server's certificate (unsafe)"),
     VALUE("ca-bundle", 0, CLI_TEXT, ca_bundle, "FILE", "trust the certificates of this PEM file"),
@@ -294,13 +294,15 @@ static const struct cli_option rb_options[] = {
 static const struct cli_option versions_options[] = {
     RECURSIVE("list the versions of everything below a prefix"),
     FLAG("status", 0, show_versioning, "show whether the bucket keeps versions"),
-    CHOICE("set", set_versioning, "STATE", "enabled suspended", "keep versions from now on, or not"),
+    CHOICE("set", set_versioning, "STATE", "enabled suspended",
+           "keep versions from now on, or not"),
     RAW,
     END,
 };
 
 static const struct cli_option restore_options[] = {
-    VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "make a copy of this version the current one"),
+    VALUE("version-id", 0, CLI_TEXT, version_id, "ID",
+          "make a copy of this version the current one"),
     FLAG("undelete", 0, undelete, "remove the delete marker that hides the object"),
     NUMBER("days", days, "N", 1, 3650, "bring archived objects back for N days"),
     CHOICE("tier", tier, "TIER", "Standard Bulk Expedited", "how soon, with --days"),

@@ -172,23 +172,51 @@ static int from_web_identity(const struct tn_cred_inputs *in, struct tn_str file
     return rc < 0 ? rc : finish(&m, out, err);
 }
 
-static int from_role(const struct tn_cred_inputs *in, const struct tn_profile *p,
-                     struct tn_cred_source **out, struct tarn_error *err)
+enum { MFA_CODE_LEN_MAX = 64, MFA_TEXT_LEN_MAX = 1024 };
+
+/* `out` is empty for a role that wants no code. */
+static int find_mfa_code(const struct tn_cred_inputs *in, const struct tn_profile *p,
+                         struct tn_buf *out, struct tarn_error *err)
 {
-    struct making m;
-    if (p->mfa_serial.len > 0 && !in->config->mfa_code)
+    const struct tarn_config *config = in->config;
+    char code[MFA_CODE_LEN_MAX + 1] = "";
+    TN_AUTO_BUF serial = TN_BUF_INIT(MFA_TEXT_LEN_MAX);
+    if (p->mfa_serial.len == 0)
+        return TARN_OK;
+    if (!config->mfa_code && !config->mfa_fn)
         return tn_fail(err, TARN_ECREDENTIALS,
                        "could not assume role \"%.*s\": mfa_serial \"%.*s\" wants a code "
                        "(mfa_code, --mfa-code)",
                        TN_STR_ARG(p->role_arn), TN_STR_ARG(p->mfa_serial));
+    int rc = tn_buf_append_str(&serial, p->mfa_serial);
+    if (rc == TARN_OK && !config->mfa_code) {
+        rc = config->mfa_fn(config->mfa_arg, serial.data, code, sizeof code, err);
+        if (rc < 0)
+            return rc;
+        code[MFA_CODE_LEN_MAX] = '\0';
+    }
+    if (rc == TARN_OK)
+        rc = tn_buf_append_text(out, config->mfa_code ? config->mfa_code : code);
+    return rc < 0 ? tn_fail(err, rc, "could not assume a role: serial or code: %s",
+                            tarn_status_text(rc))
+                  : TARN_OK;
+}
+
+static int from_role(const struct tn_cred_inputs *in, const struct tn_profile *p,
+                     struct tn_cred_source **out, struct tarn_error *err)
+{
+    struct making m;
+    TN_AUTO_BUF code = TN_BUF_INIT(MFA_TEXT_LEN_MAX);
+    int rc = find_mfa_code(in, p, &code, err);
+    if (rc < 0)
+        return rc;
     begin(&m, in, TN_CRED_ROLE, "assumed role");
-    int rc =
-        put_role(&m, p->role_arn, p->role_session_name, p->external_id, p->duration_seconds, err);
+    rc = put_role(&m, p->role_arn, p->role_session_name, p->external_id, p->duration_seconds, err);
     if (rc < 0)
         return rc;
     put(&m, TN_CRED_MFA_SERIAL, p->mfa_serial);
     if (p->mfa_serial.len > 0)
-        put_text(&m, TN_CRED_MFA_CODE, in->config->mfa_code);
+        put(&m, TN_CRED_MFA_CODE, tn_buf_str(&code));
     return finish(&m, out, err);
 }
 

@@ -6,6 +6,10 @@ import json
 import hashlib
 import os
 import pathlib
+import pty
+import re
+import select
+import subprocess
 import time
 
 import pytest
@@ -34,7 +38,7 @@ def env(sources, tmp_path):
 
 
 def ls(env, status=0, *args):
-    return run([BIN / "tarn", "ls", *args], env, status, timeout=60)
+    return run([BIN / "tarn", "ls", *args], env, status, timeout=60, start_new_session=True)
 
 
 def key_of(env, *args):
@@ -201,10 +205,51 @@ def test_role_with_a_code(env, sources):
         "[profile a]\nrole_arn = arn:a\nsource_profile = c\nmfa_serial = arn:aws:iam::1:mfa/me\n",
         "[c]\naws_access_key_id=CKEY\naws_secret_access_key=s\n",
     )
-    assert b"--mfa-code" in ls(env, 2, "--profile", "a").stderr
+    alone = run([BIN / "tarn", "ls", "--profile", "a"], env, 2, timeout=60, start_new_session=True)  # no terminal
+    assert b"--mfa-code" in alone.stderr
     assert key_of(env, "--profile", "a", "--mfa-code", "123456") == "sts1"
     form = sources.requests("Action=AssumeRole")[0][3]
     assert b"SerialNumber=arn%3Aaws%3Aiam%3A%3A1%3Amfa%2Fme" in form and b"TokenCode=123456" in form
+
+
+WANTS_A_CODE = "[profile a]\nrole_arn = arn:a\nsource_profile = c\nmfa_serial = arn:mfa/me\n"
+
+
+def at_a_terminal(env, answer, *args):
+    """Exit status and output of tarn, for somebody who types `answer` once asked."""
+    ours, theirs = pty.openpty()
+    # the program's own session, which the terminal controls from then on
+    command = ["setsid", "--ctty", "--wait", str(BIN / "tarn"), *args]
+    process = subprocess.Popen(command, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    try:
+        while select.select([ours], [], [], 60)[0] and (chunk := os.read(ours, 4096)):
+            had = b"arn:mfa/me: " in seen
+            seen += chunk
+            if not had and b"arn:mfa/me: " in seen:
+                os.write(ours, answer)
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    return process.wait(60), seen.decode()
+
+
+def test_code_is_asked_for(env, sources):
+    write_config(env, WANTS_A_CODE, "[c]\naws_access_key_id=CKEY\naws_secret_access_key=s\n")
+    status, seen = at_a_terminal(env, b" 654321 \n", "ls", "--profile", "a")
+    assert status == 0 and "sts1-bucket" in seen, seen
+    (request,) = sources.requests("Action=AssumeRole")
+    assert re.search(rb"TokenCode=654321(&|$)", request[3]) and b"SerialNumber=arn%3Amfa%2Fme" in request[3]
+
+
+def test_code_that_is_not_given(env, sources):
+    write_config(env, WANTS_A_CODE, "[c]\naws_access_key_id=CKEY\naws_secret_access_key=s\n")
+    status, seen = at_a_terminal(env, b"\n", "ls", "--profile", "a")
+    assert status == 2 and "no code was given" in seen, seen
+    status, seen = at_a_terminal(env, b"1\n", "completion", "names", "s3://", "--profile", "a")
+    assert "MFA" not in seen
+    assert not sources.requests("Action=AssumeRole")
 
 
 def test_presign_says_when_keys_end_first(env, sources):
