@@ -377,13 +377,18 @@ static bool has_header(const struct tn_op *op, struct tn_str name)
     return false;
 }
 
-/* With a condition the second one would find what the first one has written. */
+/* The first one may still be carried out later: nobody minds with a part, whose upload is over
+ * then. Whole objects are repeated so in jobs only; a program that writes one key again and again
+ * must not find an old value in it. With a condition the second one would find what the first has
+ * written. */
 static bool is_plain_put(const struct tn_op *op)
 {
     static const char *const others[] = { "if-match", "if-none-match", "x-amz-copy-source",
                                           "x-amz-write-offset-bytes" };
     if (strcmp(op->method, "PUT") != 0 || !op->key || op->is_control || op->checks_200 ||
         (op->body.kind != TN_BODY_BYTES && op->body.kind != TN_BODY_FILE))
+        return false;
+    if (!op->on_done && !strstr(op->query.data, "uploadId="))
         return false;
     for (size_t i = 0; i < TN_COUNT(others); i++) {
         if (has_header(op, tn_str_from(others[i])))
