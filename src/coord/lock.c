@@ -19,6 +19,7 @@ enum {
     MARGIN_LEAST_MS = 500,
     POLL_FIRST_MS = 10,
     POLL_MAX_DEFAULT_MS = 1000,
+    CHANGES_MAX = 8,       /* of a record while it is read */
     RACES_MAX = 8,         /* writes refused in one attempt that does not wait */
     UNCLEAR_TRIES_MAX = 8, /* looks after a write whose outcome is not known */
     RELEASE_TRIES_MAX = 20,
@@ -89,7 +90,10 @@ int tn_lock_look(struct tarn_client *client, const char *bucket, const char *key
     struct tarn_error why = { 0 };
     char *bytes = NULL;
     size_t len;
-    int rc = tarn_object_get_bytes(client, bucket, key, TN_LOCK_RECORD_MAX, &bytes, &len, &options,
+    int rc = TARN_EPRECOND;
+    /* An answer that was cut off is gone on with, which fails when the record changed meanwhile. */
+    for (int i = 0; rc == TARN_EPRECOND && i < CHANGES_MAX; i++)
+        rc = tarn_object_get_bytes(client, bucket, key, TN_LOCK_RECORD_MAX, &bytes, &len, &options,
                                    &answer, &why);
     if (rc == TARN_ETOOBIG)
         return look_at_large(client, bucket, key, request, out, err);
