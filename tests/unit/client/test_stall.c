@@ -3,6 +3,9 @@
 
 #include "unit/t.h"
 
+#include <tarn/tarn.h>
+
+#include "client/op.h"
 #include "client/stall.h"
 
 #define MS 1000000u
@@ -85,12 +88,64 @@ static void test_price(void **state)
     assert_false(tn_stall_may_give_up(&s));
 }
 
+static void nothing(struct tn_op *op)
+{
+    (void)op;
+}
+
+static void test_what_may_be_repeated(void **state)
+{
+    static const struct {
+        const char *name;
+        const char *method;
+        bool is_in_job;
+        bool is_part;
+        const char *header;
+        bool may;
+    } cases[] = {
+        { "get", "GET", false, false, NULL, true },
+        { "conditional get", "GET", false, false, "if-match", true },
+        { "delete", "DELETE", true, false, NULL, false },
+        { "post", "POST", true, false, NULL, false },
+        { "put of a job", "PUT", true, false, NULL, true },
+        { "put of a program", "PUT", false, false, NULL, false },
+        { "part", "PUT", false, true, NULL, true },
+        { "conditional put", "PUT", true, false, "If-None-Match", false },
+        { "append", "PUT", true, false, "x-amz-write-offset-bytes", false },
+        { "copy", "PUT", true, false, "x-amz-copy-source", false },
+    };
+    struct tarn_config config;
+    (void)state;
+    tarn_config_init(&config);
+    config.endpoint = "http://127.0.0.1:9";
+    config.access_key = config.secret_key = "K";
+    config.ignore_environment = true;
+    struct tarn_client *client = tarn_client_new(&config, NULL);
+    assert_non_null(client);
+    for (size_t i = 0; i < TN_COUNT(cases); i++) {
+        struct tn_op *op = tn_op_new(client, NULL, "test", cases[i].method, "bucket", "key");
+        assert_non_null(op);
+        if (strcmp(cases[i].method, "PUT") == 0)
+            tn_op_bytes(op, "hello", 5, TN_CHECKSUM_NONE);
+        op->on_done = cases[i].is_in_job ? nothing : NULL;
+        tn_op_query(op, "uploadId", cases[i].is_part ? "u" : NULL);
+        if (cases[i].header)
+            tn_op_header(op, cases[i].header, "1");
+        op->given_count = op->header_count;
+        if (tn_op_may_repeat(op) != cases[i].may)
+            fail_msg("%s", cases[i].name);
+        tn_op_free(op);
+    }
+    tarn_client_free(client);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_patience),
         cmocka_unit_test(test_what_was_is_forgotten),
         cmocka_unit_test(test_price),
+        cmocka_unit_test(test_what_may_be_repeated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
