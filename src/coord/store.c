@@ -20,6 +20,7 @@ enum {
     BACKOFF_MAX_DEFAULT_MS = 500,
     PASSING_TRIES_MAX = 10, /* in a row, when the server is in trouble */
     PASSING_PAUSE_MS = 50,
+    CHANGES_MAX = 8, /* of a value while it is read */
     METADATA_MAX = 64,
 };
 static const char META_WRITERS[] = "tarn-writers";
@@ -176,7 +177,10 @@ static int get(struct call *c, struct tarn_store_entry *entry, struct tarn_error
     struct tarn_get_options options = { .request = c->store->options.request };
     char *bytes = NULL;
     size_t len = 0;
-    int rc = tarn_object_get_bytes(c->store->client, c->bucket, c->key, c->store->options.size_max,
+    int rc = TARN_EPRECOND;
+    /* An answer that was cut off is gone on with, which fails when the value changed meanwhile. */
+    for (int i = 0; rc == TARN_EPRECOND && i < CHANGES_MAX; i++)
+        rc = tarn_object_get_bytes(c->store->client, c->bucket, c->key, c->store->options.size_max,
                                    &bytes, &len, &options, &info, err);
     if (rc < 0)
         return rc;
