@@ -7,6 +7,7 @@ import pathlib
 import random
 import re
 import signal
+import socketserver
 import subprocess
 import time
 import urllib.request
@@ -23,6 +24,9 @@ MIB = 1024 * 1024
 START_S = 60
 STOP_S = 60
 SANITIZER = re.compile(r"(Address|Thread|Leak|UndefinedBehavior)Sanitizer|runtime error:")
+
+# Python's servers of peers: with a queue of five, a client that opens more connections at once waits seconds for some.
+socketserver.TCPServer.request_queue_size = 128
 
 
 class Server:
