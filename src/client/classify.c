@@ -5,7 +5,7 @@
 
 
 #include "base/rand.h"
-#include "client/curl_door.h"
+#include "base/curl_door.h"
 #include "proto/http_date.h"
 #include "proto/s3_error.h"
 

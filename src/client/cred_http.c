@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/rand.h"
-#include "client/curl_door.h"
+#include "base/curl_door.h"
 
 enum { TRIES_DEFAULT = 3, TIMEOUT_MS_DEFAULT = 10 * 1000, BACKOFF_MS = 100, SLICE_MS = 50 };
 

@@ -19,7 +19,7 @@
 #include "client/body.h"
 #include "client/classify.h"
 #include "client/cred.h"
-#include "client/curl_door.h"
+#include "base/curl_door.h"
 #include "client/sink.h"
 #include "proto/sigv4.h"
 #include "proto/xml.h"

@@ -10,7 +10,7 @@
 
 
 #include "base/fail.h"
-#include "client/curl_door.h"
+#include "base/curl_door.h"
 
 struct tn_op;
 struct tn_wire;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Events as the bodies of POSTs. */
 
-#include <curl/curl.h>
-
 #include "base/buf.h"
+#include "base/curl_door.h"
 #include "proto/uri.h"
 #include "server/notify/sender.h"
 
@@ -48,7 +47,7 @@ static int webhook_send(struct notify_sender *s, const struct notify_message *m,
     CURLcode code = curl_easy_perform(w->curl);
     if (code != CURLE_OK)
         return tn_fail(err, TARN_EIO, "could not reach \"%s\": %s", w->target->webhook,
-                       w->reason[0] ? w->reason : curl_easy_strerror(code));
+                       w->reason[0] ? w->reason : tn_curl_text(code));
     (void)curl_easy_getinfo(w->curl, CURLINFO_RESPONSE_CODE, &status);
     return status >= 200 && status < 300
                ? TARN_OK
@@ -112,11 +111,14 @@ int webhook_new(const struct notify_target *target, const _Atomic(bool) *must_st
     if (tn_url_parse(tn_str_from(target->webhook), &url) < 0 ||
         (!tn_str_eq(url.scheme, TN_STR("http")) && !tn_str_eq(url.scheme, TN_STR("https"))))
         return tn_fail(err, TARN_ECONFIG, "\"%s\" is no address of a webhook", target->webhook);
+    int rc = tn_curl_load(err);
+    if (rc < 0)
+        return rc;
     struct webhook *w = tn_calloc(1, sizeof *w);
     if (!w)
         return tn_fail(err, TARN_ENOMEM, "could not make a notification target");
     *w = (struct webhook){ .base = { &ops }, .target = target, .must_stop = must_stop };
-    int rc = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? add_headers(w) : TARN_ENOMEM;
+    rc = add_headers(w);
     if (rc == TARN_OK)
         w->curl = curl_easy_init();
     rc = w->curl ? set_options(w) : TARN_ENOMEM;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What libcurl's results mean, for exchanges that it had no part in. */
 
-#include "client/curl_door.h"
+#include "base/curl_door.h"
 
 static const struct {
     CURLcode code;

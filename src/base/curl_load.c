@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loading libcurl when it is needed. It stays for the life of the process. */
 
-#include "client/curl_door.h"
+#include "base/curl_door.h"
 
 #include <assert.h>
 #include <dlfcn.h>

@@ -6,8 +6,8 @@
  * With TARN_LINK_CURL it is linked in the usual way, and the compiler checks the types of options.
  */
 
-#ifndef CLIENT_CURL_DOOR_H
-#define CLIENT_CURL_DOOR_H
+#ifndef BASE_CURL_DOOR_H
+#define BASE_CURL_DOOR_H
 
 #ifndef TARN_LINK_CURL
 #define CURL_DISABLE_TYPECHECK

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where libcurl is linked, it only wants to be initialised. */
 
-#include "client/curl_door.h"
+#include "base/curl_door.h"
 
 #include <pthread.h>
 
