@@ -447,8 +447,10 @@ static void test_header_values(void **state)
         { TN_STR("X-Amz-Meta-A"), TN_STR("1") }, { TN_STR("User-Agent"), TN_STR("curl") },
         { TN_STR("x-amz-meta-a"), TN_STR("2") },
     };
-    struct tn_sigv4_signing signing = { .request = { TN_STR("GET"), TN_STR("/"), TN_STR_EMPTY, list,
-                                                     TN_COUNT(list) },
+    struct tn_sigv4_signing signing = { .request = { .method = TN_STR("GET"),
+                                                     .path = TN_STR("/"),
+                                                     .headers = list,
+                                                     .header_count = TN_COUNT(list) },
                                         .access_key = vector_access_key,
                                         .secret = vector_secret,
                                         .region = TN_STR("r") };
@@ -467,8 +469,10 @@ static void test_signing_refuses(void **state)
 {
     (void)state;
     struct tn_header host = { TN_STR("host"), TN_STR("h") };
-    struct tn_sigv4_signing good = { .request = { TN_STR("GET"), TN_STR("/"), TN_STR_EMPTY, &host,
-                                                  1 },
+    struct tn_sigv4_signing good = { .request = { .method = TN_STR("GET"),
+                                                  .path = TN_STR("/"),
+                                                  .headers = &host,
+                                                  .header_count = 1 },
                                      .access_key = vector_access_key,
                                      .secret = vector_secret,
                                      .region = TN_STR("r") };
