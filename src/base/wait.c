@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <time.h>
 
+#include "base/clock.h"
+
 void tn_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attr;
@@ -19,15 +21,14 @@ void tn_cond_init(pthread_cond_t *cond)
     (void)pthread_condattr_destroy(&attr);
 }
 
+int tn_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t until_ns)
+{
+    struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000),
+                              .tv_nsec = (long)(until_ns % 1000000000) };
+    return pthread_cond_timedwait(cond, lock, &until) == ETIMEDOUT ? TARN_ETIMEOUT : TARN_OK;
+}
+
 int tn_cond_wait_ms(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    return pthread_cond_timedwait(cond, lock, &until) == ETIMEDOUT ? TARN_ETIMEOUT : TARN_OK;
+    return tn_cond_wait_until(cond, lock, tn_now_ns() + ms * 1000000);
 }

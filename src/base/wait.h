@@ -9,11 +9,14 @@
 
 #include "base/fail.h"
 
-/* A condition for tn_cond_wait_ms(); destroyed as any other. Cannot fail on Linux. */
+/* A condition for the waits below; destroyed as any other. Cannot fail on Linux. */
 void tn_cond_init(pthread_cond_t *cond);
 
 /* Until a signal, or for `ms` at most: TARN_ETIMEOUT. May return early without either. `lock` is
  * held before and after. */
 int tn_cond_wait_ms(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ms);
+
+/* The same until tn_now_ns() is `until_ns`: for loops that wait once more. */
+int tn_cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t until_ns);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/rand.h"
+#include "base/wait.h"
 #include "coord/clock.h"
 #include "coord/lock_impl.h"
 #include "coord/probe.h"
@@ -191,13 +192,9 @@ static void fill_record(struct tarn_lock *l, const struct tarn_lock_options *o)
 
 static void init_locks(struct tarn_lock *l)
 {
-    pthread_condattr_t monotonic;
     (void)pthread_mutex_init(&l->write_lock, NULL);
     (void)pthread_mutex_init(&l->shared.lock, NULL);
-    (void)pthread_condattr_init(&monotonic);
-    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&l->shared.wake, &monotonic);
-    (void)pthread_condattr_destroy(&monotonic);
+    tn_cond_init(&l->shared.wake);
     l->shared.hold_until_ms = UINT64_MAX;
 }
 

@@ -3,9 +3,9 @@
 
 #include <errno.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/wait.h"
 #include "coord/lock_impl.h"
 
 enum {
@@ -190,18 +190,10 @@ int tarn_lock_renew(struct tarn_lock *lock, struct tarn_error *err)
 /* With shared.lock, which is dropped meanwhile. */
 static void nap(struct tarn_lock *l, uint64_t ms)
 {
-    struct timespec until;
     uint64_t slice = l->clock.arg ? SLICE_TEST_MS : SLICE_MS;
     if (ms > slice)
         ms = slice;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
-    (void)pthread_cond_timedwait(&l->shared.wake, &l->shared.lock, &until);
+    (void)tn_cond_wait_ms(&l->shared.wake, &l->shared.lock, ms);
 }
 
 static uint64_t min_u64(uint64_t a, uint64_t b)

@@ -4,12 +4,12 @@
 #include "server/api/access_log.h"
 
 #include <pthread.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "base/wait.h"
 #include "proto/name.h"
 #include "proto/uri.h"
 #include "proto/xml.h"
@@ -409,13 +409,11 @@ static void flush(struct access_log *log)
 
 static bool wait_for_next(struct access_log *log)
 {
-    struct timespec until;
-    int rc = 0;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)log->flush_s;
+    uint64_t until_ns = tn_now_ns() + log->flush_s * 1000000000;
+    int rc = TARN_OK;
     (void)pthread_mutex_lock(&log->shared.lock);
-    while (!log->shared.must_stop && rc == 0)
-        rc = pthread_cond_timedwait(&log->shared.changed, &log->shared.lock, &until);
+    while (!log->shared.must_stop && rc == TARN_OK)
+        rc = tn_cond_wait_until(&log->shared.changed, &log->shared.lock, until_ns);
     bool is_over = log->shared.must_stop;
     (void)pthread_mutex_unlock(&log->shared.lock);
     return !is_over;
@@ -441,17 +439,13 @@ static void release(struct access_log *log)
 
 int access_log_start(struct api *api, uint64_t flush_s, struct access_log **out)
 {
-    pthread_condattr_t attr;
     struct access_log *log = tn_calloc(1, sizeof *log);
     if (!log)
         return TARN_ENOMEM;
     log->api = api;
     log->flush_s = flush_s ? flush_s : ACCESS_LOG_FLUSH_S;
     (void)pthread_mutex_init(&log->shared.lock, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&log->shared.changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    tn_cond_init(&log->shared.changed);
     if (pthread_create(&log->thread, NULL, run, log) != 0) {
         release(log);
         return TARN_ENOMEM;

@@ -6,10 +6,10 @@
 
 #include <assert.h>
 #include <pthread.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/wait.h"
 #include "proto/name.h"
 #include "server/api/lifecycle_rule.h"
 #include "server/api/notify.h"
@@ -587,21 +587,14 @@ static void run_buckets(struct lifecycle *l)
 
 static void wait_for_next(struct lifecycle *l)
 {
-    struct timespec until;
     int64_t pass_ms = l->day_ms / PASSES_PER_DAY;
     if (pass_ms < PASS_MS_MIN)
         pass_ms = PASS_MS_MIN;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(pass_ms / 1000);
-    until.tv_nsec += (long)(pass_ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    uint64_t until_ns = tn_now_ns() + (uint64_t)pass_ms * 1000000;
     (void)pthread_mutex_lock(&l->shared.lock);
-    int rc = 0;
-    while (!l->shared.must_stop && rc == 0)
-        rc = pthread_cond_timedwait(&l->shared.changed, &l->shared.lock, &until);
+    int rc = TARN_OK;
+    while (!l->shared.must_stop && rc == TARN_OK)
+        rc = tn_cond_wait_until(&l->shared.changed, &l->shared.lock, until_ns);
     (void)pthread_mutex_unlock(&l->shared.lock);
 }
 
@@ -629,7 +622,6 @@ static void release(struct lifecycle *l)
 
 int lifecycle_start(struct api *api, uint64_t day_s, struct lifecycle **out)
 {
-    pthread_condattr_t attr;
     struct lifecycle *l = tn_calloc(1, sizeof *l);
     if (!l)
         return TARN_ENOMEM;
@@ -645,10 +637,7 @@ int lifecycle_start(struct api *api, uint64_t day_s, struct lifecycle **out)
     l->last = TN_BUF_INIT(TN_KEY_LEN_MAX);
     l->last_id = TN_BUF_INIT(STORE_UPLOAD_ID_LEN);
     (void)pthread_mutex_init(&l->shared.lock, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&l->shared.changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    tn_cond_init(&l->shared.changed);
     if (pthread_create(&l->thread, NULL, run, l) != 0) {
         release(l);
         return TARN_ENOMEM;

@@ -4,12 +4,12 @@
  * target, the entry's number, and how many messages it has. */
 
 #include <pthread.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "base/wait.h"
 #include "proto/uri.h"
 #include "server/api/notify.h"
 #include "server/store/store_wait.h"
@@ -284,18 +284,11 @@ static size_t index_of(const struct queue *q)
 /* False when the server stops. */
 static bool sleep_ms(struct notify *n, uint64_t ms)
 {
-    struct timespec until;
-    int rc = 0;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    uint64_t until_ns = tn_now_ns() + ms * 1000000;
+    int rc = TARN_OK;
     (void)pthread_mutex_lock(&n->shared.lock);
-    while (!atomic_load(&n->must_stop) && rc == 0)
-        rc = pthread_cond_timedwait(&n->shared.changed, &n->shared.lock, &until);
+    while (!atomic_load(&n->must_stop) && rc == TARN_OK)
+        rc = tn_cond_wait_until(&n->shared.changed, &n->shared.lock, until_ns);
     log_dropped(n);
     (void)pthread_mutex_unlock(&n->shared.lock);
     return !atomic_load(&n->must_stop);
@@ -544,17 +537,13 @@ static int start_queues(struct notify *n, struct tarn_error *err)
 int notify_start(struct api *api, const struct notify_target *targets, size_t count,
                  uint64_t queue_max, struct notify **out, struct tarn_error *err)
 {
-    pthread_condattr_t attr;
     struct notify *n = tn_calloc(1, sizeof *n);
     if (!n)
         return tn_fail(err, TARN_ENOMEM, "could not start");
     n->api = api;
     n->queue_max = queue_max ? queue_max : NOTIFY_QUEUE_MAX;
     (void)pthread_mutex_init(&n->shared.lock, NULL);
-    (void)pthread_condattr_init(&attr);
-    (void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&n->shared.changed, &attr);
-    (void)pthread_condattr_destroy(&attr);
+    tn_cond_init(&n->shared.changed);
     int rc = TARN_OK;
     for (size_t i = 0; rc == TARN_OK && i < count; i++)
         rc = make_queue(n, &targets[i], err);
