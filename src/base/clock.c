@@ -10,11 +10,27 @@ static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
 enum { DAY_SECONDS = 86400, DAYS_PER_ERA = 146097, DAYS_BEFORE_1970 = 719468 };
 static const int64_t unix_max = 253402300799; /* 9999-12-31T23:59:59Z */
 
-uint64_t tn_now_ns(void)
+#ifdef CLOCK_MONOTONIC_COARSE
+#define ROUGH_CLOCK CLOCK_MONOTONIC_COARSE
+#else
+#define ROUGH_CLOCK CLOCK_MONOTONIC
+#endif
+
+static uint64_t read_clock(clockid_t clock)
 {
     struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    (void)clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t tn_now_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t tn_now_rough_ns(void)
+{
+    return read_clock(ROUGH_CLOCK);
 }
 
 int64_t tn_wall_ms(void)

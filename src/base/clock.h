@@ -17,6 +17,7 @@ struct tn_date {
 };
 
 uint64_t tn_now_ns(void);       /* monotonic, for durations */
+uint64_t tn_now_rough_ns(void); /* the same to some milliseconds, for a fifth of the time */
 int64_t tn_wall_ms(void);       /* since 1970-01-01 UTC */
 
 struct tn_date tn_date_from_unix(int64_t seconds); /* clamped to the years above */

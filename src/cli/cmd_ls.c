@@ -6,6 +6,16 @@
 #include "cli/glob.h"
 #include "cli/match.h"
 
+enum {
+    TIME_COLUMN_LEN = 19,
+    SIZE_COLUMN_LEN = 10,
+    GAP_LEN = 2,
+    COLUMNS_LEN = TIME_COLUMN_LEN + GAP_LEN + SIZE_COLUMN_LEN + GAP_LEN,
+    LINES_LEN = 64 * 1024,
+};
+static const uint64_t LINES_NS_MAX = 250000000;
+static const uint64_t SIZE_IN_COLUMN_MAX = 9999999999;
+
 struct listing {
     struct cli_app *app;
     const char *bucket;
@@ -14,12 +24,11 @@ struct listing {
     uint64_t count;      /* of lines, over all addresses */
     uint64_t objects;    /* of them */
     uint64_t total_size;
-    struct tn_buf line;     /* of the entry that is shown */
-    int64_t shown_s;        /* the second that `when` tells */
-    char when[TN_TIME_LEN]; /* many neighbours were written in one second */
+    struct tn_buf lines; /* kept back for a moment */
+    uint64_t given_ns;   /* when those before were written */
+    int64_t shown_s;     /* the second that `columns` tells: neighbours have often the same */
+    char columns[COLUMNS_LEN];
 };
-
-enum { SIZE_COLUMN_LEN = 10 };
 
 static int show_json(struct listing *l, const struct tarn_list_entry *entry)
 {
@@ -39,63 +48,77 @@ static int show_json(struct listing *l, const struct tarn_list_entry *entry)
     return rc < 0 ? rc : cli_out_line(&l->app->out, tn_buf_str(&json.b));
 }
 
+static int write_lines(struct listing *l)
+{
+    int rc = l->lines.len > 0 ? cli_out_bytes(&l->app->out, l->lines.data, l->lines.len) : TARN_OK;
+    tn_buf_truncate(&l->lines, 0);
+    l->given_ns = tn_now_rough_ns();
+    return rc;
+}
+
+static bool must_write(const struct listing *l)
+{
+    return l->lines.len >= LINES_LEN || l->app->out.is_terminal_out ||
+           tn_now_rough_ns() - l->given_ns > LINES_NS_MAX;
+}
+
+static struct tn_str shown_key(const struct listing *l, const struct tarn_list_entry *entry)
+{
+    return tn_str_sub((struct tn_str){ entry->key, entry->key_len }, l->hidden_len, SIZE_MAX);
+}
+
 static int append_name(struct listing *l, const struct tarn_list_entry *entry)
 {
     if (l->app->opt.show_fullpath)
-        return cli_place_append(&l->line, (struct cli_place){ l->bucket, entry->key });
-    return cli_text_append(&l->line, tn_str_sub((struct tn_str){ entry->key, entry->key_len },
-                                                l->hidden_len, SIZE_MAX));
+        return cli_place_append(&l->lines, (struct cli_place){ l->bucket, entry->key });
+    return cli_text_append(&l->lines, shown_key(l, entry));
 }
 
-/* Right-aligned, as "%10llu". */
-static int append_size(struct tn_buf *line, uint64_t size)
+/* Time and size, with a gap behind each: "%s  %10llu  ", in the room of `l->columns`. */
+static void fill_columns(struct listing *l, const struct tarn_list_entry *entry)
 {
-    char text[24];
-    char *p = text + sizeof text;
+    int64_t second = entry->last_modified_ms < 0 ? -1 : entry->last_modified_ms / 1000;
+    if (second != l->shown_s || !l->columns[0]) {
+        char when[TN_TIME_LEN];
+        cli_time_text(entry->last_modified_ms, when);
+        memcpy(l->columns, when, TIME_COLUMN_LEN);
+        l->shown_s = second;
+    }
+    memset(l->columns + TIME_COLUMN_LEN, ' ', COLUMNS_LEN - TIME_COLUMN_LEN);
+    char *p = l->columns + COLUMNS_LEN - GAP_LEN;
+    uint64_t size = entry->size;
     do {
         *--p = (char)('0' + size % 10);
         size /= 10;
     } while (size > 0);
-    while (p > text + sizeof text - SIZE_COLUMN_LEN)
-        *--p = ' ';
-    return tn_buf_append(line, p, (size_t)(text + sizeof text - p));
-}
-
-static int append_time(struct listing *l, int64_t unix_ms)
-{
-    int64_t second = unix_ms < 0 ? -1 : unix_ms / 1000;
-    if (second != l->shown_s || !l->when[0])
-        cli_time_text(unix_ms, l->when);
-    l->shown_s = second;
-    return tn_buf_append_text(&l->line, l->when);
 }
 
 static int append_columns(struct listing *l, const struct tarn_list_entry *entry)
 {
     char size[CLI_SIZE_LEN];
     if (entry->is_prefix)
-        return tn_buf_appendf(&l->line, "%19s  %10s  ", "", "PRE");
-    int rc = append_time(l, entry->last_modified_ms);
-    if (rc == TARN_OK)
-        rc = tn_buf_append_str(&l->line, TN_STR("  "));
-    if (rc == TARN_OK && l->app->opt.human) {
-        cli_size_text(entry->size, size);
-        rc = tn_buf_appendf(&l->line, "%10s", size);
-    } else if (rc == TARN_OK) {
-        rc = append_size(&l->line, entry->size);
+        return tn_buf_appendf(&l->lines, "%19s  %10s  ", "", "PRE");
+    if (!l->app->opt.human && entry->size <= SIZE_IN_COLUMN_MAX) {
+        fill_columns(l, entry);
+        return tn_buf_append(&l->lines, l->columns, COLUMNS_LEN);
     }
-    return rc < 0 ? rc : tn_buf_append_str(&l->line, TN_STR("  "));
+    char when[TN_TIME_LEN];
+    cli_time_text(entry->last_modified_ms, when);
+    if (!l->app->opt.human)
+        return tn_buf_appendf(&l->lines, "%s  %llu  ", when, (unsigned long long)entry->size);
+    cli_size_text(entry->size, size);
+    return tn_buf_appendf(&l->lines, "%s  %10s  ", when, size);
 }
 
 static int append_extra(struct listing *l, const char *text)
 {
-    int rc = tn_buf_append_str(&l->line, TN_STR("  "));
-    return rc < 0 ? rc : cli_text_append(&l->line, tn_str_from(text));
+    int rc = tn_buf_append_str(&l->lines, TN_STR("  "));
+    return rc < 0 ? rc : cli_text_append(&l->lines, tn_str_from(text));
 }
 
-static int show_text(struct listing *l, const struct tarn_list_entry *entry)
+static int append_line(struct listing *l, const struct tarn_list_entry *entry)
 {
-    tn_buf_truncate(&l->line, 0);
+    size_t start = l->lines.len;
     int rc = append_columns(l, entry);
     if (rc == TARN_OK)
         rc = append_name(l, entry);
@@ -103,14 +126,55 @@ static int show_text(struct listing *l, const struct tarn_list_entry *entry)
         rc = append_extra(l, entry->etag ? entry->etag : "-");
     if (rc == TARN_OK && l->app->opt.show_storage_class && !entry->is_prefix)
         rc = append_extra(l, entry->storage_class ? entry->storage_class : "STANDARD");
-    return rc < 0 ? rc : cli_out_line(&l->app->out, tn_buf_str(&l->line));
+    if (rc == TARN_OK)
+        rc = tn_buf_append_char(&l->lines, '\n');
+    if (rc < 0)
+        tn_buf_truncate(&l->lines, start);
+    return rc;
+}
+
+/* Nearly all lines are so: columns and a name that is shown as it is. */
+static bool is_plain_line(const struct listing *l, const struct tarn_list_entry *entry)
+{
+    const struct cli_options *opt = &l->app->opt;
+    return !entry->is_prefix && !opt->human && !opt->show_fullpath && !opt->show_etag &&
+           !opt->show_storage_class && entry->size <= SIZE_IN_COLUMN_MAX &&
+           cli_text_is_plain(shown_key(l, entry));
+}
+
+/* As append_line does, in one piece. */
+static int append_plain_line(struct listing *l, const struct tarn_list_entry *entry)
+{
+    struct tn_str name = shown_key(l, entry);
+    int rc = tn_buf_reserve(&l->lines, COLUMNS_LEN + name.len + 1);
+    if (rc < 0)
+        return rc;
+    char *line = l->lines.data + l->lines.len;
+    fill_columns(l, entry);
+    memcpy(line, l->columns, COLUMNS_LEN);
+    memcpy(line + COLUMNS_LEN, name.data, name.len);
+    line[COLUMNS_LEN + name.len] = '\n';
+    line[COLUMNS_LEN + name.len + 1] = '\0';
+    l->lines.len += COLUMNS_LEN + name.len + 1;
+    return TARN_OK;
+}
+
+static int show_text(struct listing *l, const struct tarn_list_entry *entry)
+{
+    int rc = is_plain_line(l, entry) ? append_plain_line(l, entry) : append_line(l, entry);
+    return rc == TARN_OK && must_write(l) ? write_lines(l) : rc;
+}
+
+static int fail_writing(int rc, struct tarn_error *err)
+{
+    return tn_fail(err, rc, "could not write: %s", tarn_status_text(rc));
 }
 
 static int show(struct listing *l, const struct tarn_list_entry *entry, struct tarn_error *err)
 {
     int rc = l->app->opt.json ? show_json(l, entry) : show_text(l, entry);
     if (rc < 0)
-        return tn_fail(err, rc, "could not write: %s", tarn_status_text(rc));
+        return fail_writing(rc, err);
     l->count++;
     if (!entry->is_prefix) {
         l->objects++;
@@ -167,9 +231,11 @@ static int list_objects(struct listing *l, const struct cli_address *address,
         *err = why;
         return why.status < 0 ? why.status : TARN_ENOMEM;
     }
+    l->given_ns = tn_now_rough_ns();
     rc = run(l, list, err);
     tarn_list_free(list);
-    return rc;
+    int written = write_lines(l);
+    return rc == TARN_OK && written < 0 ? fail_writing(written, err) : rc;
 }
 
 static int show_bucket(void *arg, const struct tarn_bucket_entry *entry)
@@ -256,7 +322,7 @@ int cli_run_ls(struct cli_app *app)
 {
     if (app->opt.all_versions)
         return list_versions(app);
-    struct listing l = { .app = app, .line = TN_BUF_INIT(CLI_LINE_LEN_MAX) };
+    struct listing l = { .app = app, .lines = TN_BUF_INIT(CLI_LINE_LEN_MAX + LINES_LEN) };
     struct tarn_error err = { 0 };
     struct cli_address address = { 0 };
     int count = app->operand_count ? app->operand_count : 1;
@@ -278,6 +344,6 @@ int cli_run_ls(struct cli_app *app)
     if (!cli_app_is_over(app) && atomic_load(&app->succeeded) > 0)
         summarize(&l, address.bucket[0] == '\0', atomic_load(&app->failed) == 0);
     atomic_store(&app->bytes, 0);
-    tn_buf_release(&l.line);
+    tn_buf_release(&l.lines);
     return (int)cli_app_exit(app);
 }

@@ -21,7 +21,7 @@ void cli_out_init(struct cli_out *out)
                              .is_terminal_err = isatty(STDERR_FILENO) == 1 };
     (void)pthread_mutex_init(&out->shared.lock, NULL);
     tn_buf_init(&out->shared.pending, PENDING_LEN_MAX);
-    out->shared.flushed_ns = tn_now_ns();
+    out->shared.flushed_ns = tn_now_rough_ns();
 }
 
 void cli_out_share(struct cli_out *out, struct cli_out *root)
@@ -67,7 +67,7 @@ static int flush_locked(struct cli_out *out)
 {
     int rc = write_locked(out, out->shared.pending.data, out->shared.pending.len);
     tn_buf_truncate(&out->shared.pending, 0);
-    out->shared.flushed_ns = tn_now_ns();
+    out->shared.flushed_ns = tn_now_rough_ns();
     return rc;
 }
 
@@ -101,7 +101,7 @@ static int line_locked(struct cli_out *out, struct tn_str line)
         clear_status_locked(out);
         return flush_locked(out);
     }
-    if (pending->len >= PENDING_LEN || tn_now_ns() - out->shared.flushed_ns > PENDING_NS_MAX)
+    if (pending->len >= PENDING_LEN || tn_now_rough_ns() - out->shared.flushed_ns > PENDING_NS_MAX)
         return flush_locked(out);
     return TARN_OK;
 }

@@ -67,10 +67,23 @@ static bool is_control(struct tn_str s, size_t at)
 /* Bytes from `at` on that are shown as they are and need no look at their neighbours. */
 static size_t plain_len(struct tn_str s, size_t at)
 {
+    static const uint64_t ones = 0x0101010101010101u;
     size_t end = at;
+    uint64_t odd = 0;
+    while (odd == 0 && s.len - end >= sizeof odd) {
+        uint64_t w;
+        memcpy(&w, s.data + end, sizeof w);
+        odd = (w | (w - ones * 0x20) | (w + ones)) & (ones << 7);
+        end += odd == 0 ? sizeof w : 0;
+    }
     while (end < s.len && s.data[end] >= 0x20 && s.data[end] < 0x7f)
         end++;
     return end - at;
+}
+
+bool cli_text_is_plain(struct tn_str text)
+{
+    return plain_len(text, 0) == text.len;
 }
 
 /* Appends what is shown of the text at `*at`, and moves that on. */

@@ -18,6 +18,9 @@ void cli_duration_text(uint64_t ms, char out[CLI_SIZE_LEN]);
 /* "2026-11-20 01:02:03" in UTC; 19 blanks for a negative time. */
 void cli_time_text(int64_t unix_ms, char out[TN_TIME_LEN]);
 
+/* Does cli_text_append show it as it is, because it is printable ASCII? */
+bool cli_text_is_plain(struct tn_str text);
+
 /* Appends text that may be anything so that it is harmless in one line of a terminal: control
  * characters and bytes that are no UTF-8 become \xNN. */
 TN_MUST_USE int cli_text_append(struct tn_buf *b, struct tn_str text);

@@ -206,6 +206,20 @@ static int keep_document(struct tn_op *op, const char *bytes, size_t len)
     return tn_buf_append(&op->answer, bytes, len < room ? len : room);
 }
 
+char *tn_op_document_room(struct tn_op *op, size_t len)
+{
+    bool is_wanted = op->is_answer_ok && op->sink.kind == TN_SINK_DOCUMENT;
+    return is_wanted && tn_buf_reserve(&op->answer, len) == TARN_OK
+               ? op->answer.data + op->answer.len
+               : NULL;
+}
+
+void tn_op_document_add(struct tn_op *op, size_t len)
+{
+    op->answer.len += len;
+    op->answer.data[op->answer.len] = '\0';
+}
+
 size_t tn_op_on_body(char *bytes, size_t size, size_t count, void *arg)
 {
     struct tn_op *op = arg;

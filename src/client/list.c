@@ -25,6 +25,7 @@ enum {
     HISTORY_MAX = 64, /* keys that guesses are made from, */
     PAGE_SAMPLES = 8, /* so many of a page; */
     HISTORY_MIN = 40, /* with less, nothing is guessed */
+    SPARE_LEN_MAX = 1 << 20,
 };
 
 /* A wait for a page that is worth a connection more. */
@@ -58,7 +59,8 @@ struct tarn_list {
     struct tarn_request request; /* headers are not copied: only its plain fields count */
 
     struct tn_list_page page;
-    size_t object_at; /* the next to hand out */
+    struct tn_buf spare; /* room of a page that was read, for the next one to be received in */
+    size_t object_at;    /* the next to hand out */
     size_t prefix_at;
     struct tn_buf token;    /* of the page on its way; the marker with v1 */
     struct tn_buf last_key; /* of the page before */
@@ -145,6 +147,20 @@ static void note_wait(struct tarn_list *l, uint64_t wait_ns)
     }
 }
 
+/* A pooled operation does not keep so much room. */
+static void keep_room(struct tarn_list *l, struct tn_op *op)
+{
+    if (op->answer.cap > l->spare.cap && op->answer.cap <= SPARE_LEN_MAX)
+        tn_buf_swap(&l->spare, &op->answer);
+}
+
+static void give_room(struct tarn_list *l, struct tn_op *op)
+{
+    if (l->spare.cap > op->answer.cap)
+        tn_buf_swap(&l->spare, &op->answer);
+    tn_buf_truncate(&op->answer, 0);
+}
+
 /* Waits for `op`, and reads its page into `page`; `op` is gone then. */
 static int receive(struct tarn_list *l, struct tn_op *op, struct tn_list_page *page,
                    struct tarn_error *err)
@@ -159,6 +175,7 @@ static int receive(struct tarn_list *l, struct tn_op *op, struct tn_list_page *p
         rc = tn_list_page_read(page, &op->answer, err);
     if (rc < 0 && op->rc == TARN_OK)
         rc = fail_reading(l, rc, err);
+    keep_room(l, op);
     tn_op_free(op);
     return rc;
 }
@@ -185,6 +202,7 @@ static struct tn_op *ask(struct tarn_list *l, const struct tarn_request *request
         tn_op_query(op, "fetch-owner", "true");
     tn_op_query_u64(op, "max-keys", l->page_size);
     tn_op_query(op, "prefix", l->prefix);
+    give_room(l, op);
     tn_op_post(op);
     return op;
 }
@@ -223,6 +241,7 @@ struct tarn_list *tarn_list_open(struct tarn_client *client, const char *bucket,
     l->next_pause = PAUSE_PAGES_FIRST;
     for (size_t i = 0; i < HISTORY_MAX; i++)
         l->history[i].key = TN_BUF_INIT(TN_LIST_GUESS_LEN_MAX);
+    l->spare = TN_BUF_INIT(TN_OP_ANSWER_MAX);
     l->token = TN_BUF_INIT(TN_LIST_PAGE_TEXT_MAX);
     l->last_key = TN_BUF_INIT(TN_LIST_PAGE_TEXT_MAX);
     l->request = options->request;
@@ -277,6 +296,7 @@ void tarn_list_free(struct tarn_list *list)
     tn_waiter_release(&list->waiter);
     tn_list_page_release(&list->page);
     tn_list_page_release(&list->other);
+    tn_buf_release(&list->spare);
     tn_buf_release(&list->token);
     tn_buf_release(&list->last_key);
     for (size_t i = 0; i < HISTORY_MAX; i++)

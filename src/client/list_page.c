@@ -138,6 +138,28 @@ static int parse(struct tn_list_page *p, struct tn_str document, struct tarn_err
 
 /* ---- whoever read it ---- */
 
+static inline bool has_byte(uint64_t word, unsigned char c)
+{
+    static const uint64_t ones = 0x0101010101010101u;
+    uint64_t w = word ^ (ones * c);
+    return ((w - ones) & ~w & (ones << 7)) != 0;
+}
+
+/* By words, the last of which overlaps: most keys are short, and calls would take longer. */
+static bool is_escaped(struct tn_str key)
+{
+    bool is_found = false;
+    for (size_t i = 0; i < key.len && key.len < sizeof(uint64_t); i++)
+        is_found |= key.data[i] == '%' || key.data[i] == '+';
+    for (size_t i = 0; i < key.len && key.len >= sizeof(uint64_t); i += sizeof(uint64_t)) {
+        uint64_t word;
+        size_t last = key.len - sizeof word;
+        memcpy(&word, key.data + (i < last ? i : last), sizeof word);
+        is_found |= has_byte(word, '%') || has_byte(word, '+');
+    }
+    return is_found;
+}
+
 /* In place: what is decoded is never longer. */
 static int decode_keys(struct tn_list_page *p, struct tn_list_items *e)
 {
@@ -145,8 +167,7 @@ static int decode_keys(struct tn_list_page *p, struct tn_list_items *e)
     for (size_t i = 0; p->is_encoded && i < e->count; i++) {
         struct tn_list_text *at = &e->items[i].key;
         struct tn_str key = tn_list_text_of(p, *at);
-        if (at->at == 0 ||
-            (tn_str_find_char(key, '%') == SIZE_MAX && tn_str_find_char(key, '+') == SIZE_MAX))
+        if (at->at == 0 || !is_escaped(key))
             continue;
         tn_buf_truncate(&decoded, 0);
         int rc = tn_uri_decode(&decoded, key, TN_URI_PLUS_IS_SPACE);

@@ -24,6 +24,7 @@ struct tn_list_item {
     struct tn_list_text checksum;
     uint64_t size;
     int64_t last_modified_ms;
+    bool is_final; /* while a page is scanned: only NULs are missing */
 };
 
 struct tn_list_items {

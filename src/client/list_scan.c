@@ -6,12 +6,10 @@
 
 #include "client/list_page.h"
 
-#include <endian.h>
-
-#include "client/attributes.h"
+#include "client/list_shape.h"
 #include "proto/xml.h"
 
-enum { DAY_LEN = 10, TIME_LEN = 24, MS_PER_S = 1000, ENTITY_LEN_MAX = 8 };
+enum { ENTITY_LEN_MAX = 8 };
 
 struct scan {
     struct tn_list_page *page;
@@ -20,8 +18,7 @@ struct scan {
     const char *end;
     size_t nodes;
     bool has_references; /* in other texts than ETags */
-    char day[DAY_LEN];   /* of the time before: most pages have few */
-    int64_t day_ms;
+    struct tn_list_shape shape;
 };
 
 /* An element without children. */
@@ -52,28 +49,6 @@ static void skip_blanks(struct scan *s)
 
 /* ---- text ---- */
 
-/* The first byte that needs a second look: < & ] or one that is not printable ASCII. */
-static const char *plain_end(const char *p, const char *end)
-{
-    static const uint64_t ones = 0x0101010101010101u;
-    static const uint64_t highs = 0x8080808080808080u;
-    for (; end - p >= 8; p += 8) {
-        uint64_t w;
-        memcpy(&w, p, 8);
-        w = le64toh(w);
-        uint64_t less = w ^ (ones * '<');
-        uint64_t amp = w ^ (ones * '&');
-        uint64_t bracket = w ^ (ones * ']');
-        /* A borrow marks only bytes behind one that is rightly marked. */
-        uint64_t odd = w | (w - ones * 0x20) | (less - ones) | (amp - ones) | (bracket - ones);
-        if (odd & highs)
-            return p + __builtin_ctzll(odd & highs) / 8;
-    }
-    while (p < end && *p >= 0x20 && *p != '<' && *p != '&' && *p != ']')
-        p++;
-    return p;
-}
-
 /* The character that a reference stands for, with its length; 0 for one that is not known here. */
 static char reference(struct tn_str text, size_t *len)
 {
@@ -95,7 +70,7 @@ static char reference(struct tn_str text, size_t *len)
     return 0;
 }
 
-/* What plain_end did not vouch for, byte by byte. */
+/* What tn_list_plain_end did not vouch for, byte by byte. */
 static int check_text(struct tn_str text, bool *has_references)
 {
     bool is_ascii = true;
@@ -143,7 +118,7 @@ static int take_leaf(struct scan *s, struct leaf *leaf)
         ++s->nodes > TN_XML_NODE_COUNT_MAX)
         return NOT_MINE;
     const char *text = p + 1;
-    p = plain_end(text, s->end);
+    p = tn_list_plain_end(text, s->end);
     bool is_plain = *p == '<';
     if (!is_plain)
         p = memchr(p, '<', (size_t)(s->end - p));
@@ -174,62 +149,55 @@ static struct tn_list_text place_of(struct scan *s, const struct leaf *leaf)
                                   (uint32_t)leaf->text.len };
 }
 
-static int two_digits(const char *p)
+static enum tn_list_field field_of(const struct leaf *f)
 {
-    return tn_is_digit(p[0]) && tn_is_digit(p[1]) ? (p[0] - '0') * 10 + p[1] - '0' : -1;
-}
-
-/* "2026-11-20T01:02:03.456Z" on the day of the one before; other times by the long way. */
-static int64_t time_of(struct scan *s, struct tn_str text)
-{
-    const char *p = text.data;
-    if (text.len == TIME_LEN && memcmp(p, s->day, DAY_LEN) == 0 && p[10] == 'T' && p[13] == ':' &&
-        p[16] == ':' && p[19] == '.' && p[23] == 'Z') {
-        int hour = two_digits(p + 11);
-        int minute = two_digits(p + 14);
-        int second = two_digits(p + 17);
-        int hundredths = two_digits(p + 20);
-        if (hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second < 60 &&
-            hundredths >= 0 && tn_is_digit(p[22]))
-            return s->day_ms + ((hour * 60 + minute) * 60 + second) * (int64_t)MS_PER_S +
-                   hundredths * 10 + (p[22] - '0');
+    switch (f->name.len) {
+    case 3:
+        return IS_NAMED(f, "Key") ? TN_LIST_KEY : TN_LIST_OTHER;
+    case 4:
+        return IS_NAMED(f, "ETag")   ? TN_LIST_ETAG
+               : IS_NAMED(f, "Size") ? TN_LIST_SIZE
+                                     : TN_LIST_OTHER;
+    case 12:
+        return IS_NAMED(f, "StorageClass")   ? TN_LIST_CLASS
+               : IS_NAMED(f, "LastModified") ? TN_LIST_TIME
+                                             : TN_LIST_OTHER;
+    case 17:
+        return IS_NAMED(f, "ChecksumAlgorithm") ? TN_LIST_CHECKSUM : TN_LIST_OTHER;
+    default:
+        return TN_LIST_OTHER;
     }
-    int64_t ms = tn_date_ms(tn_str_trim(text));
-    if (ms >= 0 && text.len == TIME_LEN && p[10] == 'T' && p[23] == 'Z') {
-        memcpy(s->day, p, DAY_LEN);
-        s->day_ms = ms - ms % ((int64_t)86400 * MS_PER_S);
-    }
-    return ms;
 }
 
 static int take_field(struct scan *s, struct tn_list_item *e, const struct leaf *f)
 {
-    bool is_value = true;
-    switch (f->name.len) {
-    case 3:
-        if (IS_NAMED(f, "Key"))
-            e->key = place_of(s, f);
+    enum tn_list_field field = field_of(f);
+    tn_list_shape_note(&s->shape, field, f->text);
+    switch (field) {
+    case TN_LIST_KEY:
+        e->key = place_of(s, f);
         return TARN_OK;
-    case 4:
-        if (IS_NAMED(f, "ETag"))
-            e->etag = place_of(s, f);
-        else if (IS_NAMED(f, "Size"))
-            is_value = tn_str_to_u64(tn_str_trim(f->text), &e->size) == TARN_OK;
-        return is_value ? TARN_OK : NOT_MINE;
-    case 6:
-        return IS_NAMED(f, "Prefix") ? NOT_MINE : TARN_OK;
-    case 12:
-        if (IS_NAMED(f, "StorageClass"))
-            e->storage_class = place_of(s, f);
-        else if (IS_NAMED(f, "LastModified"))
-            e->last_modified_ms = f->has_references ? -1 : time_of(s, f->text);
-        return IS_NAMED(f, "LastModified") && f->has_references ? NOT_MINE : TARN_OK;
-    case 17:
-        if (IS_NAMED(f, "ChecksumAlgorithm"))
-            e->checksum = place_of(s, f);
+    case TN_LIST_ETAG:
+        e->etag = place_of(s, f);
         return TARN_OK;
+    case TN_LIST_SIZE:
+        return tn_str_to_u64(tn_str_trim(f->text), &e->size) == TARN_OK ? TARN_OK : NOT_MINE;
+    case TN_LIST_CLASS:
+        e->storage_class = place_of(s, f);
+        return TARN_OK;
+    case TN_LIST_TIME:
+        if (f->has_references)
+            return NOT_MINE;
+        e->last_modified_ms = tn_list_time_ms(&s->shape.day, f->text);
+        return TARN_OK;
+    case TN_LIST_CHECKSUM:
+        e->checksum = place_of(s, f);
+        return TARN_OK;
+    case TN_LIST_QUOTED_ETAG:
+    case TN_LIST_OWNER:
+    case TN_LIST_OTHER:
     default:
-        return TARN_OK;
+        return IS_NAMED(f, "Prefix") ? NOT_MINE : TARN_OK;
     }
 }
 
@@ -244,22 +212,26 @@ static int take_owner(struct scan *s, struct tn_list_item *e)
             return TARN_OK;
         if (!TAKE(s, "<") || take_leaf(s, &leaf) < 0)
             return NOT_MINE;
-        if (IS_NAMED(&leaf, "ID"))
+        bool is_id = IS_NAMED(&leaf, "ID");
+        tn_list_shape_note(&s->shape, is_id ? TN_LIST_OWNER : TN_LIST_OTHER, leaf.text);
+        if (is_id)
             e->owner_id = place_of(s, &leaf);
     }
 }
 
-static int take_object(struct scan *s)
+/* By the long way; the next ones will look the same. */
+static int read_object(struct scan *s, struct tn_list_item *e)
 {
-    struct tn_list_items *objects = &s->page->objects;
-    int rc = tn_list_items_add(objects);
-    s->nodes++;
+    int rc = TARN_OK;
+    size_t nodes = s->nodes++;
+    tn_list_shape_begin(&s->shape, s->at);
     while (rc == TARN_OK) {
-        struct tn_list_item *e = &objects->items[objects->count - 1];
         struct leaf leaf;
         skip_blanks(s);
-        if (TAKE(s, "</Contents>"))
+        if (TAKE(s, "</Contents>")) {
+            tn_list_shape_end(&s->shape, s->at, s->nodes - nodes);
             return TARN_OK;
+        }
         if (TAKE(s, "<Owner>")) {
             rc = take_owner(s, e);
             continue;
@@ -269,6 +241,23 @@ static int take_object(struct scan *s)
         rc = take_field(s, e, &leaf);
     }
     return rc == TARN_ENOMEM ? rc : NOT_MINE;
+}
+
+static int take_object(struct scan *s)
+{
+    static const struct tn_list_item none = { .last_modified_ms = -1 };
+    struct tn_list_items *objects = &s->page->objects;
+    int rc = tn_list_items_add(objects);
+    if (rc < 0)
+        return rc == TARN_ENOMEM ? rc : NOT_MINE;
+    struct tn_list_item *e = &objects->items[objects->count - 1];
+    if (s->shape.is_known && s->nodes + s->shape.node_count <= TN_XML_NODE_COUNT_MAX &&
+        tn_list_shape_take(&s->shape, s->start, &s->at, s->end, e)) {
+        s->nodes += s->shape.node_count;
+        return TARN_OK;
+    }
+    *e = none;
+    return read_object(s, e);
 }
 
 static int take_prefix(struct scan *s)
@@ -383,11 +372,25 @@ static void finish_etag(struct tn_list_page *p, struct tn_list_text *t)
     p->texts.data[t->at + t->len] = '\0';
 }
 
+/* A text that is not told ends at the page's first byte, which is nobody's. */
+static void end_texts(char *texts, const struct tn_list_item *item)
+{
+    texts[item->key.at + item->key.len] = '\0';
+    texts[item->etag.at + item->etag.len] = '\0';
+    texts[item->storage_class.at + item->storage_class.len] = '\0';
+    texts[item->owner_id.at + item->owner_id.len] = '\0';
+    texts[item->checksum.at + item->checksum.len] = '\0';
+}
+
 static void finish_items(struct scan *s, struct tn_list_items *e)
 {
     struct tn_list_page *p = s->page;
     for (size_t i = 0; i < e->count; i++) {
         struct tn_list_item *item = &e->items[i];
+        if (item->is_final) {
+            end_texts(p->texts.data, item);
+            continue;
+        }
         if (s->has_references) {
             resolve_text(p, &item->key);
             resolve_text(p, &item->storage_class);

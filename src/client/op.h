@@ -246,4 +246,9 @@ size_t tn_op_on_read(char *out, size_t size, size_t count, void *arg);
 size_t tn_op_on_header(char *bytes, size_t size, size_t count, void *arg);
 size_t tn_op_on_body(char *bytes, size_t size, size_t count, void *arg);
 
+/* Room for `len` bytes more of a good answer's document, to be received where they stay; NULL where
+ * bytes go through tn_op_on_body, as they also do when there is no memory. */
+char *tn_op_document_room(struct tn_op *op, size_t len);
+void tn_op_document_add(struct tn_op *op, size_t len); /* so many came there */
+
 #endif

@@ -20,6 +20,8 @@
 
 enum {
     RECEIVE_LEN = 64 * 1024,
+    RECEIVE_HEAD_LEN = 4 * 1024, /* where the rest is better received at its place */
+    RECEIVE_DOCUMENT_MAX = 256 * 1024,
     SEND_STEP_LEN = 64 * 1024,
     FILE_STEP_LEN = 64 * 1024, /* checked at once; no more than RECEIVE_LEN */
     TURN_BYTES_MAX = 2 << 20,  /* of one connection in one turn */
@@ -680,10 +682,41 @@ static CURLcode on_end(struct tn_wire_conn *c)
     return !c->has_answer ? CURLE_GOT_NOTHING : CURLE_PARTIAL_FILE;
 }
 
+/* Where the next bytes go, and how many at most. Those of a document stay where they are received;
+ * one more than it has left, so that what was not announced shows. */
+static char *place_of_next(struct tn_wire *w, const struct tn_wire_conn *c, size_t *len)
+{
+    *len = RECEIVE_LEN;
+    if (c->answer == ANSWER_HEAD && c->op->answer.cap > RECEIVE_LEN)
+        *len = RECEIVE_HEAD_LEN;
+    if (c->answer != ANSWER_LENGTH)
+        return w->received;
+    size_t room = c->left < RECEIVE_DOCUMENT_MAX ? (size_t)c->left + 1 : RECEIVE_DOCUMENT_MAX;
+    char *place = tn_op_document_room(c->op, room);
+    if (place)
+        *len = room;
+    return place ? place : w->received;
+}
+
+/* Bytes that are where they belong. */
+static void note_document(struct tn_wire_conn *c, size_t len)
+{
+    if (len > c->left) {
+        len = (size_t)c->left;
+        c->closes = true;
+    }
+    tn_op_document_add(c->op, len);
+    c->left -= len;
+    if (c->left == 0)
+        c->answer = ANSWER_DONE;
+}
+
 static CURLcode receive_some(struct tn_wire *w, struct tn_wire_conn *c, size_t *budget)
 {
     while (c->can_read && !c->is_paused && c->answer != ANSWER_DONE && *budget > 0) {
-        ssize_t n = recv(c->fd, w->received, RECEIVE_LEN, 0);
+        size_t len;
+        char *place = place_of_next(w, c, &len);
+        ssize_t n = recv(c->fd, place, len, 0);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -695,10 +728,14 @@ static CURLcode receive_some(struct tn_wire *w, struct tn_wire_conn *c, size_t *
         if (n == 0)
             return on_end(c);
         /* Less than there was room for: the kernel has no more, and tells when it has. */
-        c->can_read = (size_t)n == RECEIVE_LEN || c->is_hung;
+        c->can_read = (size_t)n == len || c->is_hung;
         c->has_answer = true;
         tn_op_note_move(c->op, true);
         *budget -= (size_t)n < *budget ? (size_t)n : *budget;
+        if (place != w->received) {
+            note_document(c, (size_t)n);
+            continue;
+        }
         CURLcode code = feed(c, (struct tn_str){ w->received, (size_t)n });
         if (code != CURLE_OK)
             return code;

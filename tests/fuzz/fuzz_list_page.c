@@ -53,6 +53,20 @@ static void check(struct tn_str text, bool uses_markers)
     tn_list_page_release(&read);
 }
 
+/* Each line as an object: what follows another one is compared with it. */
+static void check_objects(struct tn_str lines)
+{
+    TN_AUTO_BUF page = TN_BUF_INIT(TN_LIST_PAGE_TEXT_MAX);
+    int rc = tn_buf_append_str(&page, TN_STR("<ListBucketResult>"));
+    while (rc == TARN_OK && lines.len > 0)
+        rc = tn_buf_appendf(&page, "<Contents>%.*s</Contents>",
+                            TN_STR_ARG(tn_str_split(&lines, '\n')));
+    if (rc == TARN_OK)
+        rc = tn_buf_append_str(&page, TN_STR("</ListBucketResult>"));
+    assert(rc == TARN_OK);
+    check(tn_buf_str(&page), false);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct tn_str text = { (const char *)data, len };
@@ -60,5 +74,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         text.data = "";
     check(text, false);
     check(text, true);
+    check_objects(text);
     return 0;
 }

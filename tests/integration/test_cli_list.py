@@ -121,6 +121,34 @@ def test_guesses_stay_below_the_prefix(bad):
     assert all(query.get("start-after", "p").startswith("p") for query in bucket.queries)
 
 
+def entry(key, size, when):
+    return (
+        f"<Contents><Key>{urllib.parse.quote(key)}</Key><LastModified>{when}</LastModified><ETag>&quot;1&quot;</ETag>"
+        f"<Size>{size}</Size><StorageClass>GLACIER</StorageClass></Contents>"
+    )
+
+
+@pytest.mark.parametrize("flag, before, behind", [("-R", "", ""), ("--show-fullpath", "s3://b/", ""), ("-e", "", "  1"), ("-s", "", "  GLACIER")])
+def test_columns(bad, flag, before, behind):
+    """Lines of the usual look are written in one piece, those between them are not."""
+    entries = [
+        ("a", 0, "2026-11-20T01:02:03.456Z"),
+        ("b" * 40, 4096, "2026-11-20T01:02:03.999Z"),
+        ("c\x1b", 1, "2026-11-20T01:02:04.000Z"),
+        ("d é", 9999999999, "2026-11-20T01:02:04.000Z"),
+        ("e", 10**10, "2026-11-20T01:02:04.000Z"),
+        ("f", 5, "1999-01-01T00:00:00.000Z"),
+        ("g", 2**63, ""),
+        ("h", 7, ""),
+    ]
+    page = "<EncodingType>url</EncodingType>" + "".join(entry(*e) for e in entries)
+    tarn, _ = bad(lambda *request: reply(200, XML + f"<ListBucketResult>{page}</ListBucketResult>".encode()))
+    lines = tarn("ls", "-R", flag, "s3://b/").stdout.decode().splitlines()
+    for (key, size, when), line in zip(entries, lines, strict=True):
+        name = key.replace("\x1b", "\\x1b")
+        assert line == f"{when[:19].replace('T', ' '):19}  {size:10}  {before}{name}{behind}"
+
+
 class IgnoresTheKey(Bucket):
     def begin(self, query):
         return 0

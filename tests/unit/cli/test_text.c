@@ -146,12 +146,36 @@ static void test_limits(void **state)
     assert_int_equal(small.len, 0);
 }
 
+/* Plain text is looked at by words: each byte at each place of them. */
+static void test_plain(void **state)
+{
+    char text[20];
+    (void)state;
+    for (size_t i = 0; i < sizeof text * 256; i++) {
+        TN_AUTO_BUF shown = TN_BUF_INIT(CLI_LINE_LEN_MAX);
+        TN_AUTO_BUF expected = TN_BUF_INIT(CLI_LINE_LEN_MAX);
+        size_t at = i / 256;
+        unsigned char c = (unsigned char)(i % 256);
+        bool is_plain = c >= 0x20 && c < 0x7f;
+        memset(text, '~', sizeof text);
+        text[at] = (char)c;
+        struct tn_str whole = { text, sizeof text };
+        assert_int_equal(cli_text_is_plain(whole), is_plain);
+        assert_int_equal(cli_text_append(&shown, whole), TARN_OK);
+        assert_int_equal(tn_buf_append(&expected, text, at), TARN_OK);
+        assert_int_equal(tn_buf_appendf(&expected, is_plain ? "%c" : "\\x%02x", c), TARN_OK);
+        assert_int_equal(tn_buf_append(&expected, text + at + 1, sizeof text - at - 1), TARN_OK);
+        assert_str_equal(tn_buf_str(&shown), expected.data);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sizes), cmocka_unit_test(test_durations),
         cmocka_unit_test(test_times), cmocka_unit_test(test_foreign),
-        cmocka_unit_test(test_json),  cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_plain), cmocka_unit_test(test_json),
+        cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests_name("cli_text", tests, NULL, NULL);
 }

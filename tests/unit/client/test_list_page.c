@@ -123,6 +123,135 @@ static void test_shapes(void **state)
     }
 }
 
+/* ---- objects like the one before ---- */
+
+#define USUAL(key, rest)                                                                           \
+    "<Contents><Key>" key "</Key><LastModified>2026-11-20T01:02:03.456Z</LastModified><ETag>"      \
+    "&quot;0123&quot;</ETag><Size>17</Size><StorageClass>STANDARD</StorageClass>" rest             \
+    "</Contents>"
+#define OTHER(time, etag, size, class)                                                             \
+    USUAL("a", "")                                                                                 \
+    "<Contents><Key>b</Key><LastModified>" time "</LastModified><ETag>" etag "</ETag><Size>" size  \
+    "</Size><StorageClass>" class "</StorageClass></Contents>" USUAL("c", "")
+#define TIME "2026-11-20T01:02:03.456Z"
+
+static const struct {
+    const char *name;
+    const char *objects;
+    int scan_rc;
+} followers[] = {
+    { "the same but for the key", USUAL("a", "") USUAL("b", "") USUAL("c", ""), TARN_OK },
+    { "a long key", USUAL("a", "") USUAL("bbbbbbbbbbbbbbbb/cccccccccccccccccccccccc", ""),
+      TARN_OK },
+    { "a key of eight", USUAL("a", "") USUAL("bbbbbbbb", ""), TARN_OK },
+    { "no key", USUAL("a", "") USUAL("", ""), TARN_OK },
+    { "blanks around a key", USUAL("a", "") USUAL(" b ", ""), TARN_OK },
+    { "a reference in a key", USUAL("a", "") USUAL("b&amp;c", "") USUAL("d", ""), TARN_OK },
+    { "UTF-8 in a key", USUAL("a", "") USUAL("\xc3\xa4", "") USUAL("d", ""), TARN_OK },
+    { "brackets in a key", USUAL("a", "") USUAL("]]", "") USUAL("d", ""), TARN_OK },
+    { "encoded keys",
+      "<EncodingType>url</EncodingType>" USUAL("a", "") USUAL("b%2Fc", "") USUAL("123456789+", "")
+          USUAL("%20345678", ""),
+      TARN_OK },
+    { "blanks between", USUAL("a", "") "\n  " USUAL("b", "") "\n" USUAL("c", ""), TARN_OK },
+    { "a field more", USUAL("a", "") USUAL("b", "<Other>1</Other>") USUAL("c", ""), TARN_OK },
+    { "a field less", USUAL("a", "") "<Contents><Key>b</Key></Contents>" USUAL("c", ""), TARN_OK },
+    { "nothing", USUAL("a", "") "<Contents></Contents>" USUAL("c", ""), TARN_OK },
+    { "fields twice",
+      USUAL("a", "<Size>1</Size><Key>x</Key>") USUAL("b", "<Size>2</Size><Key>y</Key>"), TARN_OK },
+    { "owners",
+      USUAL("a", "<Owner><ID>1</ID><DisplayName>x</DisplayName></Owner>")
+          USUAL("b", "<Owner><ID>1</ID><DisplayName>x</DisplayName></Owner>")
+              USUAL("c", "<Owner><ID> 2</ID><DisplayName>y</DisplayName></Owner>"),
+      TARN_OK },
+    { "more fields than are noted",
+      USUAL("a", "<A>1</A><A>2</A><A>3</A><A>4</A><A>5</A><A>6</A><A>7</A><A>8</A><A>9</A>")
+          USUAL("b", "<A>1</A><A>2</A><A>3</A><A>4</A><A>5</A><A>6</A><A>7</A><A>8</A><A>9</A>"),
+      TARN_OK },
+    { "checksums",
+      USUAL("a", "<ChecksumAlgorithm>CRC32</ChecksumAlgorithm>")
+          USUAL("b", "<ChecksumAlgorithm>CRC32</ChecksumAlgorithm>")
+              USUAL("c", "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm>"),
+      TARN_OK },
+    { "another time of the day", OTHER("2026-11-20T21:02:03.456Z", "1", "17", "STANDARD"),
+      TARN_OK },
+    { "another day", OTHER("2026-11-21T01:02:03.456Z", "1", "17", "STANDARD"), TARN_OK },
+    { "no time", OTHER("yesterday", "1", "17", "STANDARD"), TARN_OK },
+    { "an empty time", OTHER("", "1", "17", "STANDARD"), TARN_OK },
+    { "blanks around a time", OTHER(" " TIME " ", "1", "17", "STANDARD"), TARN_OK },
+    { "a time that goes on", OTHER(TIME "0", "1", "17", "STANDARD"), TARN_OK },
+    { "a reference in a time", OTHER("&quot;", "1", "17", "STANDARD"), TARN_ENOTSUPPORTED },
+    { "another ETag", OTHER(TIME, "&quot;0124&quot;", "17", "STANDARD"), TARN_OK },
+    { "an ETag of one quote", OTHER(TIME, "&quot;", "17", "STANDARD"), TARN_OK },
+    { "an empty ETag", OTHER(TIME, "&quot;&quot;", "17", "STANDARD"), TARN_OK },
+    { "an ETag in plain quotes", OTHER(TIME, "\"1\"", "17", "STANDARD"), TARN_OK },
+    { "an ETag without quotes", OTHER(TIME, "1", "17", "STANDARD"), TARN_OK },
+    { "quotes in quotes", OTHER(TIME, "&quot;\"1\"&quot;", "17", "STANDARD"), TARN_OK },
+    { "a reference in an ETag", OTHER(TIME, "&quot;1&amp;2&quot;", "17", "STANDARD"), TARN_OK },
+    { "blanks in an ETag", OTHER(TIME, "&quot; 1 &quot;", "17", "STANDARD"), TARN_OK },
+    { "a size that goes on", OTHER(TIME, "1", "171", "STANDARD"), TARN_OK },
+    { "the greatest size", OTHER(TIME, "1", "18446744073709551615", "STANDARD"), TARN_OK },
+    { "a size above it", OTHER(TIME, "1", "18446744073709551616", "STANDARD"), TARN_ENOTSUPPORTED },
+    { "zeros before a size", OTHER(TIME, "1", "000000000000000000017", "STANDARD"), TARN_OK },
+    { "blanks around a size", OTHER(TIME, "1", " 17 ", "STANDARD"), TARN_OK },
+    { "no size", OTHER(TIME, "1", "", "STANDARD"), TARN_ENOTSUPPORTED },
+    { "no number", OTHER(TIME, "1", "17k", "STANDARD"), TARN_ENOTSUPPORTED },
+    { "another class", OTHER(TIME, "1", "17", "GLACIER"), TARN_OK },
+    { "a class that goes on", OTHER(TIME, "1", "17", "STANDARD_IA"), TARN_OK },
+    { "no class", OTHER(TIME, "1", "17", ""), TARN_OK },
+    { "blanks around a class", OTHER(TIME, "1", "17", " STANDARD "), TARN_OK },
+    { "a control byte", OTHER(TIME, "1", "17", "STAND\x01RD"), TARN_ENOTSUPPORTED },
+    { "another end", USUAL("a", "") USUAL("b", "</Owner>"), TARN_ENOTSUPPORTED },
+    { "children", USUAL("a", "") USUAL("b", "<A><B>1</B></A>"), TARN_ENOTSUPPORTED },
+};
+
+static void assert_same_text(const struct tn_list_page *a, struct tn_list_text x,
+                             const struct tn_list_page *b, struct tn_list_text y)
+{
+    assert_int_equal(x.at == 0, y.at == 0);
+    if (x.at != 0)
+        assert_string_equal(a->texts.data + x.at, b->texts.data + y.at);
+    assert_int_equal(x.len, y.len);
+}
+
+static void assert_same_objects(const struct tn_list_page *a, const struct tn_list_page *b)
+{
+    assert_int_equal(a->objects.count, b->objects.count);
+    for (size_t i = 0; i < a->objects.count; i++) {
+        const struct tn_list_item *x = &a->objects.items[i];
+        const struct tn_list_item *y = &b->objects.items[i];
+        assert_same_text(a, x->key, b, y->key);
+        assert_same_text(a, x->etag, b, y->etag);
+        assert_same_text(a, x->storage_class, b, y->storage_class);
+        assert_same_text(a, x->owner_id, b, y->owner_id);
+        assert_same_text(a, x->checksum, b, y->checksum);
+        assert_int_equal(x->size, y->size);
+        assert_int_equal(x->last_modified_ms, y->last_modified_ms);
+    }
+}
+
+static void test_followers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(followers); i++) {
+        struct tn_list_page scanned, read;
+        TN_AUTO_BUF text = TN_BUF_INIT(TN_LIST_PAGE_TEXT_MAX);
+        tn_list_page_init(&scanned);
+        tn_list_page_init(&read);
+        print_message("  %s\n", followers[i].name);
+        assert_int_equal(tn_buf_appendf(&text, PAGE("%s"), followers[i].objects), TARN_OK);
+        assert_int_equal(tn_buf_append_str(&scanned.texts, tn_buf_str(&text)), TARN_OK);
+        assert_int_equal(tn_list_page_scan(&scanned), followers[i].scan_rc);
+        if (followers[i].scan_rc < 0)
+            assert_str_equal(tn_buf_str(&scanned.texts), text.data);
+        int rc = tn_list_page_read_xml(&read, tn_buf_str(&text), NULL);
+        assert_int_equal(tn_list_page_read(&scanned, &text, NULL), rc);
+        assert_same_objects(&scanned, &read);
+        tn_list_page_release(&scanned);
+        tn_list_page_release(&read);
+    }
+}
+
 /* Whatever is missing at its end, a document is refused. */
 static void test_every_cut(void **state)
 {
@@ -130,7 +259,7 @@ static void test_every_cut(void **state)
     static const char whole[] = DECLARATION
         "<ListBucketResult" NAMESPACE "><EncodingType>url</EncodingType><Contents><Key>a&amp;</Key>"
         "<ETag>&quot;1&quot;</ETag><Owner><ID>i</ID></Owner></Contents><CommonPrefixes><Prefix>p/"
-        "</Prefix></CommonPrefixes></ListBucketResult>";
+        "</Prefix></CommonPrefixes>" USUAL("a", "") USUAL("b", "") "</ListBucketResult>";
     for (size_t len = 0; len + 1 < sizeof whole; len++) {
         struct tn_list_page p;
         TN_AUTO_BUF text = TN_BUF_INIT(TN_LIST_PAGE_TEXT_MAX);
@@ -167,9 +296,8 @@ static void test_oom(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usual),
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_every_cut),
+        cmocka_unit_test(test_usual),     cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_followers), cmocka_unit_test(test_every_cut),
         cmocka_unit_test(test_oom),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
