@@ -54,6 +54,7 @@ int cli_address_parse(const char *text, struct cli_address *out, struct tarn_err
     if (strncmp(text, S3_SCHEME, strlen(S3_SCHEME)) == 0)
         return parse_s3(text, out, err);
 
+    bool is_stdio = strcmp(text, "-") == 0;
     if (strncmp(text, FILE_SCHEME, strlen(FILE_SCHEME)) == 0) {
         text += strlen(FILE_SCHEME);
         if (text[0] == '\0')
@@ -65,7 +66,6 @@ int cli_address_parse(const char *text, struct cli_address *out, struct tarn_err
                            "unsupported scheme \"%.*s\" (s3://bucket/key or a local path)",
                            (int)(len < 32 ? len : 32), text);
     }
-    bool is_stdio = strcmp(text, "-") == 0;
     *out = (struct cli_address){ .kind = is_stdio ? CLI_ADDRESS_STDIO : CLI_ADDRESS_LOCAL,
                                  .name = text };
     return TARN_OK;

@@ -51,9 +51,10 @@ int cli_app_connect(struct cli_app *app, struct tarn_error *err)
             return tn_fail(err, rc, "unknown checksum \"%s\"", app->opt.checksum);
     }
     if (app->opt.sse_c_key_file) {
-        int rc = cli_customer_key_read(app->opt.sse_c_key_file, &app->customer_key, err);
+        struct tarn_error bad = { 0 };
+        int rc = cli_customer_key_read(app->opt.sse_c_key_file, &app->customer_key, &bad);
         if (rc < 0)
-            return rc;
+            return tn_fail(err, rc == TARN_ENOMEM ? rc : TARN_ECONFIG, "%s", bad.message);
     }
     struct tarn_error why = { 0 };
     app->client = tarn_client_new(&config, &why);
@@ -97,6 +98,22 @@ struct tarn_request cli_app_copy_request(const struct cli_app *app)
     struct tarn_request request = cli_app_request(app);
     request.header_count *= 2; /* those for the source stand behind */
     return request;
+}
+
+int cli_app_explain_absence(struct cli_app *app, const char *bucket, int rc, struct tarn_error *err)
+{
+    struct tarn_bucket_options options = { .request = cli_app_request(app) };
+    char region[TARN_REGION_LEN_MAX];
+    struct tarn_error why = { 0 };
+    if (rc != TARN_ENOTFOUND || err->http_status != 404 || err->s3_code[0] != '\0')
+        return rc;
+    int found = tarn_bucket_head(app->client, bucket, &options, region, &why);
+    if (found != TARN_ENOTFOUND && found != TARN_ENOBUCKET)
+        return rc;
+    why.status = TARN_ENOBUCKET;
+    (void)snprintf(why.s3_code, sizeof why.s3_code, "NoSuchBucket");
+    *err = why;
+    return TARN_ENOBUCKET;
 }
 
 enum cli_exit cli_exit_of(const struct tarn_error *err)

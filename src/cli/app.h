@@ -60,6 +60,11 @@ struct tarn_request cli_app_request(const struct cli_app *app);
 /* The same for a copy within S3: with the customer's key for the source, too. */
 struct tarn_request cli_app_copy_request(const struct cli_app *app);
 
+/* An answer to HEAD has no body to tell a missing bucket from a missing key: asks for the bucket when
+ * `rc` and `err` may be either. The status that it comes to. */
+TN_MUST_USE int cli_app_explain_absence(struct cli_app *app, const char *bucket, int rc,
+                                        struct tarn_error *err);
+
 /* Names the two ends of what is reported; a NULL bucket is a local path, a NULL name nothing. */
 struct cli_place {
     const char *bucket;

@@ -98,6 +98,8 @@ int cli_attributes_init(struct cli_attributes *attributes, const struct cli_opti
     int rc = check_values(opt, err);
     if (rc < 0)
         return rc;
+    if (opt->sse_kms_key_id && (!opt->sse || !strstr(opt->sse, "kms")))
+        return tn_fail(err, TARN_EINVAL, "\"--sse-kms-key-id\" goes with \"--sse aws:kms\"");
     fill(&made.value, opt);
     made.texts = tn_calloc(opt->metadata.count, sizeof *made.texts);
     made.metadata = tn_calloc(opt->metadata.count, sizeof *made.metadata);

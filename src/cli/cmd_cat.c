@@ -62,7 +62,8 @@ static int cat_key(struct cat *c, const char *key, const struct tarn_list_entry 
 static void cat_and_count(struct cat *c, const char *key, const struct tarn_list_entry *entry)
 {
     struct tarn_error err = { 0 };
-    if (cat_key(c, key, entry, &err) < 0) {
+    int rc = cat_key(c, key, entry, &err);
+    if (cli_app_explain_absence(c->app, c->bucket, rc, &err) < 0) {
         cli_report_failure(c->app, (struct cli_place){ c->bucket, key }, (struct cli_place){ 0 },
                            &err);
         return;

@@ -12,6 +12,8 @@
 #include "cli/match.h"
 #include "cli/walk.h"
 
+enum { TARGET_LEN_MAX = CLI_ADDRESS_LEN_MAX + 1 };
+
 static bool is_s3(const struct cli_address *address)
 {
     return address->kind == CLI_ADDRESS_S3;
@@ -145,7 +147,44 @@ static void report(struct cp_job *job, const struct cli_address *source,
 struct expansion {
     struct cp_job *job;
     const struct cli_address *source;
+    struct tn_buf own; /* what is copied goes below this, which is listed too; or empty */
+    bool is_told;
 };
+
+/* A destination within the source: what arrives there would be found again, without end. */
+static int find_own(struct expansion *e, struct tarn_error *err)
+{
+    const struct cp_job *job = e->job;
+    const struct cli_address *target = &job->target;
+    TN_AUTO_BUF root = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
+    if (job->kind != CP_COPY || strcmp(e->source->bucket, target->bucket) != 0 ||
+        target->name[0] == '\0')
+        return TARN_OK;
+    int rc = cli_match_key(job->app, e->source, &root, err);
+    if (rc < 0)
+        return rc;
+    bool is_prefix = root.len == 0 || root.data[root.len - 1] == '/' ||
+                     cli_match_is_pattern(job->app, e->source);
+    if ((!is_prefix && tn_buf_append_char(&root, '/') < 0) ||
+        tn_buf_append_text(&e->own, target->name) < 0 ||
+        (!cli_address_is_prefix(target) && tn_buf_append_char(&e->own, '/') < 0))
+        return tn_fail(err, TARN_ENOMEM, "out of memory");
+    if (e->own.len <= root.len || !tn_str_starts(tn_buf_str(&e->own), tn_buf_str(&root)))
+        tn_buf_truncate(&e->own, 0);
+    return TARN_OK;
+}
+
+static bool is_own(struct expansion *e, const char *key)
+{
+    const struct cp_job *job = e->job;
+    if (e->own.len == 0 || !tn_str_starts(tn_str_from(key), tn_buf_str(&e->own)))
+        return false;
+    if (!e->is_told)
+        cli_report_warning(job->app, (struct cli_place){ job->target.bucket, job->target.name },
+                           "skipped: the destination is within the source");
+    e->is_told = true;
+    return true;
+}
 
 static int on_object(void *arg, const struct tarn_list_entry *entry, const char *name,
                      struct tarn_error *err)
@@ -153,6 +192,8 @@ static int on_object(void *arg, const struct tarn_list_entry *entry, const char 
     struct expansion *e = arg;
     if (cp_must_stop(e->job))
         return tn_fail(err, TARN_ECANCELLED, "stopped");
+    if (is_own(e, entry->key))
+        return TARN_OK;
     return cp_submit_object(e->job, e->source->bucket, entry, name, err);
 }
 
@@ -165,7 +206,7 @@ static int submit_all(struct cp_job *job, struct cli_walk *walk, struct tarn_err
             return TARN_ECANCELLED;
         if (rc < 0 || !entry)
             return rc;
-        if (!cli_filter_takes(&job->app->opt, entry->name))
+        if (!cp_filter_takes(job->app, entry))
             continue;
         if (entry->is_skipped)
             cp_report_skipped(job->app, entry);
@@ -182,8 +223,11 @@ static int expand_local(struct cp_job *job, const struct cli_address *source,
     struct stat st;
     if (stat(source->name, &st) < 0)
         return tn_fail_errno(err, "could not open");
+    const char *last = cli_name_last(source->name);
     if (!S_ISDIR(st.st_mode))
-        return cp_submit_file(job, source->name, cli_name_last(source->name), &st, err);
+        return cli_filter_takes(&job->app->opt, last)
+                   ? cp_submit_file(job, source->name, last, &st, err)
+                   : TARN_OK;
     if (!job->app->opt.recursive)
         return tn_fail(err, TARN_EINVAL, "is a directory (-r copies it)");
     struct cli_walk *walk = cli_walk_open(source->name, cp_walk_flags(&job->app->opt), err);
@@ -196,15 +240,18 @@ static int expand_local(struct cp_job *job, const struct cli_address *source,
 
 static int expand_s3(struct cp_job *job, const struct cli_address *source, struct tarn_error *err)
 {
-    struct expansion e = { job, source };
+    struct expansion e = { .job = job, .source = source, .own = TN_BUF_INIT(TARGET_LEN_MAX) };
     uint64_t seen = 0;
     if (is_many(job, source)) {
-        int rc = cli_match_each(job->app, source, on_object, &e, &seen, err);
+        int rc = find_own(&e, err);
+        if (rc == TARN_OK)
+            rc = cli_match_each(job->app, source, on_object, &e, &seen, err);
+        tn_buf_release(&e.own);
         return rc == TARN_OK && seen == 0 ? tn_fail(err, TARN_ENOTFOUND, "no object matches") : rc;
     }
     TN_AUTO_BUF key = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
     int rc = cli_match_key(job->app, source, &key, err);
-    if (rc < 0)
+    if (rc < 0 || !cli_match_takes(job->app, key.data))
         return rc;
     struct cp_item *item = cp_item_new(source->bucket, key.data, NULL);
     if (!item)
@@ -231,10 +278,12 @@ static int run_stdio(struct cp_job *job)
     struct cli_app *app = job->app;
     struct tarn_error err = { 0 };
     const struct cli_options *opt = &app->opt;
+    bool is_output = job->target.kind == CLI_ADDRESS_STDIO;
     if (opt->recursive || opt->dry_run || opt->flatten || opt->if_size_differ ||
-        opt->if_source_newer || opt->ignore_existing) {
+        opt->if_source_newer || opt->ignore_existing || opt->filter || opt->preserve ||
+        opt->exists_ok || (is_output && opt->no_clobber)) {
         (void)tn_fail(&err, TARN_EINVAL,
-                      "-r, --dry-run, --flatten and conditions do not go with \"-\"");
+                      "-r, -p, --dry-run, --flatten, filters and conditions do not go with \"-\"");
         return cli_report_usage(app, &err);
     }
     if (job->sources[0].kind == CLI_ADDRESS_STDIO)

@@ -5,6 +5,8 @@
 
 #include "base/fail.h"
 #include "cli/app.h"
+#include "cli/filter.h"
+#include "cli/glob.h"
 #include "cli/match.h"
 #include "cli/operands.h"
 #include "cli/version_walk.h"
@@ -20,6 +22,9 @@ struct group {
 struct usage {
     struct cli_app *app;
     const char *bucket;
+    const char *pattern; /* of the address at hand; NULL: everything below `prefix` */
+    struct tn_buf prefix;
+    size_t common_len; /* of each key, not part of the name that filters see */
     struct group groups[CLASSES_MAX];
     size_t group_count;
     uint64_t count;
@@ -57,10 +62,21 @@ static int add_object(void *arg, const struct tarn_list_entry *entry, const char
     return TARN_OK;
 }
 
+/* What listings of versions and uploads do not judge themselves. */
+static bool is_counted(const struct usage *u, const char *key)
+{
+    struct tn_str text = tn_str_from(key);
+    if (text.len < u->common_len || (u->pattern && !cli_glob_match(tn_str_from(u->pattern), text)))
+        return false;
+    return cli_filter_takes(&u->app->opt, key + u->common_len);
+}
+
 static int add_version(void *arg, const struct tarn_version_entry *entry, struct tarn_error *err)
 {
     struct usage *u = arg;
     (void)err;
+    if (!is_counted(u, entry->key))
+        return TARN_OK;
     if (entry->is_delete_marker)
         u->markers++;
     else
@@ -80,6 +96,8 @@ static int add_upload(void *arg, const struct tarn_upload_entry *entry)
     struct usage *u = arg;
     struct tarn_request request = cli_app_request(u->app);
     struct tarn_error err = { 0 };
+    if (!is_counted(u, entry->key))
+        return TARN_OK;
     u->uploads++;
     int rc = tarn_multipart_list_parts(u->app->client, u->bucket, entry->key, entry->upload_id,
                                        &request, add_part, u, &err);
@@ -145,14 +163,30 @@ static void show_text(struct usage *u)
                         (unsigned long long)u->uploads);
 }
 
+static int set_scope(struct usage *u, const struct cli_address *address, struct tarn_error *err)
+{
+    bool is_pattern = cli_match_is_pattern(u->app, address);
+    tn_buf_truncate(&u->prefix, 0);
+    int rc = cli_match_key(u->app, address, &u->prefix, err);
+    if (rc == TARN_OK && !is_pattern && u->prefix.len > 0 &&
+        u->prefix.data[u->prefix.len - 1] != '/' && tn_buf_append_char(&u->prefix, '/') < 0)
+        rc = tn_fail(err, TARN_ENOMEM, "out of memory");
+    u->bucket = address->bucket;
+    u->pattern = is_pattern ? address->name : NULL;
+    u->common_len =
+        is_pattern ? (size_t)(cli_name_last(u->prefix.data) - u->prefix.data) : u->prefix.len;
+    return rc;
+}
+
 static int add_address(void *user, const struct cli_address *address, struct tarn_error *err)
 {
     struct usage *u = user;
     struct cli_app *app = u->app;
     struct tarn_request request = cli_app_request(app);
     uint64_t seen = 0;
-    int rc;
-    u->bucket = address->bucket;
+    int rc = set_scope(u, address, err);
+    if (rc < 0)
+        return rc;
     if (app->opt.all_versions) {
         app->opt.recursive = true; /* as for objects: everything below */
         rc = cli_version_each(app, address, add_version, u, err);
@@ -160,19 +194,20 @@ static int add_address(void *user, const struct cli_address *address, struct tar
         rc = cli_match_each(app, address, add_object, u, &seen, err);
     }
     if (rc == TARN_OK && app->opt.incomplete)
-        rc = tarn_multipart_list_uploads(app->client, address->bucket, address->name, &request,
+        rc = tarn_multipart_list_uploads(app->client, address->bucket, u->prefix.data, &request,
                                          add_upload, u, err);
     return rc;
 }
 
 int cli_run_du(struct cli_app *app)
 {
-    struct usage u = { .app = app };
+    struct usage u = { .app = app, .prefix = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX + 1) };
     app->is_reader = true;
     const struct cli_operands operands = {
         .read = cli_operand_s3, .work = add_address, .user = &u, .is_counted = true
     };
     int rc = cli_operands_run(app, &operands);
+    tn_buf_release(&u.prefix);
     if (rc != CLI_EXIT_OK)
         return rc;
     qsort(u.groups, u.group_count, sizeof u.groups[0], by_name);

@@ -63,6 +63,11 @@ static int show(struct search *s, const struct tarn_list_entry *e)
     return rc < 0 ? rc : cli_out_line(&s->app->out, tn_buf_str(&line));
 }
 
+static bool is_over(const struct search *s)
+{
+    return s->app->opt.limit > 0 && s->count >= s->app->opt.limit;
+}
+
 static int on_entry(void *arg, const struct tarn_list_entry *entry, const char *name,
                     struct tarn_error *err)
 {
@@ -70,12 +75,12 @@ static int on_entry(void *arg, const struct tarn_list_entry *entry, const char *
     (void)name;
     if (!is_wanted(s, entry))
         return TARN_OK;
-    if (s->app->opt.limit > 0 && s->count >= s->app->opt.limit)
-        return TARN_EEOF; /* seen by find_in */
     int rc = show(s, entry);
     s->count++;
     s->bytes += entry->size;
-    return rc < 0 ? tn_fail(err, rc, "could not write: %s", tarn_status_text(rc)) : rc;
+    if (rc < 0)
+        return tn_fail(err, rc, "could not write: %s", tarn_status_text(rc));
+    return is_over(s) ? TARN_EEOF : TARN_OK; /* seen by find_in */
 }
 
 static int find_in(void *user, const struct cli_address *address, struct tarn_error *err)
@@ -83,6 +88,8 @@ static int find_in(void *user, const struct cli_address *address, struct tarn_er
     struct search *s = user;
     uint64_t seen = 0;
     s->bucket = address->bucket;
+    if (is_over(s))
+        return TARN_OK;
     int rc = cli_match_each(s->app, address, on_entry, s, &seen, err);
     return rc == TARN_EEOF ? TARN_OK : rc;
 }

@@ -168,6 +168,7 @@ static int head_object(struct cli_app *app, const struct cli_address *address,
     struct tarn_get_options options = { .request = cli_app_request(app),
                                         .version_id = app->opt.version_id };
     int rc = tarn_object_head(app->client, address->bucket, address->name, &options, &info, err);
+    rc = cli_app_explain_absence(app, address->bucket, rc, err);
     if (rc < 0)
         return rc;
     TN_AUTO_FREE struct tarn_header *metadata = sorted_metadata(&info);

@@ -20,26 +20,32 @@ struct input {
 };
 
 /* A signal may reach any thread, so a read that waits has to look for it now and then. */
-static int64_t read_in(void *arg, void *bytes, size_t cap)
+int64_t cli_pipe_read(struct cli_app *app, int fd, void *bytes, size_t cap)
 {
-    struct input *in = arg;
     for (;;) {
-        struct pollfd wait = { .fd = STDIN_FILENO, .events = POLLIN };
+        struct pollfd wait = { .fd = fd, .events = POLLIN };
         int ready = poll(&wait, 1, POLL_MS);
-        if (cli_app_is_over(in->app))
+        if (cli_app_is_over(app))
             return TARN_ECANCELLED;
         if (ready == 0 || (ready < 0 && errno == EINTR))
             continue;
-        ssize_t len = read(STDIN_FILENO, bytes, cap);
+        ssize_t len = read(fd, bytes, cap);
         if (len < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
-        if (len < 0)
-            return tn_status_from_errno(errno);
-        in->len += (uint64_t)len;
-        atomic_store(&in->app->progress.bytes_done, in->len);
-        atomic_store(&in->app->progress.bytes_total, in->len);
-        return len;
+        return len < 0 ? tn_status_from_errno(errno) : len;
     }
+}
+
+static int64_t read_in(void *arg, void *bytes, size_t cap)
+{
+    struct input *in = arg;
+    int64_t len = cli_pipe_read(in->app, STDIN_FILENO, bytes, cap);
+    if (len < 0)
+        return len;
+    in->len += (uint64_t)len;
+    atomic_store(&in->app->progress.bytes_done, in->len);
+    atomic_store(&in->app->progress.bytes_total, in->len);
+    return len;
 }
 
 static int on_progress(void *arg, const struct tarn_progress *progress)

@@ -6,17 +6,6 @@
 
 enum { EXPIRES_DEFAULT_S = 3600, QUERY_MAX = 2 };
 
-/* The signed method is upper case, however it was typed. */
-static const char *method_of(const char *typed)
-{
-    static const char *const methods[] = { "GET", "PUT", "HEAD", "DELETE" };
-    for (size_t i = 0; typed && i < TN_COUNT(methods); i++) {
-        if (tn_str_eq_nocase(tn_str_from(typed), tn_str_from(methods[i])))
-            return methods[i];
-    }
-    return "GET";
-}
-
 static int check(const struct cli_app *app, const char *method, struct cli_address *address,
                  struct tarn_error *err)
 {
@@ -81,7 +70,7 @@ static void note_early_end(struct cli_app *app, const struct cli_address *addres
 int cli_run_presign(struct cli_app *app)
 {
     const struct cli_options *opt = &app->opt;
-    const char *method = method_of(opt->method);
+    const char *method = opt->method ? opt->method : "GET";
     uint64_t expires_s = opt->expires_s ? opt->expires_s : EXPIRES_DEFAULT_S;
     struct tarn_error err = { 0 };
     struct cli_address address;

@@ -18,7 +18,9 @@ static int delete_one(struct cli_app *app, const struct cli_address *address,
                                            .version_id = app->opt.version_id,
                                            .if_match = app->opt.if_match };
     int rc = cli_match_key(app, address, &key, err);
-    if (rc == TARN_OK && !app->opt.dry_run)
+    if (rc < 0 || !cli_match_takes(app, key.data))
+        return rc;
+    if (!app->opt.dry_run)
         rc = tarn_object_delete(app->client, address->bucket, key.data, &options, NULL, err);
     if (rc == TARN_OK)
         cli_delete_report(app, address->bucket, key.data, app->opt.version_id);
@@ -120,10 +122,10 @@ static int delete_address(void *user, const struct cli_address *address, struct 
                                                                     : delete_one(app, address, err);
 }
 
-/* "*" and "**" are the whole bucket, however they are spelt. */
+/* "*", "**" and "?*" are the whole bucket, however they are spelt. */
 static bool is_whole_bucket(const char *key)
 {
-    return key[strspn(key, "*")] == '\0';
+    return key[strspn(key, "*?")] == '\0' && (key[0] == '\0' || strchr(key, '*'));
 }
 
 static int check(struct cli_app *app, const char *text, struct cli_address *address,
@@ -136,7 +138,7 @@ static int check(struct cli_app *app, const char *text, struct cli_address *addr
     bool is_many = opt->recursive || cli_match_is_pattern(app, address);
     if (!is_many && address->name[0] == '\0')
         return tn_fail(err, TARN_EINVAL, "\"%s\" names no key (-r --force empties a bucket)", text);
-    if (is_many && (opt->version_id || opt->if_match))
+    if ((is_many || app->operand_count > 1) && (opt->version_id || opt->if_match))
         return tn_fail(err, TARN_EINVAL, "\"--version-id\" and \"--if-match\" want one exact key");
     if (!is_many || opt->force || opt->dry_run)
         return TARN_OK;

@@ -56,7 +56,7 @@ static int check_line(const struct cli_line *line, struct tarn_error *err)
     if (o->endpoint || o->region || o->profile || o->credentials_file || o->ca_bundle ||
         o->checksum || o->no_sign_request || o->no_verify_ssl || o->path_style || o->virtual_host ||
         o->has_retries_max || o->memory || o->use_acceleration || o->use_dualstack || o->use_fips ||
-        o->proxy || o->sse_c_key_file || o->max_bandwidth || o->request_rate)
+        o->proxy || o->mfa_code || o->sse_c_key_file || o->max_bandwidth || o->request_rate)
         return tn_fail(err, TARN_EINVAL, "options of the client go with run itself");
     return TARN_OK;
 }
@@ -163,6 +163,8 @@ static void run_line(void *arg, void *item)
 
 static int submit(struct batch *batch, struct tn_str text, uint64_t number, struct tarn_error *err)
 {
+    if (number == 1)
+        text = cli_text_behind_mark(text);
     if (tn_str_ends(text, TN_STR("\r")))
         text.len--;
     text = tn_str_trim(text);

@@ -101,7 +101,7 @@ static int select_address(void *user, const struct cli_address *address, struct 
         rc = cli_match_each(app, address, add_entry, s, &seen, err);
     } else {
         rc = cli_match_key(app, address, &key, err);
-        if (rc == TARN_OK)
+        if (rc == TARN_OK && cli_match_takes(app, key.data))
             rc = add(s, key.data, err);
     }
     flush(s);

@@ -58,10 +58,19 @@ static struct cli_place place_of(const struct cli_address *address)
 
 /* ---- a side ---- */
 
+/* Of the target: what is copied goes below exactly this. */
+static int take_prefix(const struct cli_address *address, struct tn_buf *prefix,
+                       struct tarn_error *err)
+{
+    int rc = tn_buf_append_text(prefix, address->name);
+    return rc < 0 ? tn_fail(err, rc, "could not take the prefix: %s", tarn_status_text(rc)) : rc;
+}
+
 static int open_list(struct side *s, struct tarn_error *err)
 {
     TN_AUTO_BUF prefix = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
-    int rc = cli_match_key(s->app, s->address, &prefix, err);
+    int rc = s->is_source ? cli_match_key(s->app, s->address, &prefix, err)
+                          : take_prefix(s->address, &prefix, err);
     if (rc == TARN_OK && prefix.len > 0 && prefix.data[prefix.len - 1] != '/' &&
         tn_buf_append_char(&prefix, '/') < 0)
         rc = tn_fail(err, TARN_ETOOBIG, "the prefix is too long");
@@ -114,8 +123,7 @@ static int next_file(struct side *s, struct tarn_error *err)
         s->name = s->file ? s->file->name : NULL;
         if (!s->file)
             return TARN_OK;
-        if (!cli_filter_takes(&s->app->opt, s->name) ||
-            (!s->is_source && is_partial(s->file->path)))
+        if (!cp_filter_takes(s->app, s->file) || (!s->is_source && is_partial(s->file->path)))
             continue;
         if (!s->file->is_skipped) {
             s->size = (uint64_t)s->file->st.st_size;
@@ -229,7 +237,7 @@ static int remove_object(struct sync *s, struct cli_delete *batch, const char *n
                          struct tarn_error *err)
 {
     TN_AUTO_BUF key = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
-    int rc = cli_match_key(s->job->app, &s->job->target, &key, err);
+    int rc = take_prefix(&s->job->target, &key, err);
     if (rc == TARN_OK && key.len > 0 && key.data[key.len - 1] != '/')
         rc = tn_buf_append_char(&key, '/');
     if (rc == TARN_OK)

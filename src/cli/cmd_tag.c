@@ -53,29 +53,31 @@ static int gather(const struct cli_app *app, struct changes *c, struct tarn_erro
 }
 
 static void show_tags(struct cli_app *app, const struct cli_address *address, const char *key,
-                      const struct tarn_tags *tags)
+                      const struct tarn_header *tags, size_t count)
 {
     CLI_AUTO_JSON json;
     cli_report_json(app, &json, true);
     cli_json_text(&json, "bucket", address->bucket);
     cli_json_text(&json, "key", key);
     cli_json_open(&json, "tags");
-    for (size_t i = 0; i < tags->count; i++)
-        cli_json_text(&json, tags->items[i].name, tags->items[i].value);
+    for (size_t i = 0; i < count; i++)
+        cli_json_text(&json, tags[i].name, tags[i].value);
     cli_json_close(&json);
+    if (app->opt.dry_run)
+        cli_json_bool(&json, "dry_run", true);
     if (app->opt.json) {
         cli_report_json_end(app, &json);
         return;
     }
-    for (size_t i = 0; i < tags->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         TN_AUTO_BUF line = TN_BUF_INIT(CLI_LINE_LEN_MAX);
-        int rc = cli_text_append(&line, tn_str_from(tags->items[i].name));
+        int rc = cli_text_append(&line, tn_str_from(tags[i].name));
         if (rc == TARN_OK)
             rc = tn_buf_append_char(&line, '=');
         if (rc == TARN_OK)
-            rc = cli_text_append(&line, tn_str_from(tags->items[i].value));
+            rc = cli_text_append(&line, tn_str_from(tags[i].value));
         if (rc == TARN_OK)
-            cli_report_line(app, "%s", line.data);
+            cli_report_line(app, "%s%s", app->opt.dry_run ? "(dry-run) " : "", line.data);
     }
 }
 
@@ -84,6 +86,36 @@ struct tagging {
     const struct cli_address *address;
     const struct changes *changes;
 };
+
+static bool is_changed(const struct changes *c, const char *name)
+{
+    for (size_t i = 0; i < c->count; i++) {
+        if (strcmp(c->items[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* With --dry-run: the tags that it would have. */
+static int show_changed(const struct tagging *t, const char *key, const struct tarn_tags *tags,
+                        struct tarn_error *err)
+{
+    const struct changes *c = t->changes;
+    size_t count = 0;
+    TN_AUTO_FREE struct tarn_header *made = tn_calloc(tags->count + c->count, sizeof *made);
+    if (!made)
+        return tn_fail(err, TARN_ENOMEM, "out of memory");
+    for (size_t i = 0; i < tags->count && !t->app->opt.replace; i++) {
+        if (!is_changed(c, tags->items[i].name))
+            made[count++] = tags->items[i];
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->items[i].value)
+            made[count++] = c->items[i];
+    }
+    show_tags(t->app, t->address, key, made, count);
+    return TARN_OK;
+}
 
 static int tag_one(const struct tagging *t, const char *key, struct tarn_error *err)
 {
@@ -107,8 +139,10 @@ static int tag_one(const struct tagging *t, const char *key, struct tarn_error *
     }
     if (rc == TARN_OK)
         rc = tarn_tags_get(app->client, bucket, key, version, &request, &tags, err);
-    if (rc == TARN_OK)
-        show_tags(app, t->address, key, &tags);
+    if (rc == TARN_OK && is_change && app->opt.dry_run)
+        rc = show_changed(t, key, &tags, err);
+    else if (rc == TARN_OK)
+        show_tags(app, t->address, key, tags.items, tags.count);
     tarn_tags_release(&tags);
     return rc;
 }
@@ -142,8 +176,9 @@ static int tag_address(struct tagging *t, struct tarn_error *err)
     if (app->opt.recursive || cli_match_is_pattern(app, t->address))
         return cli_match_each(app, t->address, tag_entry, t, &seen, err);
     int rc = cli_match_key(app, t->address, &key, err);
-    if (rc == TARN_OK)
-        rc = tag_one(t, key.len > 0 ? key.data : NULL, err);
+    if (rc < 0 || (key.len > 0 && !cli_match_takes(app, key.data)))
+        return rc;
+    rc = tag_one(t, key.len > 0 ? key.data : NULL, err);
     if (rc == TARN_OK)
         atomic_fetch_add(&app->succeeded, 1);
     return rc;
@@ -229,6 +264,10 @@ int cli_run_attr(struct cli_app *app)
     int rc = cli_address_parse_s3(app->operands[0], &address, &err);
     if (rc == TARN_OK && address.name[0] == '\0')
         rc = tn_fail(&err, TARN_EINVAL, "\"%s\" names no key", app->operands[0]);
+    if (rc == TARN_OK && cli_match_is_pattern(app, &address))
+        rc = tn_fail(&err, TARN_EINVAL,
+                     "\"%s\" is a pattern; one exact key is wanted (\"--raw\" takes it so)",
+                     app->operands[0]);
     if (rc < 0)
         return cli_report_usage(app, &err);
     rc = cli_match_key(app, &address, &key, &err);

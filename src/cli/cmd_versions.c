@@ -282,6 +282,12 @@ static int check(struct cli_app *app, const char *text, struct cli_address *addr
     if (opt->undelete + (opt->days > 0) + (opt->version_id && !opt->days) != 1)
         return tn_fail(err, TARN_EINVAL,
                        "expected one of \"--version-id\", \"--undelete\" and \"--days\"");
+    if (opt->tier && !opt->days)
+        return tn_fail(err, TARN_EINVAL, "\"--tier\" goes with \"--days\"");
+    if (opt->storage_class && (!opt->version_id || opt->days))
+        return tn_fail(err, TARN_EINVAL, "\"--storage-class\" goes with a copy of a version");
+    if (opt->version_id && app->operand_count > 1)
+        return tn_fail(err, TARN_EINVAL, "\"--version-id\" wants one exact key");
     if (is_many && !opt->days)
         return tn_fail(err, TARN_EINVAL, "only \"--days\" goes with many objects");
     if (is_many && opt->version_id)
@@ -300,8 +306,9 @@ static int restore_address(void *user, const struct cli_address *address, struct
     if (app->opt.recursive || cli_match_is_pattern(app, address))
         return cli_match_each(app, address, restore_entry, &r, &seen, err);
     int rc = cli_match_key(app, address, &key, err);
-    if (rc == TARN_OK)
-        rc = restore_one(&r, key.data, err);
+    if (rc < 0 || !cli_match_takes(app, key.data))
+        return rc;
+    rc = restore_one(&r, key.data, err);
     if (rc == TARN_OK)
         atomic_fetch_add(&app->succeeded, 1);
     return rc;

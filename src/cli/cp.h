@@ -75,6 +75,9 @@ TN_MUST_USE int cp_submit_object(struct cp_job *job, const char *bucket,
                                  const struct tarn_list_entry *entry, const char *name,
                                  struct tarn_error *err);
 
+/* Whether the filters let it in. */
+bool cp_filter_takes(const struct cli_app *app, const struct cli_walk_entry *entry);
+
 /* What a walk left out: a warning, or a failure. */
 void cp_report_skipped(struct cli_app *app, const struct cli_walk_entry *entry);
 

@@ -9,6 +9,7 @@
 
 #include "base/fail.h"
 #include "base/file.h"
+#include "cli/cmd_pipe.h"
 #include "cli/cp.h"
 #include "cli/cp_merge.h"
 #include "cli/mime.h"
@@ -288,6 +289,17 @@ static int upload_options(struct work *w, struct tarn_transfer_options *options,
     return TARN_OK;
 }
 
+struct stream {
+    struct cli_app *app;
+    int fd;
+};
+
+static int64_t read_stream(void *arg, void *bytes, size_t cap)
+{
+    struct stream *s = arg;
+    return cli_pipe_read(s->app, s->fd, bytes, cap);
+}
+
 static int upload(struct work *w, struct tarn_error *err)
 {
     const struct cp_item *item = w->item;
@@ -300,11 +312,14 @@ static int upload(struct work *w, struct tarn_error *err)
         return tarn_upload_file(app->client, item->source, item->target_bucket, w->target.data,
                                 &options, &w->info, err);
 
-    TN_AUTO_FD fd = open(item->source, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    /* So that a pipe which nobody writes can be left. */
+    struct stream stream = { app, open(item->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK) };
+    if (stream.fd < 0)
         return tn_fail_errno(err, "could not open");
-    return tarn_upload_fd(app->client, fd, item->target_bucket, w->target.data, &options, &w->info,
-                          err);
+    rc = tarn_upload_stream(app->client, read_stream, &stream, item->target_bucket, w->target.data,
+                            &options, &w->info, err);
+    tn_fd_close(&stream.fd);
+    return rc;
 }
 
 static struct tarn_transfer_options download_options(struct work *w)
@@ -354,7 +369,8 @@ static int copy_options(struct work *w, struct tarn_copy_options *options, struc
                    strcmp(item->source, w->target.data) == 0;
     bool changes_itself =
         is_replace(opt) || is_merge(opt) || opt->storage_class || opt->sse || opt->version_id;
-    if (is_same && !changes_itself)
+    /* Moving something onto itself would leave nothing, however the two are spelt. */
+    if (is_same && (w->job->is_move || !changes_itself))
         return tn_fail(err, TARN_EINVAL, "source and destination are the same object");
     *options = (struct tarn_copy_options){ .request = cli_app_copy_request(app),
                                            .attributes = w->job->attributes.value,
@@ -571,6 +587,8 @@ static int execute(struct work *w, struct tarn_error *err)
     if (rc < 0 || w->skip_reason || w->job->app->opt.dry_run)
         return rc;
     rc = transfer(w, err);
+    if (w->item->source_bucket && w->job->is_single)
+        rc = cli_app_explain_absence(w->job->app, w->item->source_bucket, rc, err);
     if (rc == TARN_OK && w->job->is_move)
         rc = remove_source(w, err);
     return excuse(w, rc, err);
@@ -784,7 +802,8 @@ static bool is_plain(const struct work *w)
     if (item->is_stream || item->is_compared || opt->dry_run ||
         (item->is_archived && !opt->force_glacier) || is_marker(w) || must_look(w))
         return false;
-    if (wants_source(w))
+    if (wants_source(w) ||
+        (w->job->kind == CP_DOWNLOAD && w->job->is_single)) /* may ask behind it */
         return false;
     return w->job->kind != CP_COPY || (!is_merge(opt) && !opt->no_clobber);
 }

@@ -9,6 +9,7 @@
 #include "base/fail.h"
 #include "base/file.h"
 #include "cli/cp.h"
+#include "cli/filter.h"
 
 enum { PATH_LEN_MAX = 65536 };
 
@@ -116,6 +117,13 @@ int cp_submit_file(struct cp_job *job, const char *path, const char *name, const
     return cp_submit(job, item, name, err);
 }
 
+bool cp_filter_takes(const struct cli_app *app, const struct cli_walk_entry *entry)
+{
+    if (entry->is_skipped && entry->err.status != TARN_ENOTSUPPORTED)
+        return cli_filter_takes_unread(&app->opt, entry->name, S_ISDIR(entry->st.st_mode));
+    return cli_filter_takes(&app->opt, entry->name);
+}
+
 void cp_report_skipped(struct cli_app *app, const struct cli_walk_entry *entry)
 {
     struct cli_place place = { NULL, entry->path };
@@ -148,9 +156,11 @@ static int prepare_target(struct cp_job *job, struct tarn_error *err)
 int cp_check_options(const struct cp_job *job, struct tarn_error *err)
 {
     const struct cli_options *opt = &job->app->opt;
-    bool stores_headers = cli_attributes_replace(opt) || opt->acl || opt->storage_class || opt->sse;
+    bool stores_headers = cli_attributes_replace(opt) || opt->acl || opt->storage_class ||
+                          opt->sse || opt->tagging || opt->website_redirect;
     if (job->kind == CP_DOWNLOAD && stores_headers)
-        return tn_fail(err, TARN_EINVAL, "headers, metadata, class and ACL go with copies to S3");
+        return tn_fail(err, TARN_EINVAL,
+                       "headers, metadata, tags, class and ACL go with copies to S3");
     if (job->kind != CP_COPY && opt->metadata_directive)
         return tn_fail(err, TARN_EINVAL, "\"--metadata-directive\" goes with copies within S3");
     if (opt->metadata_directive && strcasecmp(opt->metadata_directive, "COPY") == 0 &&

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/glob.h"
+#include "cli/text.h"
 
 enum rule_kind { RULE_GLOB, RULE_REGEX, RULE_PATH };
 
@@ -128,7 +129,7 @@ static int add_line(struct cli_filter *f, struct tn_str line, size_t number, con
 static int add_file(struct cli_filter *f, const char *path, struct tarn_error *err)
 {
     int rc = tn_file_read(path, &f->text, err);
-    struct tn_str rest = tn_buf_str(&f->text);
+    struct tn_str rest = cli_text_behind_mark(tn_buf_str(&f->text));
     if (rc == TARN_OK && rest.len > 0 && memchr(rest.data, '\0', rest.len))
         rc = tn_fail(err, TARN_EINVAL, "\"%s\" has NUL bytes", path);
     for (size_t number = 1; rc == TARN_OK && rest.len > 0; number++)
@@ -192,6 +193,54 @@ bool cli_filter_takes(const struct cli_options *opt, const char *name)
     for (size_t i = 0; i < f->count; i++) {
         if (matches(&f->rules[i], name))
             return f->rules[i].takes;
+    }
+    return f->has_exclude || f->count == 0;
+}
+
+static struct tn_str without_slash(struct tn_str directory)
+{
+    return tn_str_sub(directory, 0, directory.len - 1);
+}
+
+/* Does the rule match every name below `directory` (which ends in a slash)? */
+static bool matches_all_below(const struct rule *rule, struct tn_str directory)
+{
+    if (rule->is_inverted || rule->kind == RULE_REGEX)
+        return false;
+    if (rule->kind == RULE_PATH)
+        return is_at_or_below(rule->pattern, without_slash(directory));
+    return tn_str_ends(rule->pattern, TN_STR("*")) && cli_glob_match(rule->pattern, directory);
+}
+
+/* Can the rule match a name below `directory`? Only what is plainly elsewhere cannot. */
+static bool may_match_below(const struct rule *rule, struct tn_str directory)
+{
+    struct tn_str fixed = rule->pattern;
+    if (rule->is_inverted || rule->kind == RULE_REGEX)
+        return true;
+    for (size_t i = 0; rule->kind == RULE_GLOB && i < fixed.len; i++) {
+        if (strchr("*?\\", fixed.data[i]))
+            fixed.len = i;
+    }
+    if (rule->kind == RULE_PATH)
+        return is_at_or_below(fixed, without_slash(directory)) || tn_str_starts(fixed, directory);
+    return tn_str_starts(fixed, directory) || tn_str_starts(directory, fixed);
+}
+
+bool cli_filter_takes_unread(const struct cli_options *opt, const char *name, bool is_directory)
+{
+    const struct cli_filter *f = opt->filter;
+    TN_AUTO_BUF text = TN_BUF_INIT(SIZE_MAX);
+    if (!f || tn_buf_appendf(&text, "%s/", name) < 0)
+        return true;
+    struct tn_str directory = tn_buf_str(&text);
+    for (size_t i = 0; i < f->count; i++) {
+        const struct rule *rule = &f->rules[i];
+        bool matches_itself = !is_directory && matches(rule, name);
+        if (rule->takes && (matches_itself || may_match_below(rule, directory)))
+            return true;
+        if (!rule->takes && (matches_itself || matches_all_below(rule, directory)))
+            return false;
     }
     return f->has_exclude || f->count == 0;
 }

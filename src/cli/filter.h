@@ -22,4 +22,8 @@ void cli_filter_unload(struct cli_options *opt);
  * none matches is taken, unless all rules are includes. Any thread. */
 bool cli_filter_takes(const struct cli_options *opt, const char *name);
 
+/* The same for what could not be read. A directory is out only when all that may be below it is;
+ * with `is_directory` false it may be one or not, and is out by its own name, too. */
+bool cli_filter_takes_unread(const struct cli_options *opt, const char *name, bool is_directory);
+
 #endif

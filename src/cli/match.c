@@ -20,6 +20,11 @@ int cli_match_key(const struct cli_app *app, const struct cli_address *address, 
     return rc < 0 ? tn_fail(err, rc, "could not take the key: %s", tarn_status_text(rc)) : rc;
 }
 
+bool cli_match_takes(const struct cli_app *app, const char *key)
+{
+    return cli_filter_takes(&app->opt, cli_name_last(key));
+}
+
 /* What to list, and how much of each key is not part of its name. */
 static int plan(const struct cli_app *app, const struct cli_address *address, struct tn_buf *prefix,
                 size_t *common_len, struct tarn_error *err)

@@ -20,6 +20,10 @@ bool cli_match_is_pattern(const struct cli_app *app, const struct cli_address *a
 TN_MUST_USE int cli_match_key(const struct cli_app *app, const struct cli_address *address,
                               struct tn_buf *key, struct tarn_error *err);
 
+/* Whether --include and --exclude let through the one object of this key: by the last part of it.
+ */
+bool cli_match_takes(const struct cli_app *app, const char *key);
+
 /* Calls `each` for every object that matches the pattern, or is below the key with a `/` behind it,
  * and that --include and --exclude let through; in key order, in constant memory. `*seen` counts
  * them. */

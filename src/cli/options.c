@@ -4,18 +4,30 @@
 #include "cli/options.h"
 
 #include "base/clock.h"
+#include "cli/text.h"
 
-enum { NAME_LEN_MAX = 63, SHOWN_LEN_MAX = 64 };
+enum { NAME_LEN_MAX = 63, SHOWN_LEN_MAX = 64, CHOICES_LEN_MAX = 512 };
 
 /* Two options that contradict each other, whatever the command. */
 static const char *const conflicts[][2] = {
-    { "path-style", "virtual" },        { "quiet", "verbose" },
-    { "no-sign-request", "profile" },   { "no-sign-request", "credentials-file" },
-    { "no-verify-ssl", "ca-bundle" },   { "version-id", "recursive" },
-    { "if-match", "recursive" },        { "json", "human-readable" },
-    { "no-progress", "show-progress" }, { "quiet", "show-progress" },
-    { "all-versions", "version-id" },   { "all-versions", "if-match" },
-    { "all-versions", "limit" },        { "status", "set" },
+    { "path-style", "virtual" },
+    { "quiet", "verbose" },
+    { "no-sign-request", "profile" },
+    { "no-sign-request", "credentials-file" },
+    { "no-verify-ssl", "ca-bundle" },
+    { "version-id", "recursive" },
+    { "if-match", "recursive" },
+    { "json", "human-readable" },
+    { "no-progress", "show-progress" },
+    { "quiet", "show-progress" },
+    { "all-versions", "version-id" },
+    { "all-versions", "if-match" },
+    { "all-versions", "limit" },
+    { "status", "set" },
+    { "size-only", "checksum" },
+    { "size-only", "exact-timestamps" },
+    { "print0", "json" },
+    { "wait", "wait-forever" },
 };
 
 struct parser {
@@ -159,6 +171,37 @@ static void *field_of(struct parser *p, const struct cli_option *option)
     return (char *)&p->line.opt + option->offset;
 }
 
+static void limit_text(const struct cli_option *option, uint64_t limit, char out[CLI_SIZE_LEN])
+{
+    static const struct {
+        uint64_t seconds;
+        char letter;
+    } units[] = { { 86400, 'd' }, { 3600, 'h' }, { 60, 'm' }, { 1, 's' } };
+    size_t i = 0;
+    if (option->kind == CLI_BYTES) {
+        cli_size_text(limit, out);
+    } else if (option->kind == CLI_DURATION) {
+        while (i + 1 < TN_COUNT(units) && (limit == 0 || limit % units[i].seconds != 0))
+            i++;
+        (void)snprintf(out, CLI_SIZE_LEN, "%llu%c", (unsigned long long)(limit / units[i].seconds),
+                       units[i].letter);
+    } else {
+        (void)snprintf(out, CLI_SIZE_LEN, "%llu", (unsigned long long)limit);
+    }
+}
+
+static int fail_range(struct parser *p, const struct cli_option *option, const char *value)
+{
+    char wanted[96], least[CLI_SIZE_LEN], most[CLI_SIZE_LEN];
+    limit_text(option, option->min, least);
+    limit_text(option, option->max, most);
+    if (option->max >= UINT64_MAX / 1000) /* no limit that anybody could mean */
+        (void)snprintf(wanted, sizeof wanted, "at least %s is wanted", least);
+    else
+        (void)snprintf(wanted, sizeof wanted, "not within %s to %s", least, most);
+    return fail_value(p, option, value, wanted);
+}
+
 static int set_number(struct parser *p, const struct cli_option *option, const char *value)
 {
     uint64_t number;
@@ -168,12 +211,8 @@ static int set_number(struct parser *p, const struct cli_option *option, const c
         return fail_value(p, option, value,
                           option->kind == CLI_BYTES ? "a size such as 64M is wanted"
                                                     : "a number is wanted");
-    if (option->max != 0 && (number < option->min || number > option->max)) {
-        char wanted[64];
-        (void)snprintf(wanted, sizeof wanted, "not within %llu to %llu",
-                       (unsigned long long)option->min, (unsigned long long)option->max);
-        return fail_value(p, option, value, wanted);
-    }
+    if (option->max != 0 && (number < option->min || number > option->max))
+        return fail_range(p, option, value);
     *(uint64_t *)field_of(p, option) = number;
     return TARN_OK;
 }
@@ -198,7 +237,7 @@ static int set_duration(struct parser *p, const struct cli_option *option, const
         return fail_value(p, option, value, "seconds are wanted, or such as 15m, 24h, 7d");
     if (__builtin_mul_overflow(seconds, scale, &seconds) || seconds < option->min ||
         seconds > option->max)
-        return fail_value(p, option, value, "1 second to 604800 seconds (7d) are possible");
+        return fail_range(p, option, value);
     *(uint64_t *)field_of(p, option) = seconds;
     return TARN_OK;
 }
@@ -212,19 +251,23 @@ static int set_time(struct parser *p, const struct cli_option *option, const cha
     return TARN_OK;
 }
 
+/* Servers know the words in one spelling only, so the table's is kept. */
 static int set_choice(struct parser *p, const struct cli_option *option, const char *value)
 {
-    struct tn_str words = tn_str_from(option->choices);
-    while (words.len) {
-        struct tn_str word = tn_str_split(&words, ' ');
-        if (tn_str_eq_nocase(word, tn_str_from(value))) {
-            *(const char **)field_of(p, option) = value;
+    TN_AUTO_BUF wanted = TN_BUF_INIT(CHOICES_LEN_MAX);
+    int rc = tn_buf_append_text(&wanted, "one of ");
+    for (const char *word = option->choices; *word; word += strlen(word) + 1) {
+        if (tn_str_eq_nocase(tn_str_from(word), tn_str_from(value))) {
+            *(const char **)field_of(p, option) = word;
             return TARN_OK;
         }
+        if (rc == TARN_OK)
+            rc = tn_buf_appendf(&wanted, "%s ", word);
     }
-    char wanted[256];
-    (void)snprintf(wanted, sizeof wanted, "one of %s is wanted", option->choices);
-    return fail_value(p, option, value, wanted);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_text(&wanted, "is wanted");
+    return rc < 0 ? tn_fail(p->err, rc, "out of memory")
+                  : fail_value(p, option, value, wanted.data);
 }
 
 static int add_to_list(struct parser *p, const struct cli_option *option, const char *value)

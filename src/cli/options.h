@@ -196,7 +196,7 @@ enum cli_option_kind {
     CLI_BYTES,    /* uint64_t, suffixes K M G T */
     CLI_DURATION, /* uint64_t in seconds, suffixes s m h d */
     CLI_TIME,     /* int64_t, Unix seconds, from RFC 3339 */
-    CLI_CHOICE,   /* const char *, one of `choices`, in either case */
+    CLI_CHOICE,   /* const char *, one of `choices`; given in either case */
     CLI_LIST      /* struct cli_list, may be repeated */
 };
 
@@ -209,7 +209,7 @@ struct cli_option {
     const char *value; /* what help calls its value */
     uint64_t min;
     uint64_t max;
-    const char *choices; /* separated by single blanks */
+    const char *choices; /* each with its NUL, the last with two */
     const char *help;    /* one sentence, lower case, no period */
     const char *alias;   /* another long name, or NULL */
 };

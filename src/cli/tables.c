@@ -34,8 +34,8 @@
     }
 
 #define ACLS                                                                                       \
-    "private public-read public-read-write authenticated-read aws-exec-read bucket-owner-read "    \
-    "bucket-owner-full-control log-delivery-write"
+    "private\0public-read\0public-read-write\0authenticated-read\0aws-exec-read\0"                 \
+    "bucket-owner-read\0bucket-owner-full-control\0log-delivery-write\0"
 
 const struct cli_option cli_global_options[] = {
     { .name = "endpoint",
@@ -79,7 +79,7 @@ const struct cli_option cli_global_options[] = {
       .kind = CLI_CHOICE,
       .offset = offsetof(struct cli_options, checksum),
       .value = "NAME",
-      .choices = "CRC64NVME CRC32C CRC32 SHA256 SHA1 NONE",
+      .choices = "CRC64NVME\0CRC32C\0CRC32\0SHA256\0SHA1\0NONE\0",
       .help = "checksum sent with uploads; default CRC64NVME",
       .alias = "checksum" },
     { .name = "workers",
@@ -92,8 +92,13 @@ const struct cli_option cli_global_options[] = {
     NUMBER("concurrency", concurrency, "N", 1, CLI_CONCURRENCY_MAX,
            "parts of one object in flight; default 5"),
     NUMBER("part-size", part_size_mib, "MIB", 5, 5120, "part size in MiB, 5 to 5120; default 8"),
-    VALUE("memory", 0, CLI_BYTES, memory, "SIZE",
-          "ceiling of all buffers; default 256M, least 32M"),
+    { .name = "memory",
+      .kind = CLI_BYTES,
+      .offset = offsetof(struct cli_options, memory),
+      .value = "SIZE",
+      .min = 32 << 20,
+      .max = UINT64_MAX,
+      .help = "ceiling of all buffers; default 256M, least 32M" },
     { .name = "max-retries",
       .kind = CLI_NUMBER,
       .offset = offsetof(struct cli_options, retries_max),
@@ -127,7 +132,7 @@ static const struct cli_option attribute_options[] = {
           "user metadata; may be given several times"),
     CHOICE("acl", acl, "ACL", ACLS, "canned access control list"),
     VALUE("storage-class", 0, CLI_TEXT, storage_class, "CLASS", "such as STANDARD_IA"),
-    CHOICE("sse", sse, "KIND", "AES256 aws:kms aws:kms:dsse", "encryption by the server"),
+    CHOICE("sse", sse, "KIND", "AES256\0aws:kms\0aws:kms:dsse\0", "encryption by the server"),
     VALUE("sse-kms-key-id", 0, CLI_TEXT, sse_kms_key_id, "ID", "key for --sse aws:kms"),
     VALUE("tagging", 0, CLI_TEXT, tagging, "TAGS", "tags of the object, such as `a=1&b=2`"),
     VALUE("website-redirect", 0, CLI_TEXT, website_redirect, "URL",
@@ -148,7 +153,7 @@ static const struct cli_option filter_options[] = {
 };
 
 #define ERROR_MODE                                                                                 \
-    CHOICE("error-mode", error_mode, "WHICH", "abort skip partial",                                \
+    CHOICE("error-mode", error_mode, "WHICH", "abort\0skip\0partial\0",                            \
            "after a failure: begin nothing more; go on, and keep nothing of what failed; go on, "  \
            "and keep what the next run can use; default partial")
 
@@ -166,7 +171,7 @@ static const struct cli_option cp_options[] = {
          "start over what an earlier run has begun, and leave no record"),
     FLAG("no-verify", 0, no_verify, "do not compare what was downloaded with its checksum"),
     FLAG("preserve", 'p', preserve, "keep modification time and permissions, by way of metadata"),
-    CHOICE("metadata-directive", metadata_directive, "WHICH", "COPY REPLACE",
+    CHOICE("metadata-directive", metadata_directive, "WHICH", "COPY\0REPLACE\0",
            "S3 to S3: keep headers and metadata, or take those of this command line alone"),
     VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "copy this version of one object"),
     ERROR_MODE,
@@ -198,7 +203,7 @@ static const struct cli_option sync_options[] = {
          "S3 to local: copy also what is older than the file there"),
     FLAG("recursive", 'r', recursive, "nothing: it always is"),
     FLAG("recursive", 'R', recursive, NULL),
-    CHOICE("metadata-directive", metadata_directive, "WHICH", "COPY REPLACE",
+    CHOICE("metadata-directive", metadata_directive, "WHICH", "COPY\0REPLACE\0",
            "S3 to S3: keep headers and metadata, or take those of this command line alone"),
     FLAG("no-resume", 0, no_resume,
          "start over what an earlier run has begun, and leave no record"),
@@ -263,7 +268,7 @@ static const struct cli_option presign_options[] = {
       .min = 1,
       .max = 604800,
       .help = "seconds, or 15m, 24h, 7d (the longest); default 1h" },
-    CHOICE("method", method, "METHOD", "GET PUT HEAD DELETE", "what it permits; default GET"),
+    CHOICE("method", method, "METHOD", "GET\0PUT\0HEAD\0DELETE\0", "what it permits; default GET"),
     VALUE("version-id", 0, CLI_TEXT, version_id, "ID", "this version"),
     VALUE("content-type", 0, CLI_TEXT, content_type, "TYPE",
           "with PUT: the only Content-Type that may be sent"),
@@ -294,7 +299,7 @@ static const struct cli_option rb_options[] = {
 static const struct cli_option versions_options[] = {
     RECURSIVE("list the versions of everything below a prefix"),
     FLAG("status", 0, show_versioning, "show whether the bucket keeps versions"),
-    CHOICE("set", set_versioning, "STATE", "enabled suspended",
+    CHOICE("set", set_versioning, "STATE", "enabled\0suspended\0",
            "keep versions from now on, or not"),
     RAW,
     END,
@@ -305,7 +310,7 @@ static const struct cli_option restore_options[] = {
           "make a copy of this version the current one"),
     FLAG("undelete", 0, undelete, "remove the delete marker that hides the object"),
     NUMBER("days", days, "N", 1, 3650, "bring archived objects back for N days"),
-    CHOICE("tier", tier, "TIER", "Standard Bulk Expedited", "how soon, with --days"),
+    CHOICE("tier", tier, "TIER", "Standard\0Bulk\0Expedited\0", "how soon, with --days"),
     VALUE("storage-class", 0, CLI_TEXT, storage_class, "CLASS", "of the copy, with --version-id"),
     RECURSIVE("with --days: everything below a prefix"),
     END,

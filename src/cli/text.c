@@ -36,6 +36,12 @@ void cli_duration_text(uint64_t ms, char out[CLI_SIZE_LEN])
         (void)snprintf(out, CLI_SIZE_LEN, "%lluh %llum", seconds / 3600, seconds % 3600 / 60);
 }
 
+struct tn_str cli_text_behind_mark(struct tn_str text)
+{
+    const struct tn_str mark = TN_STR("\xef\xbb\xbf");
+    return tn_str_starts(text, mark) ? tn_str_sub(text, mark.len, SIZE_MAX) : text;
+}
+
 void cli_time_text(int64_t unix_ms, char out[TN_TIME_LEN])
 {
     if (unix_ms < 0) {

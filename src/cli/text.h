@@ -21,6 +21,9 @@ void cli_time_text(int64_t unix_ms, char out[TN_TIME_LEN]);
 /* Does cli_text_append show it as it is, because it is printable ASCII? */
 bool cli_text_is_plain(struct tn_str text);
 
+/* What is behind the byte order mark with which some editors begin a file. */
+struct tn_str cli_text_behind_mark(struct tn_str text);
+
 /* Appends text that may be anything so that it is harmless in one line of a terminal: control
  * characters and bytes that are no UTF-8 become \xNN. */
 TN_MUST_USE int cli_text_append(struct tn_buf *b, struct tn_str text);

@@ -555,22 +555,14 @@ static int fill_file(struct download *d, const char *partial, const char *path,
     return rc < 0 ? rc : tn_partial_finish(d->fd, d->len, partial, path, d->options, info, err);
 }
 
-static int make_partial_name(const char *path, char out[PATH_LEN_MAX], struct tarn_error *err)
-{
-    int len = snprintf(out, PATH_LEN_MAX, "%s.part", path);
-    return len > 0 && len < PATH_LEN_MAX
-               ? TARN_OK
-               : tn_fail(err, TARN_EINVAL, "could not write file: the path is too long");
-}
-
 int tn_download_check(const char *path, const struct tarn_transfer_options *options,
                       struct tarn_error *err)
 {
-    char partial[PATH_LEN_MAX];
+    char partial[TN_PARTIAL_LEN_MAX];
     options = options ? options : &no_options;
     int rc = check_options(options, err);
     if (rc == TARN_OK)
-        rc = make_partial_name(path, partial, err);
+        rc = tn_partial_name(path, partial, err);
     if (rc == TARN_OK && options->has_range)
         rc = tn_fail(err, TARN_EINVAL, "could not download a range to a file: use a descriptor");
     return rc;
@@ -581,14 +573,16 @@ int tarn_download_file(struct tarn_client *client, const char *bucket, const cha
                        struct tarn_object_info *info, struct tarn_error *err)
 {
     struct tarn_object_info own = { 0 };
-    char partial[PATH_LEN_MAX];
+    char partial[TN_PARTIAL_LEN_MAX];
     struct download d;
     options = options ? options : &no_options;
     int rc = tn_download_check(path, options, err);
     if (rc == TARN_OK)
-        rc = make_partial_name(path, partial, err);
+        rc = tn_partial_name(path, partial, err);
     if (rc == TARN_OK && options->must_not_exist && access(path, F_OK) == 0)
         rc = tn_fail(err, TARN_EEXISTS, "could not write file \"%s\": it exists already", path);
+    if (rc == TARN_OK)
+        rc = tn_partial_check_target(path, err);
     if (rc < 0)
         return rc;
     download_init(&d, client, bucket, key, options, info ? info : &own);

@@ -183,13 +183,17 @@ static void open_source(struct tn_object *o)
 static void open_target(struct tn_object *o)
 {
     bool was_there = false;
-    size_t len = strlen(o->path);
-    o->partial = tn_realloc(NULL, len + sizeof ".part");
+    char partial[TN_PARTIAL_LEN_MAX];
+    int made = tn_partial_name(o->path, partial, &o->err);
+    if (made < 0) {
+        fail(o, made);
+        return;
+    }
+    o->partial = tn_strdup(partial);
     if (!o->partial) {
         fail(o, tn_fail_no_memory(&o->err, "get object"));
         return;
     }
-    (void)snprintf(o->partial, len + sizeof ".part", "%s.part", o->path);
     int fd = tn_partial_open(o->partial, o->options.file_mode, &was_there, &o->err);
     if (fd < 0) {
         fail(o, fd);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -15,6 +16,38 @@
 #include "base/str.h"
 
 enum { PATH_LEN_MAX = 4096, PREALLOCATE_MIN = 1 << 20, STAT_BLOCK_LEN = 512 };
+
+static const char SUFFIX[] = ".part";
+
+/* FNV-1a, to tell apart names that begin alike. */
+static uint64_t number_of(const char *name)
+{
+    uint64_t number = 0xcbf29ce484222325;
+    for (; *name; name++)
+        number = (number ^ (unsigned char)*name) * 0x100000001b3;
+    return number;
+}
+
+int tn_partial_name(const char *path, char out[TN_PARTIAL_LEN_MAX], struct tarn_error *err)
+{
+    enum { NUMBER_LEN = 17, RECORD_LEN = sizeof ".part.resume" - 1 }; /* "~" and 16 digits */
+    const char *slash = strrchr(path, '/');
+    size_t start = slash ? (size_t)(slash + 1 - path) : 0;
+    size_t len = strlen(path + start);
+    int written;
+    if (len + RECORD_LEN <= NAME_MAX || len > NAME_MAX) {
+        written = snprintf(out, TN_PARTIAL_LEN_MAX, "%s%s", path, SUFFIX);
+    } else {
+        size_t kept = start + NAME_MAX - NUMBER_LEN - RECORD_LEN;
+        while (kept > start && ((unsigned char)path[kept] & 0xc0) == 0x80)
+            kept--; /* no half of a character: some file systems refuse it */
+        written = snprintf(out, TN_PARTIAL_LEN_MAX, "%.*s~%016llx%s", (int)kept, path,
+                           (unsigned long long)number_of(path + start), SUFFIX);
+    }
+    return written > 0 && written < TN_PARTIAL_LEN_MAX
+               ? TARN_OK
+               : tn_fail(err, TARN_EINVAL, "could not write file: the path is too long");
+}
 
 /* Locked, so that two transfers never write one file; the lock is on what the name means now, not
  * before a rename. */
@@ -152,6 +185,17 @@ static int set_stat(int fd, const char *name, const struct tarn_transfer_options
     return TARN_OK;
 }
 
+int tn_partial_check_target(const char *path, struct tarn_error *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0 || S_ISREG(st.st_mode))
+        return TARN_OK; /* what else is wrong with it is told where it matters */
+    if (S_ISDIR(st.st_mode))
+        return tn_fail(err, TARN_EEXISTS, "could not write file \"%s\": it is a directory", path);
+    return tn_fail(err, TARN_EEXISTS, "could not write file \"%s\": it is not a regular file",
+                   path);
+}
+
 int tn_partial_finish(int fd, uint64_t len, const char *partial, const char *path,
                       const struct tarn_transfer_options *o, const struct tarn_object_info *info,
                       struct tarn_error *err)
@@ -165,6 +209,9 @@ int tn_partial_finish(int fd, uint64_t len, const char *partial, const char *pat
         return rc;
     if (!o->skip_sync && fsync(fd) < 0)
         return tn_fail_errno(err, "could not sync file \"%s\"", partial);
+    rc = tn_partial_check_target(path, err);
+    if (rc < 0)
+        return rc;
     unsigned flags = o->must_not_exist ? RENAME_NOREPLACE : 0;
     if (renameat2(AT_FDCWD, partial, AT_FDCWD, path, flags) < 0)
         return tn_fail_errno(err, "could not rename \"%s\" to \"%s\"", partial, path);
@@ -192,11 +239,9 @@ static int write_partial(const struct tn_small_file *f, const char *partial, str
 
 static int write_by_partial(const struct tn_small_file *f, struct tarn_error *err)
 {
-    char partial[PATH_LEN_MAX];
-    int len = snprintf(partial, sizeof partial, "%s.part", f->path);
-    if (len < 0 || (size_t)len >= sizeof partial)
-        return tn_fail(err, TARN_EINVAL, "could not write file: the path is too long");
-    return write_partial(f, partial, err);
+    char partial[TN_PARTIAL_LEN_MAX];
+    int rc = tn_partial_name(f->path, partial, err);
+    return rc < 0 ? rc : write_partial(f, partial, err);
 }
 
 static int open_nameless(const struct tn_small_file *f)

@@ -10,6 +10,13 @@
 
 #include "base/fail.h"
 
+enum { TN_PARTIAL_LEN_MAX = 4096 };
+
+/* `path`.part; a shorter name with a number where that, or its record, would be too long for the
+ * file system. */
+TN_MUST_USE int tn_partial_name(const char *path, char out[TN_PARTIAL_LEN_MAX],
+                                struct tarn_error *err);
+
 /* A descriptor of the file at `path`, which is made when it is not there, locked for this transfer;
  * or TARN_EBUSY. `*was_there`: it has something in it. */
 TN_MUST_USE int tn_partial_open(const char *path, int mode, bool *was_there,
@@ -17,6 +24,9 @@ TN_MUST_USE int tn_partial_open(const char *path, int mode, bool *was_there,
 
 /* Room for `len` bytes. `path` is for the message. */
 TN_MUST_USE int tn_partial_allocate(int fd, uint64_t len, const char *path, struct tarn_error *err);
+
+/* A device, a pipe or a socket would be gone afterwards, /dev/null for everybody. */
+TN_MUST_USE int tn_partial_check_target(const char *path, struct tarn_error *err);
 
 /* Cuts it to `len` bytes, sets times and mode, syncs and renames it, as the options say. */
 TN_MUST_USE int tn_partial_finish(int fd, uint64_t len, const char *partial, const char *path,
