@@ -3,17 +3,19 @@
 
 #include "base/str.h"
 
-bool tn_str_eq(struct tn_str a, struct tn_str b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
+/* clang-format off: sixteen characters a line, the upper half of them in no class */
+const unsigned char tn_char_classes[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 1, 0, 1, 1, 1, 1, 1, 0, 0, 1, 1, 0, 3, 3, 0, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 0, 0, 0, 0, 0,
+    0, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 0, 0, 1, 3,
+    1, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 1, 0, 3, 0,
+};
+/* clang-format on */
 
-bool tn_str_eq_nocase(struct tn_str a, struct tn_str b)
+bool tn_bytes_eq_nocase(const char *a, const char *b, size_t len)
 {
-    if (a.len != b.len)
-        return false;
-    for (size_t i = 0; i < a.len; i++) {
-        if (a.data[i] != b.data[i] && tn_to_lower(a.data[i]) != tn_to_lower(b.data[i]))
+    for (size_t i = 0; i < len; i++) {
+        if (a[i] != b[i] && tn_to_lower(a[i]) != tn_to_lower(b[i]))
             return false;
     }
     return true;
@@ -26,11 +28,6 @@ int tn_str_cmp(struct tn_str a, struct tn_str b)
     if (order != 0)
         return order;
     return (a.len > b.len) - (a.len < b.len);
-}
-
-bool tn_str_starts(struct tn_str s, struct tn_str prefix)
-{
-    return s.len >= prefix.len && tn_str_eq(tn_str_sub(s, 0, prefix.len), prefix);
 }
 
 bool tn_str_ends(struct tn_str s, struct tn_str suffix)
@@ -60,6 +57,15 @@ size_t tn_str_find(struct tn_str s, struct tn_str needle)
         return 0;
     const char *at = s.len ? memmem(s.data, s.len, needle.data, needle.len) : NULL;
     return at ? (size_t)(at - s.data) : SIZE_MAX;
+}
+
+bool tn_str_is_token(struct tn_str s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (!(tn_char_classes[(unsigned char)s.data[i]] & TN_CHAR_TOKEN))
+            return false;
+    }
+    return s.len > 0;
 }
 
 static bool is_blank(char c)

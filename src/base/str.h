@@ -6,7 +6,8 @@
 
 #include "base/mem.h"
 
-/* Valid while its owner is unchanged. `data` may be NULL only when `len` is 0. Not NUL-terminated. */
+/* Valid while its owner is unchanged. `data` may be NULL only when `len` is 0. Not NUL-terminated.
+ */
 struct tn_str {
     const char *data;
     size_t len;
@@ -32,10 +33,26 @@ static inline struct tn_str tn_str_sub(struct tn_str s, size_t from, size_t len)
     return (struct tn_str){ s.len ? s.data + from : "", len };
 }
 
-bool tn_str_eq(struct tn_str a, struct tn_str b);
-bool tn_str_eq_nocase(struct tn_str a, struct tn_str b); /* ASCII letters only */
-int tn_str_cmp(struct tn_str a, struct tn_str b);        /* unsigned bytes, shorter first: S3's key order */
-bool tn_str_starts(struct tn_str s, struct tn_str prefix);
+bool tn_bytes_eq_nocase(const char *a, const char *b, size_t len); /* ASCII letters only */
+
+/* Most differ in length already, so that much is asked in place. */
+static inline bool tn_str_eq(struct tn_str a, struct tn_str b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool tn_str_eq_nocase(struct tn_str a, struct tn_str b)
+{
+    return a.len == b.len && tn_bytes_eq_nocase(a.data, b.data, a.len);
+}
+
+static inline bool tn_str_starts(struct tn_str s, struct tn_str prefix)
+{
+    return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.data, prefix.data, prefix.len) == 0);
+}
+
+int tn_str_cmp(struct tn_str a,
+               struct tn_str b); /* unsigned bytes, shorter first: S3's key order */
 bool tn_str_ends(struct tn_str s, struct tn_str suffix);
 
 /* Time depends only on the lengths, never on where the bytes differ. For secrets. */
@@ -48,8 +65,8 @@ size_t tn_str_find(struct tn_str s, struct tn_str needle);
 /* Without spaces and tabs at both ends. */
 struct tn_str tn_str_trim(struct tn_str s);
 
-/* Cuts `s` at the first `c`: yields what is before it and moves `s` behind it. Without a `c`, all of `s`
- * is yielded and `s` becomes empty. */
+/* Cuts `s` at the first `c`: yields what is before it and moves `s` behind it. Without a `c`, all
+ * of `s` is yielded and `s` becomes empty. */
 struct tn_str tn_str_split(struct tn_str *s, char c);
 
 /* Decimal digits only, no sign, no blanks, no overflow: else TARN_EINVAL and `out` unchanged. */
@@ -61,7 +78,18 @@ TN_MUST_USE int tn_str_to_size(struct tn_str s, uint64_t *out);
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool tn_str_is_utf8(struct tn_str s);
 
+/* A name of a header field: RFC 9110, section 5.6.2. */
+bool tn_str_is_token(struct tn_str s);
+
 /* Locale-free character classes. */
+enum { TN_CHAR_TOKEN = 1u << 0, TN_CHAR_UNRESERVED = 1u << 1 };
+extern const unsigned char tn_char_classes[256];
+
+static inline bool tn_is_unreserved(char c) /* RFC 3986, section 2.3 */
+{
+    return (tn_char_classes[(unsigned char)c] & TN_CHAR_UNRESERVED) != 0;
+}
+
 static inline bool tn_is_digit(char c)
 {
     return c >= '0' && c <= '9';

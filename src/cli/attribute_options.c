@@ -14,19 +14,6 @@ static bool is_header_value(const char *value)
     return true;
 }
 
-/* RFC 9110 section 5.6.2. */
-static bool is_token(struct tn_str name)
-{
-    if (name.len == 0 || name.len > CLI_METADATA_NAME_MAX)
-        return false;
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        if (!tn_is_alpha(c) && !tn_is_digit(c) && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
-    }
-    return true;
-}
-
 static int check_values(const struct cli_options *opt, struct tarn_error *err)
 {
     const struct {
@@ -56,7 +43,7 @@ static int add_metadata(struct cli_attributes *a, const char *item, struct tarn_
 {
     const char *equals = strchr(item, '=');
     struct tn_str name = { item, equals ? (size_t)(equals - item) : 0 };
-    if (!is_token(name))
+    if (name.len > CLI_METADATA_NAME_MAX || !tn_str_is_token(name))
         return tn_fail(err, TARN_EINVAL, "\"--metadata %.64s\" is not NAME=VALUE", item);
     if (!is_header_value(equals + 1))
         return tn_fail(err, TARN_EINVAL,

@@ -20,23 +20,14 @@ struct problem {
     char region[TARN_REGION_LEN_MAX];
 };
 
-static struct tn_str field_in(const struct tn_buf *head, const char *name)
+static const struct tn_buf *head_of(const struct tn_op *op)
 {
-    size_t at = 0;
-    struct tn_str wanted = tn_str_from(name);
-    while (at < head->len) {
-        struct tn_str field = tn_str_from(head->data + at);
-        struct tn_str value = tn_str_from(head->data + at + field.len + 1);
-        if (tn_str_eq(field, wanted))
-            return value;
-        at += field.len + value.len + 2;
-    }
-    return (struct tn_str){ NULL, 0 };
+    return op->first_head.len > 0 ? &op->first_head : &op->head;
 }
 
 struct tn_str tn_op_field(const struct tn_op *op, const char *name)
 {
-    return field_in(op->first_head.len > 0 ? &op->first_head : &op->head, name);
+    return tn_head_find(head_of(op), tn_str_from(name));
 }
 
 static struct tn_str without_quotes(struct tn_str etag)
@@ -81,18 +72,7 @@ static int keep_field(struct tn_op *op, struct tn_str line)
     if (colon == SIZE_MAX)
         return TARN_OK;
     struct tn_str value = tn_str_trim(tn_str_sub(line, colon + 1, SIZE_MAX));
-    int rc = tn_buf_reserve(&op->head, colon + value.len + 2);
-    if (rc < 0)
-        return rc;
-    char *at = op->head.data + op->head.len;
-    for (size_t i = 0; i < colon; i++)
-        *at++ = tn_to_lower(line.data[i]);
-    *at++ = '\0';
-    if (value.len > 0)
-        memcpy(at, value.data, value.len);
-    at[value.len] = at[value.len + 1] = '\0';
-    op->head.len += colon + value.len + 2;
-    return TARN_OK;
+    return tn_head_add(&op->head, tn_str_sub(line, 0, colon), value);
 }
 
 /* Content-Range where one must be: a part of what was asked for, at the right place. */
@@ -102,7 +82,8 @@ static int check_range(struct tn_op *op, struct tn_content_range *range)
     first += op->is_resuming ? op->sink.received : 0;
     bool is_suffix = op->range_suffix > 0 && !op->is_resuming;
     if (op->http_status != 206 ||
-        tn_content_range_parse(tn_str_trim(field_in(&op->head, "content-range")), range) < 0 ||
+        tn_content_range_parse(tn_str_trim(tn_head_find(&op->head, TN_STR("content-range"))),
+                               range) < 0 ||
         !range->has_range)
         return TARN_EPROTOCOL;
     if (is_suffix) { /* from now on it is an ordinary one */
@@ -117,8 +98,8 @@ static int check_range(struct tn_op *op, struct tn_content_range *range)
 
 static int check_resumed(struct tn_op *op, const struct tn_content_range *range)
 {
-    struct tn_str before = field_in(&op->first_head, "etag");
-    struct tn_str now = field_in(&op->head, "etag");
+    struct tn_str before = tn_head_find(&op->first_head, TN_STR("etag"));
+    struct tn_str now = tn_head_find(&op->head, TN_STR("etag"));
     if (!tn_str_eq(before, now))
         return TARN_EPRECOND;
     uint64_t end = op->sink.received + range->range.len;
@@ -160,7 +141,7 @@ static int begin_body(struct tn_op *op)
     op->sink.expected_len = UINT64_MAX;
     if (wants_part)
         op->sink.expected_len = range.range.len;
-    else if (tn_str_to_u64(field_in(&op->head, "content-length"), &len) == TARN_OK)
+    else if (tn_str_to_u64(tn_head_find(&op->head, TN_STR("content-length")), &len) == TARN_OK)
         op->sink.expected_len = len;
     return start_verifier(op);
 }
@@ -250,18 +231,15 @@ size_t tn_op_on_body(char *bytes, size_t size, size_t count, void *arg)
 
 enum tn_checksum_kind tn_op_checksum(const struct tn_op *op, struct tn_str *text)
 {
-    const struct tn_buf *head = op->first_head.len > 0 ? &op->first_head : &op->head;
     enum tn_checksum_kind found = TN_CHECKSUM_NONE;
-    for (size_t at = 0; at < head->len;) {
-        struct tn_str name = tn_str_from(head->data + at);
-        struct tn_str value = tn_str_from(head->data + at + name.len + 1);
-        at += name.len + value.len + 2;
-        if (value.len == 0 || !tn_str_starts(name, TN_STR("x-amz-checksum-")))
+    struct tn_head_field field;
+    for (size_t at = 0; tn_head_next(head_of(op), &at, &field);) {
+        if (field.value.len == 0 || !tn_str_starts(field.name, TN_STR("x-amz-checksum-")))
             continue;
-        enum tn_checksum_kind kind = tn_checksum_from_header(name);
+        enum tn_checksum_kind kind = tn_checksum_from_header(field.name);
         if (kind != TN_CHECKSUM_NONE && (found == TN_CHECKSUM_NONE || kind < found)) {
             found = kind;
-            *text = value;
+            *text = field.value;
         }
     }
     return found;
@@ -328,7 +306,7 @@ static void fill_record(struct tn_op *op, long retry_after_ms, const char *code)
     op->err.retry_after_ms = retry_after_ms;
     keep_text(op->err.s3_code, sizeof op->err.s3_code, tn_str_from(code));
     keep_text(op->err.request_id, sizeof op->err.request_id,
-              field_in(&op->head, "x-amz-request-id"));
+              tn_head_find(&op->head, TN_STR("x-amz-request-id")));
 }
 
 static bool has_sent_pipe(const struct tn_op *op)
@@ -340,8 +318,7 @@ static bool can_go_on(const struct tn_op *op)
 {
     if (op->sink.kind == TN_SINK_DOCUMENT || op->sink.received == 0)
         return true;
-    const struct tn_buf *head = op->first_head.len > 0 ? &op->first_head : &op->head;
-    struct tn_str etag = field_in(head, "etag");
+    struct tn_str etag = tn_head_find(head_of(op), TN_STR("etag"));
     return op->can_resume && etag.len > 2 && etag.data[0] == '"';
 }
 
@@ -441,7 +418,8 @@ static bool fix_clock(struct tn_op *op)
 {
     int64_t server;
     int64_t now = tn_wall_ms() / 1000;
-    if (op->has_fixed_clock || tn_http_date_parse(field_in(&op->head, "date"), now, &server) < 0)
+    if (op->has_fixed_clock ||
+        tn_http_date_parse(tn_head_find(&op->head, TN_STR("date")), now, &server) < 0)
         return false;
     int64_t offset = server - now;
     int64_t change = offset - atomic_load(&op->client->clock_offset_s);
@@ -454,7 +432,7 @@ static bool fix_clock(struct tn_op *op)
 
 static bool fix_region(struct tn_op *op, const struct problem *problem)
 {
-    struct tn_str region = field_in(&op->head, "x-amz-bucket-region");
+    struct tn_str region = tn_head_find(&op->head, TN_STR("x-amz-bucket-region"));
     if (region.len == 0)
         region = tn_str_from(problem->region);
     if (region.len == 0 || !op->bucket || op->region_tries == TN_OP_REGION_TRIES_MAX ||
@@ -501,7 +479,8 @@ static const char *text_for_status(const struct tn_op *op, int status)
 static enum tn_next judge_error(struct tn_op *op, const struct problem *problem, uint64_t *delay_ms)
 {
     struct tn_verdict v = tn_classify_answer(op->http_status, tn_str_from(problem->code));
-    long retry_after = tn_retry_after_ms(field_in(&op->head, "retry-after"), tn_wall_ms() / 1000);
+    long retry_after =
+        tn_retry_after_ms(tn_head_find(&op->head, TN_STR("retry-after")), tn_wall_ms() / 1000);
     refine(op, problem, &v);
     if (v.retry == TN_RETRY_THROTTLE)
         tn_pace_refused(&op->client->pace, op->started_ns, tn_now_ns());

@@ -150,18 +150,33 @@ void tn_op_attributes(struct tn_op *op, const struct tarn_attributes *a)
     add_metadata(op, a);
 }
 
+/* The name with what stands before it in the source's conditions of a copy. */
+static const char *prefixed(char out[64], const char *prefix, const char *name)
+{
+    if (!*prefix)
+        return name;
+    (void)snprintf(out, 64, "%s%s", prefix, name);
+    return out;
+}
+
 static void add_etag(struct tn_op *op, const char *prefix, const char *name, const char *etag)
 {
     char header[64];
     if (!etag)
         return;
-    (void)snprintf(header, sizeof header, "%s%s", prefix, name);
-    bool is_bare = strcmp(etag, "*") != 0 && !strchr(etag, '"');
-    char *text = tn_arena_printf(&op->arena, is_bare ? "\"%s\"" : "%s", etag);
-    if (text)
-        tn_op_header(op, header, text);
-    else
+    size_t len = strlen(etag);
+    bool is_bare = strcmp(etag, "*") != 0 && !memchr(etag, '"', len);
+    char *text = is_bare ? tn_arena_alloc(&op->arena, len + 2) : NULL;
+    if (is_bare && !text) {
         refuse(op, TARN_ENOMEM);
+        return;
+    }
+    if (is_bare) {
+        text[0] = text[len + 1] = '"';
+        memcpy(text + 1, etag, len);
+    }
+    tn_op_header_str(op, prefixed(header, prefix, name),
+                     is_bare ? (struct tn_str){ text, len + 2 } : tn_str_from(etag));
 }
 
 static void add_date(struct tn_op *op, const char *prefix, const char *name, int64_t seconds)
@@ -170,9 +185,8 @@ static void add_date(struct tn_op *op, const char *prefix, const char *name, int
     char date[TN_TIME_LEN];
     if (!seconds)
         return;
-    (void)snprintf(header, sizeof header, "%s%s", prefix, name);
     tn_time_http(seconds, date);
-    tn_op_header(op, header, date);
+    tn_op_header(op, prefixed(header, prefix, name), date);
 }
 
 void tn_op_conditions(struct tn_op *op, const struct tarn_conditions *c, const char *prefix)
@@ -286,11 +300,9 @@ static void take_number(struct tarn_object_info *info, struct tn_str name, struc
 static size_t count_fields(const struct tn_buf *head, size_t *metadata_count)
 {
     size_t count = 0;
-    for (size_t at = 0; at < head->len; count++) {
-        *metadata_count += strncmp(head->data + at, METADATA_PREFIX, 11) == 0;
-        at += strlen(head->data + at) + 1;
-        at += strlen(head->data + at) + 1;
-    }
+    struct tn_head_field field;
+    for (size_t at = 0; tn_head_next(head, &at, &field); count++)
+        *metadata_count += tn_str_starts(field.name, TN_STR(METADATA_PREFIX));
     return count;
 }
 
@@ -324,8 +336,8 @@ static int fill_info(const struct tn_buf *head, struct tarn_object_info *info)
         return TARN_ENOMEM;
     struct tarn_header *headers = (struct tarn_header *)(void *)owned;
     struct tarn_header *metadata = headers + count;
-    char *texts = owned + tables_len;
-    memcpy(texts, head->data, head->len + 1);
+    char *copy = owned + tables_len;
+    memcpy(copy, head->data, head->len + 1);
     *info = (struct tarn_object_info){ .size = UINT64_MAX,
                                        .last_modified_ms = -1,
                                        .checksum_algorithm = TARN_CHECKSUM_NONE,
@@ -334,16 +346,15 @@ static int fill_info(const struct tn_buf *head, struct tarn_object_info *info)
                                        .metadata = metadata,
                                        .metadata_count = metadata_count,
                                        .owned = owned };
-    for (size_t i = 0; i < count; i++) {
-        struct tn_str name = tn_str_from(texts);
-        char *value = texts + name.len + 1;
-        struct tn_str text = tn_str_from(value);
-        headers[i] = (struct tarn_header){ texts, value };
-        if (tn_str_starts(name, TN_STR(METADATA_PREFIX)))
-            *metadata++ = (struct tarn_header){ texts + sizeof METADATA_PREFIX - 1, value };
-        texts = value + text.len + 1;
-        take_text(info, name, value);
-        take_number(info, name, text);
+    struct tn_head_field field;
+    for (size_t at = 0; tn_head_next(head, &at, &field);) {
+        char *name = copy + (field.name.data - head->data);
+        char *value = copy + (field.value.data - head->data);
+        *headers++ = (struct tarn_header){ name, value };
+        if (tn_str_starts(field.name, TN_STR(METADATA_PREFIX)))
+            *metadata++ = (struct tarn_header){ name + sizeof METADATA_PREFIX - 1, value };
+        take_text(info, field.name, value);
+        take_number(info, field.name, field.value);
     }
     char *room = owned + tables_len + head->len + 1;
     info->etag = place(&room, unquoted(tn_str_from(info->etag)));

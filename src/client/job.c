@@ -22,13 +22,21 @@ enum {
 
 /* ---- stations ---- */
 
+/* Objects to begin with in this turn. What a request could not be started for at once stays in the
+ * queue, where it costs nothing. */
+static uint32_t room_of(const struct tn_station *s)
+{
+    uint32_t room = s->active_max - s->active_count;
+    uint32_t requests = (uint32_t)tn_loop_room(s->loop);
+    room = room < requests ? room : requests;
+    return room < TURN_OBJECTS_MAX ? room : TURN_OBJECTS_MAX;
+}
+
 /* With the lock held: what the threads gave back, and as many of the queue as there is room for. */
-static struct tn_object *take(struct tn_station *s, uint32_t *taken)
+static struct tn_object *take(struct tn_station *s, uint32_t room, uint32_t *taken)
 {
     struct tarn_job *job = s->job;
     struct tn_object *list = TN_TAKE(s->returned);
-    uint32_t room = s->active_max - s->active_count;
-    room = room < TURN_OBJECTS_MAX ? room : TURN_OBJECTS_MAX;
     *taken = 0;
     while (job->shared.first && *taken < room) {
         struct tn_object *o = job->shared.first;
@@ -49,17 +57,19 @@ static struct tn_object *take(struct tn_station *s, uint32_t *taken)
     return list;
 }
 
-static void station_run(struct tn_loop_call *call)
+static void run_station(struct tn_station *s)
 {
-    struct tn_station *s = TN_CONTAINER(call, struct tn_station, call);
     struct tarn_job *job = s->job;
+    uint32_t room = room_of(s);
     uint32_t taken;
     (void)pthread_mutex_lock(&job->shared.lock);
-    struct tn_object *list = take(s, &taken);
+    struct tn_object *list = take(s, room, &taken);
     (void)pthread_mutex_unlock(&job->shared.lock);
     s->active_count += taken;
     if (taken == TURN_OBJECTS_MAX)
         tn_loop_call_inside(s->loop, &s->call);
+    else if (taken == room && s->active_count < s->active_max)
+        tn_loop_call_at_room(s->loop, &s->room_call);
     for (struct tn_object *o = list, *next; o; o = next) {
         next = o->next;
         o->next = NULL;
@@ -68,13 +78,29 @@ static void station_run(struct tn_loop_call *call)
     tn_station_hash(s);
 }
 
+static void on_call(struct tn_loop_call *call)
+{
+    run_station(TN_CONTAINER(call, struct tn_station, call));
+}
+
+static void on_room(struct tn_loop_call *call)
+{
+    run_station(TN_CONTAINER(call, struct tn_station, room_call));
+}
+
+static void on_end(struct tn_loop_call *call)
+{
+    struct tn_station *s = TN_CONTAINER(call, struct tn_station, call);
+    tn_loop_forget(s->loop, &s->room_call);
+}
+
 void tn_station_leave(struct tn_station *s)
 {
     struct tarn_job *job = s->job;
     s->active_count--;
     (void)pthread_mutex_lock(&job->shared.lock);
     s->is_idle = job->shared.first == NULL;
-    if (!s->is_idle) /* before the job can be over */
+    if (!s->is_idle && !s->room_call.is_waiting) /* before the job can be over */
         tn_loop_call_inside(s->loop, &s->call);
     if (--job->shared.open == 0)
         (void)pthread_cond_broadcast(&job->shared.has_room);
@@ -181,7 +207,8 @@ static int set_stations_up(struct tarn_job *job, struct tarn_error *err)
                                  .loop = loop,
                                  .active_max = (job->objects_max + count - 1) / count,
                                  .is_idle = true,
-                                 .call = { .run = station_run } };
+                                 .call = { .run = on_call },
+                                 .room_call = { .run = on_room } };
         job->station_count = i + 1;
     }
     return TARN_OK;
@@ -243,8 +270,13 @@ void tarn_job_free(struct tarn_job *job)
     (void)pthread_mutex_unlock(&job->shared.lock);
     for (uint32_t i = 0; i < job->shared.thread_count; i++)
         (void)pthread_join(job->threads[i], NULL);
-    for (uint32_t i = 0; i < job->station_count; i++)
-        tn_loop_fence(job->stations[i].loop); /* it may still be on its way out of a station */
+    for (uint32_t i = 0; i < job->station_count; i++) {
+        struct tn_station *s = &job->stations[i];
+        tn_loop_fence(s->loop); /* it may still be on its way out of the station */
+        s->call.run = on_end;
+        tn_loop_call(s->loop, &s->call);
+        tn_loop_fence(s->loop);
+    }
     (void)pthread_cond_destroy(&job->shared.has_room);
     (void)pthread_cond_destroy(&job->shared.has_work);
     (void)pthread_mutex_destroy(&job->shared.lock);

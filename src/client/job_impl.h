@@ -66,6 +66,7 @@ struct tn_object {
 /* A job's place in one I/O thread. */
 struct tn_station {
     struct tn_loop_call call; /* there is something in `returned`, or to be had from the queue */
+    struct tn_loop_call room_call; /* the I/O thread has room for what the queue may hold */
     struct tarn_job *job;
     struct tn_loop *loop;
     uint32_t active_max;

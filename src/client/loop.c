@@ -27,6 +27,8 @@ enum {
     KEYS_POLL_MS = 20,
     RAMP_START = 16, /* requests at once, */
     RAMP_EACH = 4,   /* and one more for so many answers: what a server refuses was on its way */
+    RAMP_IDLE = 4,   /* while one part in so many of this thread's time is spent waiting */
+    IDLE_SHIFT = 3,  /* of which each turn forgets one part in eight */
     SMALL_BODY_MAX = 1 << 20,  /* a longer one waits for the server's disk */
     GAP_BODY_MIN = 256 * 1024, /* a shorter one has no middle */
     PATIENCE_MIN_NS = 40 * NS_PER_MS,
@@ -48,14 +50,19 @@ struct tn_loop {
     int wake_fd;
     int active_max;
     int active_count;
+    int pending_count;
     int ramp; /* no more at once, and one more after some that were answered */
     unsigned ramp_count;
+    uint64_t woken_ns;
+    uint64_t idle_ns;          /* of the last turns, */
+    uint64_t all_ns;           /* of which this is the time */
     uint64_t curl_due_ns;      /* NO_TIMER: none, in all four */
     uint64_t gate_due_ns;      /* the limit of requests */
     uint64_t bandwidth_due_ns; /* the limit of bytes */
     uint64_t stall_due_ns;     /* looking for silent requests */
     struct tn_stall stall;
     struct op_list pending, active, delayed;
+    struct tn_loop_call *hungry; /* to be made when there is room for another request */
     bool did_cancel;
     bool has_calls; /* as of the beginning of this turn */
     atomic_int load;
@@ -110,6 +117,7 @@ static void enter(struct tn_loop *loop, struct tn_op *op, enum tn_op_state to)
         list_remove(from_list, op);
     if (to_list)
         list_append(to_list, op);
+    loop->pending_count += (int)(to == TN_OP_PENDING) - (int)(op->state == TN_OP_PENDING);
     op->state = to;
 }
 
@@ -175,6 +183,31 @@ void tn_loop_call(struct tn_loop *loop, struct tn_loop_call *call)
 void tn_loop_call_inside(struct tn_loop *loop, struct tn_loop_call *call)
 {
     (void)add_call(loop, call); /* looked at before the next wait */
+}
+
+int tn_loop_room(const struct tn_loop *loop)
+{
+    int taken = loop->active_count + loop->pending_count;
+    return taken < loop->ramp ? loop->ramp - taken : 0;
+}
+
+void tn_loop_call_at_room(struct tn_loop *loop, struct tn_loop_call *call)
+{
+    if (call->is_waiting)
+        return;
+    call->is_waiting = true;
+    call->next = loop->hungry;
+    loop->hungry = call;
+}
+
+void tn_loop_forget(struct tn_loop *loop, struct tn_loop_call *call)
+{
+    struct tn_loop_call **at = &loop->hungry;
+    while (*at && *at != call)
+        at = &(*at)->next;
+    if (*at)
+        *at = call->next;
+    call->is_waiting = false;
 }
 
 struct fence {
@@ -308,6 +341,13 @@ static void note_silences(struct tn_loop *loop, struct tn_op *op)
         tn_stall_note(&loop->stall, op->body.len > 0 ? TN_SILENCE_UP : TN_SILENCE_DOWN, op->gap_ns);
 }
 
+/* More requests at once are of use where answers have to be waited for. Where they come as fast as
+ * this thread can take them, each further one only takes room in the processor's caches. */
+static bool is_often_idle(const struct tn_loop *loop)
+{
+    return loop->idle_ns * RAMP_IDLE >= loop->all_ns;
+}
+
 static void finish(struct tn_loop *loop, struct tn_op *op, CURLcode code)
 {
     uint64_t delay_ms = 0;
@@ -315,7 +355,7 @@ static void finish(struct tn_loop *loop, struct tn_op *op, CURLcode code)
     if (next == TN_NEXT_DONE && op->rc == TARN_OK)
         note_silences(loop, op);
     if (op->http_status != 0 && op->http_status < 500 && loop->ramp < loop->active_max)
-        loop->ramp += ++loop->ramp_count % RAMP_EACH == 0;
+        loop->ramp += ++loop->ramp_count % RAMP_EACH == 0 && is_often_idle(loop);
     detach(loop, op);
     tn_hook_finished(op, (int)code, next == TN_NEXT_RETRY, delay_ms);
     if (next == TN_NEXT_RETRY) {
@@ -382,6 +422,18 @@ static void start_pending(struct tn_loop *loop)
             return;
         }
         start(loop, loop->pending.first);
+    }
+}
+
+/* Each either takes what room there is, and may ask again, or has nothing to begin. */
+static void feed_hungry(struct tn_loop *loop)
+{
+    while (loop->hungry && tn_loop_room(loop) > 0) {
+        struct tn_loop_call *call = loop->hungry;
+        loop->hungry = call->next;
+        call->is_waiting = false;
+        call->run(call);
+        start_pending(loop);
     }
 }
 
@@ -668,12 +720,23 @@ static bool must_stop(struct tn_loop *loop)
     return stop;
 }
 
+static int wait_for_events(struct tn_loop *loop, struct epoll_event *events)
+{
+    uint64_t began = tn_now_ns();
+    int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
+    uint64_t now = tn_now_ns();
+    loop->idle_ns += now - began - (loop->idle_ns >> IDLE_SHIFT);
+    loop->all_ns += now - loop->woken_ns - (loop->all_ns >> IDLE_SHIFT);
+    loop->woken_ns = now;
+    return count;
+}
+
 static void *run(void *arg)
 {
     struct tn_loop *loop = arg;
     struct epoll_event events[EVENTS_MAX];
     while (!must_stop(loop)) {
-        int count = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, wait_ms(loop));
+        int count = wait_for_events(loop, events);
         run_events(loop, events, count);
         run_timer(loop);
         if (loop->wire)
@@ -685,6 +748,7 @@ static void *run(void *arg)
         make_calls(loop);
         start_due(loop);
         start_pending(loop);
+        feed_hungry(loop);
         release_throttled(loop);
     }
     return NULL;
@@ -761,6 +825,7 @@ struct tn_loop *tn_loop_new(struct tarn_client *client, int active_max, struct t
     loop->curl_due_ns = loop->gate_due_ns = loop->bandwidth_due_ns = NO_TIMER;
     loop->stall_due_ns = NO_TIMER;
     loop->ramp = active_max < RAMP_START ? active_max : RAMP_START;
+    loop->woken_ns = tn_now_ns();
     tn_stall_init(&loop->stall);
     (void)pthread_mutex_init(&loop->inbox.lock, NULL);
     if (set_up(loop) < 0) {

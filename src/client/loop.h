@@ -27,12 +27,18 @@ void tn_loop_post(struct tn_loop *loop, struct tn_op *op, unsigned what);
 struct tn_loop_call {
     void (*run)(struct tn_loop_call *call);
     struct tn_loop_call *next;
-    bool is_waiting; /* guarded by the inbox's lock */
+    bool is_waiting; /* guarded by the lock of the inbox; of the I/O thread, when it waits for room */
 };
 
 /* Lets `call` run soon; its memory must last until then. Any thread. */
 void tn_loop_call(struct tn_loop *loop, struct tn_loop_call *call);
 void tn_loop_call_inside(struct tn_loop *loop, struct tn_loop_call *call); /* in the I/O thread */
+
+/* Requests that would be started at once, and a call for when there is room for one. In the I/O
+ * thread only; the call is no one of those above. */
+int tn_loop_room(const struct tn_loop *loop);
+void tn_loop_call_at_room(struct tn_loop *loop, struct tn_loop_call *call);
+void tn_loop_forget(struct tn_loop *loop, struct tn_loop_call *call);
 
 /* Returns once all calls before it have returned. Not in the I/O thread. */
 void tn_loop_fence(struct tn_loop *loop);

@@ -277,16 +277,6 @@ static struct tn_header *find_header(struct tn_op *op, struct tn_str name)
     return NULL;
 }
 
-static bool is_clean_name(struct tn_str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        if (!tn_is_alpha(c) && !tn_is_digit(c) && !strchr("!#$%&'*+-.^_`|~", c))
-            return false;
-    }
-    return name.len > 0;
-}
-
 static bool is_clean_value(struct tn_str value)
 {
     for (size_t i = 0; i < value.len; i++) {
@@ -304,7 +294,7 @@ void tn_op_header_str(struct tn_op *op, const char *name, struct tn_str value)
     if (find_header(op, tn_str_from(name)))
         return;
     value = tn_str_trim(value);
-    if (!is_clean_name(tn_str_from(name)) || !is_clean_value(value)) {
+    if (!tn_str_is_token(tn_str_from(name)) || !is_clean_value(value)) {
         remember(op, TARN_EINVAL);
         return;
     }
@@ -428,8 +418,9 @@ static void hash_body(struct tn_op *op)
 
 static void set_payload(struct tn_op *op, enum tn_sigv4_payload payload)
 {
-    (void)snprintf(op->payload_hash, sizeof op->payload_hash, "%.*s",
-                   TN_STR_ARG(tn_sigv4_payload_text(payload)));
+    struct tn_str text = tn_sigv4_payload_text(payload);
+    memcpy(op->payload_hash, text.data, text.len);
+    op->payload_hash[text.len] = '\0';
 }
 
 static void add_chunked_headers(struct tn_op *op)
@@ -542,20 +533,6 @@ static void make_range(struct tn_op *op)
                        (unsigned long long)first);
 }
 
-/* The ETag of the first answer, in its quotes, out of the kept head. */
-static struct tn_str first_etag(const struct tn_op *op)
-{
-    size_t at = 0;
-    while (at < op->first_head.len) {
-        struct tn_str name = tn_str_from(op->first_head.data + at);
-        struct tn_str value = tn_str_from(op->first_head.data + at + name.len + 1);
-        if (tn_str_eq(name, TN_STR("etag")))
-            return value;
-        at += name.len + value.len + 2;
-    }
-    return TN_STR_EMPTY;
-}
-
 static void add_attempt_headers(struct tn_op *op, int64_t now)
 {
     op->header_count = op->given_count;
@@ -569,7 +546,7 @@ static void add_attempt_headers(struct tn_op *op, int64_t now)
     if (op->range_text[0])
         add(op, TN_STR("Range"), tn_str_from(op->range_text));
     if (op->is_resuming && !find_header(op, TN_STR("if-match")))
-        add(op, TN_STR("If-Match"), first_etag(op));
+        add(op, TN_STR("If-Match"), tn_head_find(&op->first_head, TN_STR("etag")));
 }
 
 static int sign(struct tn_op *op, struct tn_str path, int64_t now, struct tarn_error *err)

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 
 #include "client/body.h"
+#include "client/head.h"
 #include "client/classify.h"
 #include "client/cred.h"
 #include "base/curl_door.h"

@@ -3,6 +3,8 @@
 
 #include "proto/http_date.h"
 
+enum { SHORT_LEN = 3 };
+
 static const char weekday_names[7][10] = { "Sunday",   "Monday", "Tuesday", "Wednesday",
                                            "Thursday", "Friday", "Saturday" };
 static const char month_names[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -20,11 +22,14 @@ static const char *const patterns[FORM_COUNT] = {
 
 static bool take_number(struct tn_str *s, size_t count, int *out)
 {
-    uint64_t value;
-    if (s->len < count || tn_str_to_u64(tn_str_sub(*s, 0, count), &value) < 0)
-        return false;
+    int value = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (i >= s->len || !tn_is_digit(s->data[i]))
+            return false;
+        value = value * 10 + (s->data[i] - '0');
+    }
     *s = tn_str_sub(*s, count, s->len);
-    *out = (int)value;
+    *out = value;
     return true;
 }
 
@@ -36,24 +41,28 @@ static bool take_text(struct tn_str *s, struct tn_str text)
     return true;
 }
 
-static bool take_weekday(struct tn_str *s, size_t len_max)
+/* Which of the names, by their first three letters, the text begins with; -1: none. */
+static int find_short(struct tn_str s, const char *names, size_t width, int count)
 {
-    for (size_t i = 0; i < TN_COUNT(weekday_names); i++) {
-        if (take_text(s, tn_str_sub(tn_str_from(weekday_names[i]), 0, len_max)))
-            return true;
+    for (int i = 0; i < count && s.len >= SHORT_LEN; i++) {
+        if (memcmp(s.data, names + (size_t)i * width, SHORT_LEN) == 0)
+            return i;
     }
-    return false;
+    return -1;
+}
+
+static bool take_weekday(struct tn_str *s, bool is_short)
+{
+    int i = find_short(*s, weekday_names[0], sizeof weekday_names[0], TN_COUNT(weekday_names));
+    if (i < 0)
+        return false;
+    return take_text(s, is_short ? tn_str_sub(*s, 0, SHORT_LEN) : tn_str_from(weekday_names[i]));
 }
 
 static bool take_month(struct tn_str *s, int *month)
 {
-    for (size_t i = 0; i < TN_COUNT(month_names); i++) {
-        if (take_text(s, tn_str_from(month_names[i]))) {
-            *month = (int)i + 1;
-            return true;
-        }
-    }
-    return false;
+    *month = find_short(*s, month_names[0], sizeof month_names[0], TN_COUNT(month_names)) + 1;
+    return *month > 0 && take_text(s, tn_str_sub(*s, 0, SHORT_LEN));
 }
 
 static bool take_padded_day(struct tn_str *s, int *day)
@@ -67,9 +76,9 @@ static bool take_field(struct tn_str *s, char directive, struct tn_date *d)
 {
     switch (directive) {
     case 'a':
-        return take_weekday(s, 3);
+        return take_weekday(s, true);
     case 'A':
-        return take_weekday(s, SIZE_MAX);
+        return take_weekday(s, false);
     case 'b':
         return take_month(s, &d->month);
     case 'd':
@@ -95,7 +104,7 @@ static bool matches(struct tn_str s, const char *pattern, struct tn_date *d)
 {
     /* "GMT" holds directives; it is compared as one word. */
     for (; *pattern; pattern++) {
-        if (tn_str_eq(tn_str_from(pattern), TN_STR("GMT")))
+        if (*pattern == 'G' && strcmp(pattern, "GMT") == 0)
             return tn_str_eq(s, TN_STR("GMT"));
         if (!take_field(&s, *pattern, d))
             return false;

@@ -144,16 +144,10 @@ static char *put_line(char *at, struct tn_str s)
     return at;
 }
 
-static bool is_unreserved(unsigned char c)
-{
-    return tn_is_alpha((char)c) || tn_is_digit((char)c) || c == '-' || c == '_' || c == '.' ||
-           c == '~';
-}
-
 static char *put_encoded_byte(char *at, unsigned char c, unsigned flags)
 {
     static const char digits[] = "0123456789ABCDEF";
-    if (is_unreserved(c) || (c == '/' && (flags & KEEP_SLASH))) {
+    if (tn_is_unreserved((char)c) || (c == '/' && (flags & KEEP_SLASH))) {
         *at++ = (char)c;
         return at;
     }
@@ -185,6 +179,8 @@ static char *put_recoded(char *at, struct tn_str raw, unsigned flags)
 static char *put_header_value(char *at, struct tn_str value)
 {
     value = tn_str_trim(value);
+    if (tn_str_find_char(value, ' ') == SIZE_MAX && tn_str_find_char(value, '\t') == SIZE_MAX)
+        return put_str(at, value);
     bool was_blank = false;
     for (size_t i = 0; i < value.len; i++) {
         bool is_blank = value.data[i] == ' ' || value.data[i] == '\t';
@@ -452,17 +448,6 @@ static int name_cmp(struct tn_str a, struct tn_str b)
     return (a.len > b.len) - (a.len < b.len);
 }
 
-/* A token of RFC 9110; so never ';', which parts the list. */
-static bool is_name(struct tn_str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        if (!tn_is_alpha(c) && !tn_is_digit(c) && (c == '\0' || !strchr("!#$%&'*+-.^_`|~", c)))
-            return false;
-    }
-    return name.len > 0;
-}
-
 /* Sorted names of the headers to sign, each once. */
 static int names_collect(const struct tn_sigv4_request *request,
                          struct tn_str names[TN_SIGV4_HEADER_COUNT_MAX], size_t *count)
@@ -470,7 +455,7 @@ static int names_collect(const struct tn_sigv4_request *request,
     *count = 0;
     for (size_t i = 0; i < request->header_count; i++) {
         struct tn_str name = request->headers[i].name;
-        if (!is_name(name))
+        if (!tn_str_is_token(name)) /* so never ';', which parts the list */
             return TARN_EINVAL;
         if (!is_signable(name))
             continue;
@@ -493,17 +478,24 @@ static int names_join(const struct tn_sigv4_request *request, struct tn_buf *out
 {
     struct tn_str names[TN_SIGV4_HEADER_COUNT_MAX];
     size_t count;
+    size_t len = 0;
     int rc = names_collect(request, names, &count);
+    for (size_t i = 0; rc == TARN_OK && i < count; i++)
+        len += names[i].len + 1;
     tn_buf_truncate(out, 0);
-    for (size_t i = 0; rc == TARN_OK && i < count; i++) {
-        if (i)
-            rc = tn_buf_append_char(out, ';');
-        if (rc == TARN_OK)
-            rc = tn_buf_append_str(out, names[i]);
+    if (rc == TARN_OK)
+        rc = tn_buf_reserve(out, len);
+    if (rc < 0)
+        return rc;
+    char *at = out->data;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < names[i].len; j++)
+            *at++ = tn_to_lower(names[i].data[j]);
+        *at++ = ';';
     }
-    for (size_t i = 0; i < out->len; i++)
-        out->data[i] = tn_to_lower(out->data[i]);
-    return rc;
+    out->len = len > 0 ? len - 1 : 0;
+    out->data[out->len] = '\0';
+    return TARN_OK;
 }
 
 static bool list_has(struct tn_str list, struct tn_str name)
@@ -535,7 +527,8 @@ static int stamp_make(const struct tn_sigv4_signing *signing, struct stamp *stam
     if (rc < 0)
         return tn_fail(err, rc, "could not sign: secret or region \"%.*s\" is empty or too long",
                        TN_STR_ARG(signing->region));
-    (void)snprintf(stamp->scope, sizeof stamp->scope, "%s/aws4_request", stamp->key->scope);
+    char *at = put_str(stamp->scope, tn_str_from(stamp->key->scope));
+    *put_str(at, TN_STR("/aws4_request")) = '\0';
     return TARN_OK;
 }
 
@@ -565,6 +558,33 @@ static int signed_names_make(const struct tn_sigv4_request *request,
     return TARN_OK;
 }
 
+static int append_authorization(struct tn_buf *out, struct tn_str access_key, struct tn_str scope,
+                                struct tn_str names, const char *signature)
+{
+    const struct tn_str texts[] = {
+        TN_STR("AWS4-HMAC-SHA256 Credential="),
+        access_key,
+        TN_STR("/"),
+        scope,
+        TN_STR(", SignedHeaders="),
+        names,
+        TN_STR(", Signature="),
+        tn_str_from(signature),
+    };
+    size_t len = 0;
+    for (size_t i = 0; i < TN_COUNT(texts); i++)
+        len += texts[i].len;
+    int rc = tn_buf_reserve(out, len);
+    if (rc < 0)
+        return rc;
+    char *at = out->data + out->len;
+    for (size_t i = 0; i < TN_COUNT(texts); i++)
+        at = put_str(at, texts[i]);
+    *at = '\0';
+    out->len += len;
+    return TARN_OK;
+}
+
 int tn_sigv4_sign(const struct tn_sigv4_signing *signing, struct tn_sigv4_scratch *scratch,
                   struct tn_buf *authorization, char signature[TN_SIGV4_SIGNATURE_LEN + 1],
                   struct tarn_error *err)
@@ -585,9 +605,8 @@ int tn_sigv4_sign(const struct tn_sigv4_signing *signing, struct tn_sigv4_scratc
     tn_sigv4_key_wipe(&stamp.own_key);
     if (rc < 0)
         return rc;
-    rc = tn_buf_appendf(authorization,
-                        "AWS4-HMAC-SHA256 Credential=%.*s/%s, SignedHeaders=%s, Signature=%s",
-                        TN_STR_ARG(signing->access_key), stamp.scope, scratch->words.data, made);
+    rc = append_authorization(authorization, signing->access_key, tn_str_from(stamp.scope),
+                              tn_buf_str(&scratch->words), made);
     if (rc < 0)
         return tn_fail(err, rc, "could not sign: %s", tarn_status_text(rc));
     memcpy(signature, made, sizeof made);

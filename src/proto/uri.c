@@ -5,14 +5,9 @@
 
 #include "proto/hex.h"
 
-static bool is_unreserved(char c)
-{
-    return tn_is_alpha(c) || tn_is_digit(c) || c == '-' || c == '_' || c == '.' || c == '~';
-}
-
 static bool is_kept(char c, unsigned flags)
 {
-    return is_unreserved(c) || (c == '/' && (flags & TN_URI_KEEP_SLASH));
+    return tn_is_unreserved(c) || (c == '/' && (flags & TN_URI_KEEP_SLASH));
 }
 
 int tn_uri_encode(struct tn_buf *out, struct tn_str s, unsigned flags)

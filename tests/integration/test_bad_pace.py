@@ -2,6 +2,7 @@
 """Servers that refuse what is above a rate, and servers that forget a request now and then."""
 
 import asyncio
+import bisect
 import hashlib
 import threading
 import time
@@ -194,3 +195,10 @@ def test_a_server_that_becomes_slow_is_not_asked_twice_for_all(job):
     began = time.monotonic()
     wall, server = job(3000, lambda n: 0.001 if time.monotonic() < began + 0.5 else 0.3)
     assert server.asked < 3000 * 1.05 + 32
+
+
+def test_a_slow_server_is_asked_for_many_at_once(job):
+    wall, server = job(3000, lambda n: 0.2)
+    times = sorted(server.times)
+    at_once = max(bisect.bisect_left(times, t + 0.2) - i for i, t in enumerate(times))
+    assert at_once >= 128  # a thread that is never idle asks for 16

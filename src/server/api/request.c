@@ -314,16 +314,6 @@ static bool is_hoisted(struct tn_str name)
     return tn_checksum_from_header(name) == TN_CHECKSUM_NONE;
 }
 
-static bool is_header_name(struct tn_str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.data[i];
-        if (!tn_is_alpha(c) && !tn_is_digit(c) && !strchr("!#$%&'*+-.^_`|~", c))
-            return false;
-    }
-    return memchr(name.data, '\0', name.len) == NULL;
-}
-
 static enum tn_s3_code gather_headers(struct api_req *r)
 {
     const struct tn_http1_head *head = &r->http->head;
@@ -341,7 +331,7 @@ static enum tn_s3_code gather_headers(struct api_req *r)
     for (size_t i = 0; i < r->query.count; i++) {
         if (!is_hoisted(r->query.params[i].name))
             continue;
-        if (!is_header_name(r->query.params[i].name) ||
+        if (!tn_str_is_token(r->query.params[i].name) ||
             !api_is_header_text(r->query.params[i].value))
             return api_err(r, TN_S3_INVALID_ARGUMENT, "A parameter cannot stand for a header.");
         all[n++] = (struct tn_header){ r->query.params[i].name, r->query.params[i].value };
