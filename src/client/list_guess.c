@@ -27,6 +27,7 @@ enum kind { DIGIT, HEX, LOWER, UPPER, OTHER, KIND_COUNT };
 struct place {
     unsigned seen[BYTES];
     double width[BYTES]; /* they add up to 1 */
+    double begin[BYTES]; /* the widths of the bytes before */
     unsigned cycles;     /* of the places before it, each with another value */
 };
 
@@ -106,8 +107,12 @@ static void divide(struct place *p, bool is_hex)
             p->width[c] = is_even ? 1 : WEIGHT_OF_UNSEEN;
         sum += p->width[c];
     }
-    for (unsigned c = 0; c < BYTES; c++)
+    double begin = 0;
+    for (unsigned c = 0; c < BYTES; c++) {
         p->width[c] /= sum;
+        p->begin[c] = begin;
+        begin += p->width[c];
+    }
 }
 
 /* Hexadecimal digits show where both kinds are at one place. */
@@ -130,8 +135,7 @@ static double value_of(const struct scale *s, struct tn_str tail)
     for (size_t i = 0; i < tail.len && unit > UNIT_MIN; i++) {
         const struct place *p = &s->places[i];
         unsigned char byte = (unsigned char)tail.data[i];
-        for (unsigned c = 0; c < byte; c++)
-            value += unit * p->width[c];
+        value += unit * p->begin[byte];
         unit *= p->width[byte];
     }
     return value;
@@ -141,18 +145,14 @@ static double value_of(const struct scale *s, struct tn_str tail)
 static unsigned byte_at(const struct place *p, double *value)
 {
     unsigned last = 0;
-    double begin = 0;
-    double at = 0;
     for (unsigned c = 0; c < BYTES; c++) {
         if (p->width[c] <= 0)
             continue;
         last = c;
-        begin = at;
-        at += p->width[c];
-        if (*value < at)
+        if (*value < p->begin[c] + p->width[c])
             break;
     }
-    *value = (*value - begin) / p->width[last];
+    *value = (*value - p->begin[last]) / p->width[last];
     return last;
 }
 

@@ -635,6 +635,44 @@ static void test_list(void **state)
     }
 }
 
+/* What comes behind the announced end of a page is no answer to the next request. (libcurl reads no
+ * further, and looks at what is left there once a second only.) */
+static void test_more_than_announced(void **state)
+{
+    static const char tail[] = "</Key></Contents>" MORE("t") "</ListBucketResult>";
+    static const char forged[] = "HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n<ListBucketResult/>";
+    enum { KEYS_LEN = 300000 };
+    TN_AUTO_BUF answer = TN_BUF_INIT(1 << 20);
+    struct tarn_error err = { 0 };
+    size_t keys;
+    (void)state;
+    if (use_curl)
+        skip();
+    assert_int_equal(tn_buf_appendf(&answer,
+                                    "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n"
+                                    "<ListBucketResult>",
+                                    strlen("<ListBucketResult>") + KEYS_LEN +
+                                        strlen("<Contents><Key>") + strlen(tail)),
+                     TARN_OK);
+    for (size_t i = 0; i < KEYS_LEN / 50; i++)
+        assert_int_equal(tn_buf_append_text(&answer, "<Contents><Key>k123456789</Key><A>1</A>"
+                                                     "</Contents>"),
+                         TARN_OK);
+    assert_int_equal(tn_buf_append_text(&answer, "<Contents><Key>"), TARN_OK);
+    assert_int_equal(tn_buf_append_text(&answer, tail), TARN_OK);
+    assert_int_equal(tn_buf_append_text(&answer, forged), TARN_OK);
+    struct fake_step steps[] = { { .answer = answer.data }, PAGE(KEY("z") KEY("zz")) };
+    struct fake_server *s = fake_server_new(steps, TN_COUNT(steps));
+    struct tarn_client *client = connect_to(s, 0, 5000);
+    int rc = count_keys(client, &keys, &err);
+    if (rc < 0)
+        fail_msg("%s", err.message);
+    assert_int_equal(keys, KEYS_LEN / 50 + 1 + 2);
+    assert_int_equal(fake_server_count(s), 2);
+    tarn_client_free(client);
+    fake_server_free(s);
+}
+
 /* ---- batches and files ---- */
 
 static void count_outcome(void *arg, size_t index, const struct tarn_error *err)
@@ -827,6 +865,7 @@ int main(void)
         cmocka_unit_test(test_complete_whose_answer_was_lost),
         cmocka_unit_test(test_put_stream),
         cmocka_unit_test(test_list),
+        cmocka_unit_test(test_more_than_announced),
         cmocka_unit_test(test_delete_many),
         cmocka_unit_test(test_download_leaves_nothing),
         cmocka_unit_test(test_bad_arguments),
