@@ -9,7 +9,8 @@
 
 enum {
     PLACES = 20,
-    BYTES = 128,
+    BYTE_FIRST = 0x21, /* nothing is guessed of keys with others than these */
+    BYTES = 0x7f,
     SPARE_PLACES = 3, /* before the first that differs: for what is carried */
     BLOCK = 8,        /* keys seen, the way of which is measured at a time */
     BLOCKS_MAX = 16,  /* newest ones */
@@ -56,7 +57,7 @@ static size_t common_len(struct tn_str a, struct tn_str b)
 static bool is_plain(struct tn_str tail)
 {
     for (size_t i = 0; i < tail.len; i++) {
-        if (tail.data[i] < 0x21 || tail.data[i] > 0x7e)
+        if (tail.data[i] < BYTE_FIRST || tail.data[i] >= BYTES)
             return false;
     }
     return true;
@@ -76,7 +77,7 @@ static void look_at(struct scale *s, struct tn_str tail, size_t same)
 static void find_kinds(const struct place *p, bool is_hex, bool in_use[KIND_COUNT])
 {
     unsigned distinct[KIND_COUNT] = { 0 };
-    for (unsigned c = 0; c < BYTES; c++)
+    for (unsigned c = BYTE_FIRST; c < BYTES; c++)
         distinct[kind_of(c)] += p->seen[c] > 0;
     unsigned small = distinct[HEX] + distinct[LOWER];
     bool is_hex_place = is_hex && distinct[LOWER] == 0 && (distinct[DIGIT] || distinct[HEX] > 1);
@@ -94,13 +95,13 @@ static void divide(struct place *p, bool is_hex)
     unsigned used = 0;
     unsigned distinct = 0;
     find_kinds(p, is_hex, in_use);
-    for (unsigned c = 0; c < BYTES; c++) {
+    for (unsigned c = BYTE_FIRST; c < BYTES; c++) {
         used += p->seen[c] > 0 || in_use[kind_of(c)];
         distinct += p->seen[c] > 0;
     }
     bool is_even = p->cycles < CYCLES_MIN || distinct * 2 > used;
     double sum = 0;
-    for (unsigned c = 0; c < BYTES; c++) {
+    for (unsigned c = BYTE_FIRST; c < BYTES; c++) {
         if (p->seen[c] > 0)
             p->width[c] = is_even ? 1 : p->seen[c];
         else if (in_use[kind_of(c)])
@@ -108,7 +109,7 @@ static void divide(struct place *p, bool is_hex)
         sum += p->width[c];
     }
     double begin = 0;
-    for (unsigned c = 0; c < BYTES; c++) {
+    for (unsigned c = BYTE_FIRST; c < BYTES; c++) {
         p->width[c] /= sum;
         p->begin[c] = begin;
         begin += p->width[c];
@@ -121,7 +122,7 @@ static bool finds_hex(const struct scale *s)
     bool is_found = false;
     for (size_t i = 0; i < s->count; i++) {
         bool has[KIND_COUNT] = { false };
-        for (unsigned c = 0; c < BYTES; c++)
+        for (unsigned c = BYTE_FIRST; c < BYTES; c++)
             has[kind_of(c)] |= s->places[i].seen[c] > 0;
         is_found = is_found || (has[DIGIT] && has[HEX] && !has[LOWER]);
     }
@@ -145,7 +146,7 @@ static double value_of(const struct scale *s, struct tn_str tail)
 static unsigned byte_at(const struct place *p, double *value)
 {
     unsigned last = 0;
-    for (unsigned c = 0; c < BYTES; c++) {
+    for (unsigned c = BYTE_FIRST; c < BYTES; c++) {
         if (p->width[c] <= 0)
             continue;
         last = c;
