@@ -81,7 +81,8 @@ struct tarn_attributes {
     const char *sse;     /* "AES256", "aws:kms", "aws:kms:dsse" */
     const char *sse_kms_key_id;
     const char *website_redirect;
-    void *reserved[4];
+    const char *expires_text; /* as it stands, instead of `expires`: it may be no date at all */
+    void *reserved[3];
 };
 
 /* True for the canned ACLs of S3. The wire name of a storage class for a wire or long name in

@@ -76,6 +76,8 @@ static void fill(struct tarn_attributes *value, const struct cli_options *opt)
                                        .sse_kms_key_id = opt->sse_kms_key_id,
                                        .tagging = opt->tagging,
                                        .website_redirect = opt->website_redirect };
+    if (opt->has_expires_header && opt->expires_header == 0)
+        value->expires_text = "Thu, 01 Jan 1970 00:00:00 GMT"; /* 0 is none there */
 }
 
 int cli_attributes_init(struct cli_attributes *attributes, const struct cli_options *opt,
@@ -116,6 +118,6 @@ void cli_attributes_release(struct cli_attributes *attributes)
 bool cli_attributes_replace(const struct cli_options *opt)
 {
     return opt->content_type || opt->content_encoding || opt->content_disposition ||
-           opt->content_language || opt->cache_control || opt->expires_header ||
+           opt->content_language || opt->cache_control || opt->has_expires_header ||
            opt->metadata.count > 0;
 }

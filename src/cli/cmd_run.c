@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -12,7 +13,7 @@
 #include "cli/tokens.h"
 #include "cli/worker_pool.h"
 
-enum { READ_LEN = 64 * 1024, SHOWN_LINE_MAX = 512 };
+enum { READ_LEN = 64 * 1024, SHOWN_LINE_MAX = 512, POLL_MS = 200 };
 
 struct batch {
     struct cli_app *app;
@@ -209,6 +210,9 @@ static int read_commands(struct batch *batch, int fd, struct tarn_error *err)
     while (rc == TARN_OK && !cli_app_is_over(batch->app) && !atomic_load(&batch->must_stop)) {
         if (tn_buf_reserve(&text, READ_LEN) < 0)
             return tn_fail(err, TARN_ETOOBIG, "a line has more than %d bytes", CLI_LINE_LEN_MAX);
+        struct pollfd wait = { .fd = fd, .events = POLLIN };
+        if (poll(&wait, 1, POLL_MS) == 0)
+            continue; /* a line may have failed meanwhile, and be the last */
         ssize_t n = read(fd, text.data + text.len, READ_LEN);
         if (n < 0 && errno == EINTR)
             continue;

@@ -76,7 +76,6 @@ static int copy_like(struct cli_app *app, const struct cp_item *item, const char
 {
     struct tarn_copy_options merged = *options;
     struct tarn_attributes *a = &merged.attributes;
-    struct tarn_header expires = { "Expires", source->expires };
     TN_AUTO_FREE struct tarn_header *metadata =
         merge_metadata(&options->attributes, source, &a->metadata_count);
     if (!metadata)
@@ -87,10 +86,8 @@ static int copy_like(struct cli_app *app, const struct cp_item *item, const char
     a->content_disposition = either(a->content_disposition, source->content_disposition);
     a->content_language = either(a->content_language, source->content_language);
     a->cache_control = either(a->cache_control, source->cache_control);
-    if (a->expires == 0 && source->expires) { /* as it stands: it may be no date at all */
-        merged.request.headers = &expires;
-        merged.request.header_count = 1;
-    }
+    if (a->expires == 0 && !a->expires_text)
+        a->expires_text = source->expires;
     merged.metadata_directive = TARN_DIRECTIVE_REPLACE;
     merged.source_conditions.if_match = source->etag;
     merged.source_size = source->size;

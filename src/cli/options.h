@@ -103,6 +103,7 @@ struct cli_options {
     const char *content_language;
     const char *cache_control;
     int64_t expires_header; /* Unix seconds */
+    bool has_expires_header;
     struct cli_list metadata;
     const char *acl;
     const char *storage_class;

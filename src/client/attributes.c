@@ -137,7 +137,9 @@ void tn_op_attributes(struct tn_op *op, const struct tarn_attributes *a)
     tn_op_header(op, "Content-Disposition", a->content_disposition);
     tn_op_header(op, "Content-Language", a->content_language);
     tn_op_header(op, "Cache-Control", a->cache_control);
-    if (a->expires) {
+    if (a->expires_text) {
+        tn_op_header(op, "Expires", a->expires_text);
+    } else if (a->expires) {
         tn_time_http(a->expires, expires);
         tn_op_header(op, "Expires", expires);
     }

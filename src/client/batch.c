@@ -490,7 +490,6 @@ static int metadata_one(struct batch *b, const char *key, uint64_t *bytes, struc
 {
     struct tarn_object_info info = { 0 };
     struct tarn_copy_options copy;
-    int64_t expires = 0;
     int rc = look(b, key, &info, &copy, err);
     if (rc < 0)
         return rc;
@@ -507,9 +506,7 @@ static int metadata_one(struct batch *b, const char *key, uint64_t *bytes, struc
     a->content_disposition = info.content_disposition;
     a->content_language = info.content_language;
     a->cache_control = info.cache_control;
-    if (info.expires &&
-        tn_http_date_parse(tn_str_from(info.expires), tn_wall_ms() / 1000, &expires) == TARN_OK)
-        a->expires = expires;
+    a->expires_text = info.expires;
     a->metadata = merged;
     a->metadata_count = merge_metadata(b, &info, merged);
     *bytes = info.size;

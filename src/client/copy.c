@@ -149,7 +149,6 @@ static struct tarn_put_options target_options(const struct tarn_copy_options *o,
                                     .attributes = o->attributes,
                                     .conditions = o->conditions,
                                     .checksum = o->checksum ? o->checksum : TARN_CHECKSUM_NONE };
-    int64_t expires;
     if (o->metadata_directive == TARN_DIRECTIVE_REPLACE)
         return out;
     out.attributes.content_type = source->content_type;
@@ -159,9 +158,7 @@ static struct tarn_put_options target_options(const struct tarn_copy_options *o,
     out.attributes.cache_control = source->cache_control;
     out.attributes.metadata = source->metadata;
     out.attributes.metadata_count = source->metadata_count;
-    if (source->expires &&
-        tn_http_date_parse(tn_str_from(source->expires), tn_wall_ms() / 1000, &expires) == TARN_OK)
-        out.attributes.expires = expires;
+    out.attributes.expires_text = source->expires;
     return out;
 }
 

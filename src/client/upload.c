@@ -251,10 +251,11 @@ static int append_attributes(struct tn_buf *b, const struct tarn_attributes *a)
     for (size_t i = 0; i < a->metadata_count && rc == TARN_OK; i++)
         rc = tn_buf_appendf(b, "|%s=%s", a->metadata[i].name, a->metadata[i].value);
     if (rc == TARN_OK)
-        rc = tn_buf_appendf(b, "|%s|%s|%s|%s|%s|%s", a->storage_class ? a->storage_class : "",
+        rc = tn_buf_appendf(b, "|%s|%s|%s|%s|%s|%s|%s", a->storage_class ? a->storage_class : "",
                             a->acl ? a->acl : "", a->tagging ? a->tagging : "",
                             a->sse ? a->sse : "", a->sse_kms_key_id ? a->sse_kms_key_id : "",
-                            a->website_redirect ? a->website_redirect : "");
+                            a->website_redirect ? a->website_redirect : "",
+                            a->expires_text ? a->expires_text : "");
     return rc;
 }
 

@@ -141,23 +141,14 @@ static int look_at_source(struct copy *c, struct tarn_error *err)
     return rc;
 }
 
-static int64_t expires_of(const char *text)
+/* The caller's own. */
+static int prepare_fields(struct copy *c, struct tarn_error *err)
 {
-    int64_t ms = tn_http_date_ms(text);
-    return ms > 0 ? ms / 1000 : 0;
-}
-
-/* The caller's own, and of the source what is no date all the same ("Expires: 0"). */
-static int prepare_fields(struct copy *c, bool is_replace, struct tarn_error *err)
-{
-    const char *expires = c->source.expires;
     size_t count = c->o.request.header_count;
-    if (count + 2 > FIELDS_MAX) /* with Expires and `header_name` */
+    if (count + 1 > FIELDS_MAX) /* with `header_name` */
         return tn_fail(err, TARN_EINVAL, "could not copy: too many headers");
     if (count)
         memcpy(c->fields, c->o.request.headers, count * sizeof *c->fields);
-    if (!is_replace && expires && c->attributes.expires == 0)
-        c->fields[count++] = (struct tarn_header){ "Expires", expires };
     c->field_count = count;
     return TARN_OK;
 }
@@ -177,7 +168,8 @@ static int prepare_attributes(struct copy *c, struct tarn_error *err)
         c->attributes.content_disposition = s->content_disposition;
         c->attributes.content_language = s->content_language;
         c->attributes.cache_control = s->cache_control;
-        c->attributes.expires = expires_of(s->expires);
+        c->attributes.expires = 0;
+        c->attributes.expires_text = s->expires; /* it may be no date ("Expires: 0") */
         c->attributes.website_redirect = tn_info_header(s, "x-amz-website-redirect-location");
     }
     for (size_t i = 0; i < from_count; i++) {
@@ -193,7 +185,7 @@ static int prepare_attributes(struct copy *c, struct tarn_error *err)
         c->metadata[count++] = (struct tarn_header){ MARKER, c->marker };
     c->attributes.metadata = c->metadata;
     c->attributes.metadata_count = count;
-    return prepare_fields(c, is_replace, err);
+    return prepare_fields(c, err);
 }
 
 /* ---- strategies ---- */

@@ -282,5 +282,33 @@ def test_missing_bucket_is_told_apart(tarn, s3, bucket, tmp_path, args):
     assert b"NoSuchBucket" in done.stderr and done.stderr.count(b"\n") == 1
 
 
+@pytest.mark.parametrize("when,stored", [("1970-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT"),
+                                         ("2035-01-02T03:04:05Z", "Tue, 02 Jan 2035 03:04:05 GMT")])
+def test_expires_is_kept(tarn, s3, bucket, tmp_path, when, stored):
+    """Stored and kept by copies; the first second of 1970 is what many send to forbid caching."""
+    (tmp_path / "f").write_text("x")
+    uri = f"s3://{bucket}"
+    tarn("cp", "--expires-header", when, tmp_path / "f", f"{uri}/k")
+    tarn("pipe", "--expires-header", when, f"{uri}/piped", input=b"x")
+    tarn("cp", f"{uri}/k", f"{uri}/copy")
+    tarn("cp", "-n", f"{uri}/k", f"{uri}/atomic")
+    tarn("cp", "--content-type", "text/new", f"{uri}/k", f"{uri}/merged")
+    tarn("cp", "-n", "--content-type", "text/new", f"{uri}/k", f"{uri}/both")
+    tarn("select-class", "STANDARD_IA", f"{uri}/copy")
+    for key in ("k", "piped", "copy", "atomic", "merged", "both"):
+        assert s3.head_object(Bucket=bucket, Key=key)["ResponseMetadata"]["HTTPHeaders"]["expires"] == stored, key
+
+
+def test_run_ends_at_the_first_failure_while_it_waits(env):
+    """--fail-fast, and whoever writes the commands is still thinking."""
+    with subprocess.Popen([BIN / "tarn", "run", "--fail-fast"], env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdin.write(b"cp /nonexistent s3://bucket/k\n")
+        process.stdin.flush()
+        try:
+            assert process.wait(20) == 1
+        finally:
+            process.kill()
+
+
 def test_key_file_that_cannot_be_read(tarn):
     assert b"No such file" in tarn("ls", "--sse-c-key-file", "/nonexistent", "s3://bucket", status=2).stderr

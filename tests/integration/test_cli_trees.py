@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trees and targets as users have them: what cannot be read, what is in the way, what is within itself."""
 
+import http.server
 import json
 import os
 import shutil
@@ -307,6 +308,71 @@ def test_sync_of_what_vanishes(env, uri, bucket, s3, tmp_path):
     for args in ([tmp_path / "absent"], [file_of(tmp_path / "file", 3)]):
         done = run([BIN / "tarn", "sync", "--delete", *args, uri], env, None)
         assert done.returncode in (1, 2) and keys(s3, bucket) == ["d/old"]
+
+
+class HalfListing(http.server.BaseHTTPRequestHandler):
+    """A bucket whose listing has a first page, and then trouble; it counts what is deleted."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        body = b"k001"
+        status = 200
+        if "list-type=2" in query:
+            keys = "".join(f"<Contents><Key>k{i:03}</Key><Size>4</Size><ETag>&quot;e&quot;</ETag><LastModified>2020-01-02T03:04:05.000Z</LastModified></Contents>" for i in range(10))
+            body = f"<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>{keys}</ListBucketResult>".encode()
+            if "continuation-token=" in query or "start-after=" in query:
+                status, body = self.server.trouble
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", '"e"')
+        self.send_header("Last-Modified", "Thu, 02 Jan 2020 03:04:05 GMT")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_PUT(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.send_header("ETag", '"e"')
+        self.end_headers()
+
+    def do_POST(self):
+        self.server.deletions += 1
+        self.do_PUT()
+
+    do_DELETE = do_POST
+
+    def log_message(self, *args):
+        pass
+
+
+TROUBLE = {
+    "500": (500, b"<Error><Code>InternalError</Code></Error>"), "403": (403, b"<Error><Code>AccessDenied</Code></Error>"),
+    "not XML": (200, b"<html>"), "cut": (200, b"<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>k"),
+    "no end": (200, b"<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_listing_that_fails_in_the_middle(env, tmp_path, trouble):
+    """What was not listed may be there all the same: nothing is deleted, on neither side."""
+    fake = http.server.ThreadingHTTPServer(("127.0.0.1", 0), HalfListing)
+    fake.deletions, fake.trouble = 0, TROUBLE[trouble]
+    threading.Thread(target=fake.serve_forever, daemon=True).start()
+    local = tmp_path / "local"
+    local.mkdir()
+    for name in ("a", "k0005", "k500", "z"):
+        (local / name).write_text(name)
+    there = dict(env, AWS_ENDPOINT_URL=f"http://127.0.0.1:{fake.server_address[1]}")
+    for source, target in [("s3://bucket", local), (local, "s3://bucket"), ("s3://bucket", "s3://other")]:
+        done = run([BIN / "tarn", "sync", "--delete", "--max-retries", "1", source, target], there, None, timeout=60)
+        assert done.returncode in (1, 2, 3) and done.stderr, done
+        assert b"Deleted" not in done.stdout and fake.deletions == 0
+        assert {"a", "k0005", "k500", "z"} <= {p.name for p in local.iterdir()}
+    fake.shutdown()
+    fake.server_close()
 
 
 def test_names_in_the_target_are_literal(tarn, uri, bucket, s3, tmp_path):
