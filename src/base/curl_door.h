@@ -23,6 +23,10 @@ TN_MUST_USE int tn_curl_load(struct tarn_error *err);
 /* What a result means; libcurl need not be there. */
 const char *tn_curl_text(CURLcode code);
 
+/* For CURLOPT_OPENSOCKETFUNCTION of every handle: programs that are started meanwhile inherit no
+ * connection, which libcurl by itself would let them. */
+curl_socket_t tn_curl_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
+
 #ifndef TARN_LINK_CURL
 
 /* Its functions, under their names there. */

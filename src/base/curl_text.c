@@ -3,6 +3,8 @@
 
 #include "base/curl_door.h"
 
+#include <sys/socket.h>
+
 static const struct {
     CURLcode code;
     const char *text;
@@ -35,4 +37,11 @@ const char *tn_curl_text(CURLcode code)
             return texts[i].text;
     }
     return "the exchange failed";
+}
+
+curl_socket_t tn_curl_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    (void)arg;
+    (void)purpose;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }

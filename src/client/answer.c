@@ -75,7 +75,20 @@ static int keep_field(struct tn_op *op, struct tn_str line)
     return tn_head_add(&op->head, tn_str_sub(line, 0, colon), value);
 }
 
-/* Content-Range where one must be: a part of what was asked for, at the right place. */
+/* All that was asked for, as far as the object goes: fewer bytes would pass for the end of it. */
+static bool is_all_of_range(const struct tn_op *op, const struct tn_content_range *range,
+                            bool is_suffix)
+{
+    uint64_t end = range->range.first + range->range.len;
+    uint64_t asked = op->has_range ? op->range_last : UINT64_MAX;
+    bool is_to_the_end = !range->has_size || end == range->size;
+    if (is_suffix)
+        return is_to_the_end && (range->range.len == op->range_suffix ||
+                                 (range->range.len < op->range_suffix && range->range.first == 0));
+    return end - 1 == asked || (end - 1 < asked && is_to_the_end);
+}
+
+/* Content-Range where one must be: what was asked for, at the right place. */
 static int check_range(struct tn_op *op, struct tn_content_range *range)
 {
     uint64_t first = op->has_range ? op->range_first : 0;
@@ -84,7 +97,7 @@ static int check_range(struct tn_op *op, struct tn_content_range *range)
     if (op->http_status != 206 ||
         tn_content_range_parse(tn_str_trim(tn_head_find(&op->head, TN_STR("content-range"))),
                                range) < 0 ||
-        !range->has_range)
+        !range->has_range || !is_all_of_range(op, range, is_suffix))
         return TARN_EPROTOCOL;
     if (is_suffix) { /* from now on it is an ordinary one */
         op->has_range = true;
@@ -277,7 +290,7 @@ static void keep_text(char *out, size_t cap, struct tn_str text)
 }
 
 /* TARN_OK when the document is an <Error>, TARN_ENOTFOUND when it is something else, TARN_EPROTOCOL
- * when it is broken. */
+ * when it is broken, TARN_ENOMEM. */
 static int read_problem(const struct tn_op *op, struct problem *out)
 {
     struct tn_arena arena;
@@ -285,7 +298,7 @@ static int read_problem(const struct tn_op *op, struct problem *out)
     tn_arena_init(&arena, ERROR_ARENA_MAX);
     int rc = tn_xml_parse(&arena, tn_buf_str(&op->answer), &root, NULL);
     if (rc < 0)
-        rc = TARN_EPROTOCOL;
+        rc = rc == TARN_ENOMEM ? rc : TARN_EPROTOCOL;
     else if (tn_str_eq(root->name, TN_STR("ErrorResponse")) && tn_xml_child(root, "Error"))
         root = tn_xml_child(root, "Error"); /* IAM and STS */
     else if (!tn_str_eq(root->name, TN_STR("Error")))
@@ -544,6 +557,8 @@ static enum tn_next judge_success(struct tn_op *op, uint64_t *delay_ms)
         int rc = read_problem(op, &problem);
         if (rc == TARN_OK)
             return judge_error(op, &problem, delay_ms);
+        if (rc == TARN_ENOMEM)
+            return fail_locally(op, rc);
         if (rc == TARN_EPROTOCOL)
             return judge_transport(op, CURLE_WEIRD_SERVER_REPLY, delay_ms);
     }

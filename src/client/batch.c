@@ -20,6 +20,9 @@
 enum { CONCURRENCY_DEFAULT = 10, KEY_LEN_MAX = 4096, POLL_NS = 50 * 1000 * 1000 };
 
 static const struct tarn_batch_options no_options;
+static const struct tarn_error no_memory = { .status = TARN_ENOMEM,
+                                             .message = "could not keep why it failed: out of "
+                                                        "memory" };
 
 struct batch;
 typedef int (*batch_fn)(struct batch *b, const char *key, uint64_t *bytes, struct tarn_error *err);
@@ -90,7 +93,7 @@ static void settle(struct batch *b, size_t index, const struct tarn_error *err)
     if (err && !copy)
         b->shared.is_out_of_memory = true;
     b->shared.errors[index] = copy;
-    b->shared.items[index].error = copy;
+    b->shared.items[index].error = err && !copy ? &no_memory : copy;
     b->shared.is_done[index] = true;
     if (b->options->each)
         b->options->each(b->options->arg, index, &b->shared.items[index]);
@@ -99,11 +102,19 @@ static void settle(struct batch *b, size_t index, const struct tarn_error *err)
         atomic_store(&b->must_stop, true);
 }
 
+/* What is asked for then ends at once by itself. */
+static bool is_cancelled(const struct batch *b)
+{
+    const volatile int *cancel = b->options->request.cancel;
+    return atomic_load(&b->must_stop) || atomic_load(&b->client->is_cancelled) ||
+           (cancel && *cancel);
+}
+
 static void wait_for_turn(struct batch *b)
 {
     for (;;) {
         uint64_t ns = tn_limit_take(&b->limit, 1);
-        if (ns == 0 || atomic_load(&b->must_stop) || atomic_load(&b->client->is_cancelled))
+        if (ns == 0 || is_cancelled(b))
             return;
         struct timespec nap = { .tv_nsec = (long)(ns < POLL_NS ? ns : POLL_NS) };
         (void)nanosleep(&nap, NULL);
@@ -186,7 +197,7 @@ static void copy_to_twins(struct batch *b)
     for (size_t i = 0; i < b->count; i++) {
         size_t master = b->master[i];
         if (master != i)
-            settle(b, i, b->shared.errors[master]);
+            settle(b, i, b->shared.items[master].error);
     }
 }
 
@@ -247,7 +258,7 @@ static int finish(struct batch *b, struct tarn_batch_result *result, struct tarn
     const struct tarn_error *first = NULL;
     int rc = o && !b->shared.is_out_of_memory ? TARN_OK : TARN_ENOMEM;
     for (size_t i = 0; i < b->count; i++) {
-        const struct tarn_error *e = b->shared.errors[i];
+        const struct tarn_error *e = b->shared.items[i].error;
         bool is_left_out = e && e->status == TARN_ECANCELLED;
         made.succeeded += !e;
         made.cancelled += is_left_out;
@@ -327,9 +338,7 @@ static void delete_all(struct batch *b)
     enum { AT_ONCE = 4000 };
     struct deletion d = { b, tn_calloc(AT_ONCE, sizeof *d.indexes) };
     struct tarn_delete_key *keys = tn_calloc(AT_ONCE, sizeof *keys);
-    struct tarn_error no_memory = { 0 };
     size_t count = 0;
-    (void)tn_fail_no_memory(&no_memory, "delete");
     for (size_t i = 0; i < b->count; i++) {
         if (b->master[i] != i)
             continue;

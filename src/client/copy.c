@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copies inside the server: one request, or parts where the object is too large for that. */
 
+#include <tarn/tagging.h>
 #include <tarn/transfer.h>
 
 #include <limits.h>
@@ -14,9 +15,11 @@
 #include "client/transfer_impl.h"
 #include "client/window.h"
 #include "proto/http_date.h"
+#include "proto/uri.h"
 
 enum { COPY_CONCURRENCY = 8 };
 #define COPY_PART_SIZE ((uint64_t)512 << 20)
+#define TAGGING_LEN_MAX (64 * 1024)
 
 static const struct tarn_copy_options no_options;
 
@@ -111,7 +114,7 @@ static int start_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
     while (c->next_number <= c->part_count && c->parts[c->next_number - 1].number > 0)
         c->next_number++;
     if (c->next_number > c->part_count)
-        return TARN_EEOF;
+        return TN_WINDOW_END;
     uint64_t first = (uint64_t)(c->next_number - 1) * c->part_size;
     uint64_t last = first + part_len(c, c->next_number) - 1;
     slot->op =
@@ -212,8 +215,7 @@ static int on_listed(void *arg, const struct tarn_part *part)
 {
     struct reconciliation *r = arg;
     struct copy *c = r->c;
-    if (part->number == 0 || part->number > c->part_count ||
-        part->size != part_len(c, part->number) || c->parts[part->number - 1].number > 0)
+    if (part->number > c->part_count || part->size != part_len(c, part->number))
         return TARN_OK;
     for (size_t i = 0; i < r->state->count; i++) {
         const struct tn_resume_part *p = &r->state->parts[i];
@@ -249,7 +251,8 @@ static int reconcile(struct copy *c, const struct tn_resume_state *state, struct
     struct tarn_error why = { 0 };
     int rc = tarn_multipart_list_parts(c->client, c->bucket, c->key, c->upload_id,
                                        &c->options.request, on_listed, &r, &why);
-    if (rc == TARN_ENOTFOUND || rc == TARN_EDENIED || rc == TARN_ENOTSUPPORTED) {
+    if (rc == TARN_ENOTFOUND || rc == TARN_EDENIED || rc == TARN_ENOTSUPPORTED ||
+        rc == TARN_EPROTOCOL) {
         restart(c, rc == TARN_ENOTFOUND ? "the server no longer has the upload"
                                         : "the server does not list its parts");
         return TARN_OK;
@@ -275,8 +278,11 @@ static int find_earlier(struct copy *c, struct tarn_error *err)
     if (!c->options.resume || identify(c, &place) < 0 ||
         tn_resume_upload_path(c->options.state_dir, tn_buf_str(&place), &name) < 0)
         return TARN_OK;
-    if (tn_resume_open(&c->record, name.data, tn_buf_str(&c->identity), c->part_count, &state) < 0)
+    if (tn_resume_open(&c->record, name.data, tn_buf_str(&c->identity), c->part_count, &state) <
+        0) {
+        tn_resume_end(&c->record, true);
         return tn_fail_no_memory(err, "copy object");
+    }
     int rc = TARN_OK;
     (void)snprintf(c->upload_id, sizeof c->upload_id, "%s", state.upload_id);
     if (state.is_same && state.upload_id[0])
@@ -338,7 +344,7 @@ static int copy_in_parts(struct copy *c, const struct tarn_object_info *source,
     if (!c->parts)
         return tn_fail_no_memory(err, "copy object");
     c->next_number = 1;
-    if (!c->options.source_conditions.if_match)
+    if (source->etag) /* the caller's condition has been met; "*" would let parts of two meet */
         c->options.source_conditions.if_match = source->etag;
     if (!c->options.source_version_id)
         c->options.source_version_id = source->version_id;
@@ -352,11 +358,53 @@ static int copy_in_parts(struct copy *c, const struct tarn_object_info *source,
     return rc;
 }
 
+/* "a=1&b=2" */
+static int encode_tags(const struct tarn_tags *tags, struct tn_buf *out)
+{
+    int rc = TARN_OK;
+    for (size_t i = 0; i < tags->count && rc == TARN_OK; i++) {
+        rc = tn_buf_append_text(out, i > 0 ? "&" : "");
+        if (rc == TARN_OK)
+            rc = tn_uri_encode(out, tn_str_from(tags->items[i].name), 0);
+        if (rc == TARN_OK)
+            rc = tn_buf_append_char(out, '=');
+        if (rc == TARN_OK)
+            rc = tn_uri_encode(out, tn_str_from(tags->items[i].value), 0);
+    }
+    return rc;
+}
+
+/* CopyObject takes the tags over by itself; here they are read and given to the new upload. A
+ * server that knows no tags has none to lose. */
+static int carry_tags(struct copy *c, const struct tarn_object_info *source, struct tn_buf *tagging,
+                      struct tarn_error *err)
+{
+    struct tarn_error why = { 0 };
+    struct tarn_tags tags = { 0 };
+    struct tarn_copy_options *o = &c->options;
+    if (o->tagging_directive == TARN_DIRECTIVE_REPLACE || o->attributes.tagging)
+        return TARN_OK;
+    const char *version = o->source_version_id ? o->source_version_id : source->version_id;
+    int rc = tarn_tags_get(c->client, c->source_bucket, c->source_key, version, &o->request, &tags,
+                           &why);
+    if (rc == TARN_ENOTSUPPORTED)
+        return TARN_OK;
+    if (rc == TARN_OK && encode_tags(&tags, tagging) < 0)
+        rc = tn_fail_no_memory(&why, "copy object");
+    if (rc == TARN_OK && tags.count > 0)
+        o->attributes.tagging = tagging->data;
+    tarn_tags_release(&tags);
+    if (rc < 0 && err)
+        *err = why;
+    return rc;
+}
+
 static int copy_large(struct tarn_client *client, const char *source_bucket, const char *source_key,
                       const char *bucket, const char *key, const struct tarn_copy_options *options,
                       const struct tarn_error *refusal, struct tarn_object_info *info,
                       struct tarn_error *err)
 {
+    TN_AUTO_BUF tagging = TN_BUF_INIT(TAGGING_LEN_MAX);
     struct tarn_object_info source = { 0 };
     struct tarn_get_options get = { .request = options->request,
                                     .conditions = options->source_conditions,
@@ -378,7 +426,9 @@ static int copy_large(struct tarn_client *client, const char *source_bucket, con
                       .record = { .fd = -1 },
                       .identity = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX),
                       .options = *options };
-    rc = copy_in_parts(&c, &source, info, err);
+    rc = carry_tags(&c, &source, &tagging, err);
+    if (rc == TARN_OK)
+        rc = copy_in_parts(&c, &source, info, err);
     tarn_object_info_release(&source);
     return rc;
 }

@@ -101,7 +101,7 @@ static int collect(struct deletion *d, struct batch *b)
         else
             b->indexes[b->count++] = d->next;
     }
-    return b->count > 0 ? write_document(d, b) : TARN_EEOF;
+    return b->count > 0 ? write_document(d, b) : TN_WINDOW_END;
 }
 
 static int start_batch(void *arg, struct tn_slot *slot, struct tarn_error *err)
@@ -110,8 +110,8 @@ static int start_batch(void *arg, struct tn_slot *slot, struct tarn_error *err)
     struct batch *b = &d->batches[slot - d->window.slots];
     unsigned char digest[TN_MD5_LEN];
     char md5[TN_BASE64_LEN(TN_MD5_LEN) + 1];
-    int rc = d->next < d->count ? collect(d, b) : TARN_EEOF;
-    if (rc == TARN_EEOF)
+    int rc = d->next < d->count ? collect(d, b) : TN_WINDOW_END;
+    if (rc == TN_WINDOW_END)
         return rc;
     if (rc == TARN_OK)
         slot->op =

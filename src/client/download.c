@@ -107,9 +107,14 @@ static struct tarn_get_options pinned_options(const struct tarn_transfer_options
     return o;
 }
 
+/* Once the look ahead has met the caller's condition, the pin takes its place: "*" or a list would
+ * let parts of two objects meet. */
 static struct tarn_get_options get_options(const struct download *d)
 {
-    return pinned_options(d->options, d->pin);
+    struct tarn_get_options o = pinned_options(d->options, d->pin);
+    if (d->has_head && d->pin[0])
+        o.conditions.if_match = d->pin;
+    return o;
 }
 
 void tn_download_request(struct tn_op *op, const struct tarn_transfer_options *options)
@@ -151,10 +156,12 @@ static int plan(struct download *d, struct tarn_error *err)
         if (o->has_range && o->range_last < end)
             end = o->range_last + 1;
         d->len = end - d->first;
-        d->is_whole = !o->has_range && (d->len < tn_transfer_threshold(d->options) || !d->pin[0]);
+        d->is_whole = !d->pin[0] || (!o->has_range && d->len < tn_transfer_threshold(d->options));
     }
-    if (d->is_file) /* the record of what is done stays small */
-        (void)tarn_part_size_plan(d->len, d->part_size, &d->part_size);
+    bool is_absurd = d->len > TARN_PART_COUNT_MAX * TARN_PART_LEN_MAX;
+    if (d->is_file && (is_absurd || tarn_part_size_plan(d->len, d->part_size, &d->part_size) < 0))
+        return tn_fail(err, TARN_ETOOBIG, "could not get object \"%s/%s\": it has %llu bytes",
+                       d->bucket, d->key, (unsigned long long)d->len);
     d->window.bytes_total = d->len;
     d->window.parts_total =
         d->is_whole ? 1 : (uint32_t)((d->len + d->part_size - 1) / d->part_size);
@@ -191,6 +198,18 @@ static int start_piece(struct download *d, struct tn_slot *slot, struct tarn_err
     return TARN_OK;
 }
 
+/* There are caches that know no If-Match: the answer itself must say what it is a part of. */
+static int check_piece(const struct download *d, const struct tn_slot *slot, struct tarn_error *err)
+{
+    struct tn_str etag = tn_op_etag(slot->op);
+    if (slot->op->sink.received != slot->len)
+        return tn_op_fail(slot->op, err, TARN_EPROTOCOL, "the part is too short");
+    if (d->pin[0] && etag.len > 0 && !tn_str_eq(etag, tn_str_from(d->pin)))
+        return tn_op_fail(slot->op, err, TARN_EPRECOND,
+                          "the object was replaced while it was being read");
+    return TARN_OK;
+}
+
 /* The info of the look ahead, or of the one answer there was. */
 static int give_info(struct download *d, struct tarn_error *err)
 {
@@ -221,7 +240,7 @@ static enum tn_checksum_kind told_checksum(const struct download *d, struct tn_c
 static int start_file_whole(struct download *d, struct tn_slot *slot, struct tarn_error *err)
 {
     if (d->next > 0)
-        return TARN_EEOF;
+        return TN_WINDOW_END;
     d->next = 1;
     slot->op = make_get(d);
     if (!slot->op)
@@ -242,7 +261,7 @@ static int start_file_part(void *arg, struct tn_slot *slot, struct tarn_error *e
     while (d->is_done && d->next < d->len && d->is_done[d->next / d->part_size])
         d->next += d->part_size;
     if (d->next >= d->len)
-        return TARN_EEOF;
+        return TN_WINDOW_END;
     int rc = start_piece(d, slot, err);
     if (rc == TARN_OK && tn_checksum_init(&slot->op->sink.sum, d->part_sum) < 0)
         rc = tn_fail_no_memory(err, "get object");
@@ -258,8 +277,9 @@ static int start_file_part(void *arg, struct tn_slot *slot, struct tarn_error *e
 static int take_piece(struct download *d, struct tn_slot *slot, struct tarn_error *err)
 {
     struct tn_resume_part record = { .number = slot->number, .size = slot->len };
-    if (slot->op->sink.received != slot->len)
-        return tn_op_fail(slot->op, err, TARN_EPROTOCOL, "the part is too short");
+    int rc = check_piece(d, slot, err);
+    if (rc < 0)
+        return rc;
     if (!d->sums)
         return TARN_OK;
     tn_checksum_final(&slot->op->sink.sum, &d->sums[slot->number - 1]);
@@ -659,11 +679,11 @@ static int start_stream_part(void *arg, struct tn_slot *slot, struct tarn_error 
     struct download *d = arg;
     void *block = NULL;
     if (d->next >= d->len)
-        return TARN_EEOF;
+        return TN_WINDOW_END;
     int rc = tn_budget_take(&d->client->budget, (size_t)d->part_size, d->window.busy_count > 0,
                             tn_window_should_stop, &d->window, &block);
     if (rc == TARN_EAGAIN)
-        return rc;
+        return TN_WINDOW_WAIT;
     if (rc < 0)
         return tn_fail(err, rc, "could not get object: %s", tarn_status_text(rc));
     slot->block = block;
@@ -681,10 +701,11 @@ static int start_stream_part(void *arg, struct tn_slot *slot, struct tarn_error 
 static int take_stream_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct download *d = arg;
-    if (slot->op->sink.received != slot->len)
-        return tn_op_fail(slot->op, err, TARN_EPROTOCOL, "the part is too short");
+    int rc = check_piece(d, slot, err);
+    if (rc < 0)
+        return rc;
     tn_verifier_update(&d->verifier, slot->block, (size_t)slot->len);
-    int rc = d->write(d->write_arg, slot->block, (size_t)slot->len);
+    rc = d->write(d->write_arg, slot->block, (size_t)slot->len);
     return rc < 0 ? tn_op_fail(slot->op, err, rc, "could not write the data: %s%s",
                                tarn_status_text(rc), errno == EPIPE ? " (broken pipe)" : "")
                   : TARN_OK;
@@ -703,6 +724,11 @@ static int write_whole(void *arg, const void *bytes, size_t len)
 static int stream_whole(struct download *d, struct tarn_error *err)
 {
     struct tarn_get_options o = get_options(d);
+    if (d->options->has_range) {
+        o.has_range = true;
+        o.range_first = d->first;
+        o.range_last = d->first + d->len - 1;
+    }
     return tarn_object_get(d->client, d->bucket, d->key, write_whole, d, &o, d->info, err);
 }
 

@@ -125,6 +125,18 @@ static int finish_get(struct tn_op *op, struct target *target, struct tarn_objec
     return rc;
 }
 
+/* While the memory is waited for. */
+struct patience {
+    struct tarn_client *client;
+    const volatile int *cancel;
+};
+
+static bool should_stop(void *arg)
+{
+    const struct patience *p = arg;
+    return (p->cancel && *p->cancel) || atomic_load(&p->client->is_cancelled);
+}
+
 int tarn_object_get(struct tarn_client *client, const char *bucket, const char *key,
                     tarn_write_fn write, void *arg, const struct tarn_get_options *options,
                     struct tarn_object_info *info, struct tarn_error *err)
@@ -135,7 +147,8 @@ int tarn_object_get(struct tarn_client *client, const char *bucket, const char *
     void *ring = NULL;
     options = options ? options : &none;
     struct target target = { .write = write, .arg = arg, .skip_verify = options->skip_verify };
-    int rc = tn_budget_take(&client->budget, TN_PIPE_CAP, false, NULL, NULL, &ring);
+    struct patience patience = { client, options->request.cancel };
+    int rc = tn_budget_take(&client->budget, TN_PIPE_CAP, false, should_stop, &patience, &ring);
     if (rc < 0)
         return tn_fail(err, rc, "could not get object: %s", tarn_status_text(rc));
     pipe.ring = ring;

@@ -7,6 +7,7 @@
 #include "base/codec.h"
 #include "client/attributes.h"
 #include "client/client_impl.h"
+#include "client/cycle.h"
 #include "client/verify.h"
 
 enum { DOCUMENT_MAX = 8 << 20 };
@@ -411,19 +412,23 @@ int tarn_multipart_abort(struct tarn_client *client, const char *bucket, const c
 
 /* ---- listings ---- */
 
-static int hand_out_part(const struct tn_xml_node *node, tarn_part_fn each, void *arg)
+/* `last` is the number of the part before. */
+static int hand_out_part(const struct tn_xml_node *node, uint64_t *last, tarn_part_fn each,
+                         void *arg)
 {
     struct tarn_part part = { .last_modified_ms = -1 };
     struct tn_str text;
+    struct tn_str etag = bare(tn_xml_child_text(node, "ETag"));
     uint64_t number;
-    if (tn_str_to_u64(tn_xml_child_text(node, "PartNumber"), &number) < 0 ||
-        number > TARN_PART_COUNT_MAX ||
+    if (tn_str_to_u64(tn_xml_child_text(node, "PartNumber"), &number) < 0 || number <= *last ||
+        number > TARN_PART_COUNT_MAX || etag.len >= TARN_ETAG_LEN_MAX ||
         tn_str_to_u64(tn_xml_child_text(node, "Size"), &part.size) < 0)
         return TARN_EPROTOCOL;
+    *last = number;
     part.number = (uint32_t)number;
     part.checksum_algorithm = tn_checksum_public(checksum_of(node, &text));
     part.last_modified_ms = tn_date_ms(tn_xml_child_text(node, "LastModified"));
-    copy_text(part.etag, sizeof part.etag, bare(tn_xml_child_text(node, "ETag")));
+    copy_text(part.etag, sizeof part.etag, etag);
     copy_text(part.checksum_value, sizeof part.checksum_value, text);
     return each(arg, &part);
 }
@@ -434,6 +439,7 @@ static int list_parts_page(struct tn_op *op, tarn_part_fn each, void *arg, uint6
 {
     const struct tn_xml_node *root = NULL;
     uint64_t next = 0;
+    uint64_t last = *marker;
     int rc = tn_op_run(op, err);
     if (rc == TARN_OK)
         rc = tn_op_parse(op, "ListPartsResult", &root, err);
@@ -441,7 +447,7 @@ static int list_parts_page(struct tn_op *op, tarn_part_fn each, void *arg, uint6
         return rc;
     const struct tn_xml_node *node = tn_xml_child(root, "Part");
     for (; node && rc == TARN_OK; node = tn_xml_next(node))
-        rc = hand_out_part(node, each, arg);
+        rc = hand_out_part(node, &last, each, arg);
     bool is_more = tn_str_eq(tn_xml_child_text(root, "IsTruncated"), TN_STR("true"));
     if (rc == TARN_OK && is_more &&
         (tn_str_to_u64(tn_xml_child_text(root, "NextPartNumberMarker"), &next) < 0 ||
@@ -478,6 +484,7 @@ int tarn_multipart_list_parts(struct tarn_client *client, const char *bucket, co
 struct upload_markers {
     struct tn_buf key;
     struct tn_buf id;
+    struct tn_cycle cycle;
     bool is_more;
 };
 
@@ -502,12 +509,14 @@ static int move_markers(const struct tn_xml_node *root, struct upload_markers *m
     struct tn_str key = tn_xml_child_text_raw(root, "NextKeyMarker");
     struct tn_str id = tn_xml_child_text(root, "NextUploadIdMarker");
     m->is_more = tn_str_eq(tn_xml_child_text(root, "IsTruncated"), TN_STR("true"));
-    if (m->is_more && (key.len == 0 ||
-                       (tn_str_eq(key, tn_buf_str(&m->key)) && tn_str_eq(id, tn_buf_str(&m->id)))))
-        return TARN_EPROTOCOL;
+    if (!m->is_more)
+        return TARN_OK;
+    int rc = key.len > 0 ? tn_cycle_step(&m->cycle, key, id) : TARN_EPROTOCOL;
+    if (rc < 0)
+        return rc;
     tn_buf_truncate(&m->key, 0);
     tn_buf_truncate(&m->id, 0);
-    int rc = tn_buf_append_str(&m->key, key);
+    rc = tn_buf_append_str(&m->key, key);
     return rc == TARN_OK ? tn_buf_append_str(&m->id, id) : rc;
 }
 
@@ -533,7 +542,8 @@ int tarn_multipart_list_uploads(struct tarn_client *client, const char *bucket, 
                                 struct tarn_error *err)
 {
     struct upload_markers m = { .key = TN_BUF_INIT(TN_OP_URL_MAX),
-                                .id = TN_BUF_INIT(TN_OP_URL_MAX) };
+                                .id = TN_BUF_INIT(TN_OP_URL_MAX),
+                                .cycle = TN_CYCLE_INIT };
     struct tn_waiter waiter;
     int rc;
     tn_waiter_init(&waiter);
@@ -554,5 +564,6 @@ int tarn_multipart_list_uploads(struct tarn_client *client, const char *bucket, 
     tn_waiter_release(&waiter);
     tn_buf_release(&m.key);
     tn_buf_release(&m.id);
+    tn_cycle_release(&m.cycle);
     return rc;
 }

@@ -80,6 +80,7 @@ static void set_up_curl(struct tn_op *op)
     long idle_s = (s->idle_timeout_ms + 999) / 1000;
     (void)curl_easy_setopt(curl, CURLOPT_PRIVATE, op);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, tn_curl_open_socket);
     (void)curl_easy_setopt(curl, CURLOPT_SHARE, op->client->share);
     (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -134,6 +134,8 @@ static int make_room(struct upload *u, uint32_t number)
     if (number <= u->part_cap)
         return TARN_OK;
     size_t cap = u->part_cap ? u->part_cap * 2 : 16;
+    if (cap < number) /* the first one that the server lists may be any */
+        cap = number;
     struct done_part *grown = tn_realloc(u->parts, cap * sizeof *grown);
     if (!grown)
         return TARN_ENOMEM;
@@ -337,7 +339,7 @@ static int on_listed(void *arg, const struct tarn_part *part)
     struct reconciliation *r = arg;
     struct upload *u = r->u;
     char text[TN_CHECKSUM_TEXT_LEN];
-    if (part->number == 0 || part->number > u->window.parts_total)
+    if (part->number > u->window.parts_total)
         return TARN_OK; /* an overwrite of all of them leaves it out of Complete */
     const struct tn_resume_part *p = recorded(r->state, part->number);
     if (!p || p->size != part->size || p->size != part_len(u, part->number) ||
@@ -385,7 +387,8 @@ static int reconcile(struct upload *u, const struct tn_resume_state *state, stru
     (void)snprintf(u->upload_id, sizeof u->upload_id, "%s", state->upload_id);
     int rc = tarn_multipart_list_parts(u->client, u->bucket, u->key, u->upload_id,
                                        &u->options->request, on_listed, &r, &why);
-    if (rc == TARN_ENOTFOUND || rc == TARN_EDENIED || rc == TARN_ENOTSUPPORTED)
+    if (rc == TARN_ENOTFOUND || rc == TARN_EDENIED || rc == TARN_ENOTSUPPORTED ||
+        rc == TARN_EPROTOCOL)
         return restart(u, rc == TARN_ENOTFOUND ? "the server no longer has the upload"
                                                : "the server does not list its parts");
     if (rc < 0) {
@@ -412,8 +415,10 @@ static int find_earlier(struct upload *u, const char *path, const struct stat *s
         tn_resume_upload_path(u->options->state_dir, tn_buf_str(&place), &name) < 0)
         return TARN_OK;
     if (tn_resume_open(&u->record, name.data, tn_buf_str(&u->identity), u->window.parts_total,
-                       &state) < 0)
+                       &state) < 0) {
+        tn_resume_end(&u->record, true);
         return tn_fail_no_memory(err, "upload file");
+    }
     int rc = TARN_OK;
     if (state.is_same && state.upload_id[0]) {
         rc = reconcile(u, &state, err);
@@ -438,7 +443,7 @@ static int start_file_part(void *arg, struct tn_slot *slot, struct tarn_error *e
         u->part_count = u->next_number++;
     uint64_t offset = (uint64_t)(u->next_number - 1) * u->part_size;
     if (offset >= u->size)
-        return TARN_EEOF;
+        return TN_WINDOW_END;
     int rc = new_part(u, slot, err);
     if (rc < 0)
         return rc;
@@ -461,7 +466,7 @@ static int start_whole(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct upload *u = arg;
     if (u->next_number > 1)
-        return TARN_EEOF;
+        return TN_WINDOW_END;
     u->next_number++;
     slot->op = tn_op_new(u->client, &u->window.waiter, "put object", "PUT", u->bucket, u->key);
     if (!slot->op)
@@ -658,7 +663,7 @@ static int read_part(struct upload *u, struct tn_slot *slot, bool is_optional,
     int rc = tn_budget_take(&u->client->budget, (size_t)size, is_optional, tn_window_should_stop,
                             &u->window, &slot->block);
     if (rc == TARN_EAGAIN)
-        return rc;
+        return TN_WINDOW_WAIT;
     if (rc < 0)
         return tn_fail(err, rc, "could not upload \"%s/%s\": %s", u->bucket, u->key,
                        tarn_status_text(rc));
@@ -686,12 +691,12 @@ static int start_stream_part(void *arg, struct tn_slot *slot, struct tarn_error 
         u->first = (struct tn_slot){ .fd = -1 };
     } else {
         if (u->is_at_end)
-            return TARN_EEOF;
+            return TN_WINDOW_END;
         int rc = read_part(u, slot, u->window.busy_count > 0, err);
-        if (rc < 0)
+        if (rc != TARN_OK)
             return rc;
         if (slot->len == 0)
-            return TARN_EEOF;
+            return TN_WINDOW_END;
     }
     int rc = new_part(u, slot, err);
     if (rc < 0)

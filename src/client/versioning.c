@@ -7,6 +7,7 @@
 #include "client/attributes.h"
 #include "client/call.h"
 #include "client/client_impl.h"
+#include "client/cycle.h"
 #include "proto/uri.h"
 
 enum { DOCUMENT_MAX = 4096, PAGE_SIZE_MAX = 1000, MARKER_MAX = 8192 };
@@ -73,6 +74,7 @@ struct tarn_versions {
     struct tarn_request request;
     struct tn_buf key_marker;
     struct tn_buf version_marker;
+    struct tn_cycle cycle;
 
     struct tn_call page; /* its arena holds the tree and the texts */
     bool has_page;
@@ -107,6 +109,7 @@ struct tarn_versions *tarn_versions_open(struct tarn_client *client, const char 
     v->request = options->request;
     v->key_marker = TN_BUF_INIT(MARKER_MAX);
     v->version_marker = TN_BUF_INIT(MARKER_MAX);
+    v->cycle = TN_CYCLE_INIT;
     if (!v->bucket || !v->prefix) {
         (void)tn_fail_no_memory(err, "list versions");
         tarn_versions_free(v);
@@ -130,6 +133,7 @@ void tarn_versions_free(struct tarn_versions *versions)
     drop_page(versions);
     tn_buf_release(&versions->key_marker);
     tn_buf_release(&versions->version_marker);
+    tn_cycle_release(&versions->cycle);
     tn_free(versions->bucket);
     tn_free(versions->prefix);
     tn_free(versions);
@@ -150,19 +154,16 @@ static int take_text(struct tarn_versions *v, const struct tn_xml_node *node, co
     return *out ? TARN_OK : TARN_ENOMEM;
 }
 
-static int keep_marker(struct tn_buf *marker, const char *text, bool *is_same)
+static int keep_marker(struct tn_buf *marker, const char *text)
 {
-    struct tn_str next = tn_str_from(text);
-    *is_same = *is_same && tn_str_eq(tn_buf_str(marker), next);
     tn_buf_truncate(marker, 0);
-    return tn_buf_append_str(marker, next);
+    return tn_buf_append_str(marker, tn_str_from(text));
 }
 
 static int take_markers(struct tarn_versions *v, const struct tn_xml_node *root)
 {
     const char *key;
     const char *version;
-    bool is_same = true;
     v->is_last = !tn_str_eq(tn_xml_child_text(root, "IsTruncated"), TN_STR("true"));
     v->is_encoded = tn_str_eq(tn_xml_child_text(root, "EncodingType"), TN_STR("url"));
     if (v->is_last)
@@ -173,10 +174,10 @@ static int take_markers(struct tarn_versions *v, const struct tn_xml_node *root)
     if (rc == TARN_OK && !key)
         rc = TARN_EPROTOCOL;
     if (rc == TARN_OK)
-        rc = keep_marker(&v->key_marker, key, &is_same);
+        rc = tn_cycle_step(&v->cycle, tn_str_from(key), tn_str_from(version));
     if (rc == TARN_OK)
-        rc = keep_marker(&v->version_marker, version, &is_same);
-    return rc == TARN_OK && is_same ? TARN_EPROTOCOL : rc;
+        rc = keep_marker(&v->key_marker, key);
+    return rc == TARN_OK ? keep_marker(&v->version_marker, version) : rc;
 }
 
 static int turn_page(struct tarn_versions *v, struct tarn_error *err)

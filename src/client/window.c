@@ -194,8 +194,8 @@ int tn_window_run(struct tn_window *w, const struct tn_window_calls *calls, void
             continue;
         }
         rc = start_one(w, calls, arg, slot, err);
-        is_at_end = rc == TARN_EEOF;
-        if (rc == TARN_EAGAIN)
+        is_at_end = rc == TN_WINDOW_END;
+        if (rc == TN_WINDOW_WAIT)
             rc = take_one(w, calls, arg, err);
         else if (is_at_end)
             rc = TARN_OK;

@@ -43,9 +43,15 @@ struct tn_window {
     bool is_cancelled;
 };
 
+/* What `start` says besides statuses. Apart from these: a caller's function may return any status,
+ * and what it means by TARN_EEOF must not end a transfer as if all of it had come. */
+enum tn_window_answer {
+    TN_WINDOW_END = 1, /* there is no more */
+    TN_WINDOW_WAIT     /* not before another one is done; only while some are */
+};
+
 struct tn_window_calls {
-    /* Makes and posts slot->op: TARN_OK; TARN_EEOF: there is no more; TARN_EAGAIN: not before
-     * another one is done (only while some are); or a failure, with `err`. */
+    /* Makes and posts slot->op: TARN_OK, one of the above, or a failure, with `err`. */
     int (*start)(void *arg, struct tn_slot *slot, struct tarn_error *err);
     /* Takes the result of one that went well. */
     int (*take)(void *arg, struct tn_slot *slot, struct tarn_error *err);
@@ -55,7 +61,7 @@ void tn_window_init(struct tn_window *w, struct tarn_client *client,
                     const struct tarn_request *request, uint32_t concurrency);
 void tn_window_release(struct tn_window *w);
 
-/* Until start says TARN_EEOF and all are taken, or the first failure, after which nothing is in
+/* Until start says TN_WINDOW_END and all are taken, or the first failure, after which nothing is in
  * flight any more. */
 TN_MUST_USE int tn_window_run(struct tn_window *w, const struct tn_window_calls *calls, void *arg,
                               struct tarn_error *err);

@@ -128,12 +128,7 @@ struct tn_wire *tn_wire_new(struct tarn_client *client, int epoll_fd, int conns_
         return NULL;
     *w = (struct tn_wire){ .client = client, .epoll_fd = epoll_fd, .conns_max = conns_max };
     w->conns = tn_calloc((size_t)conns_max, sizeof *w->conns);
-    w->received = tn_realloc(NULL, RECEIVE_LEN);
-    if (!w->conns || !w->received) {
-        tn_wire_free(w);
-        return NULL;
-    }
-    for (int i = conns_max; i-- > 0;) {
+    for (int i = w->conns ? conns_max : 0; i-- > 0;) {
         *(w->free.newest ? &w->free.newest->newer : &w->free.oldest) = &w->conns[i];
         w->conns[i].older = w->free.newest;
         w->free.newest = &w->conns[i];
@@ -141,6 +136,11 @@ struct tn_wire *tn_wire_new(struct tarn_client *client, int epoll_fd, int conns_
         w->conns[i].out = TN_BUF_INIT(TN_OP_HEAD_MAX + SEND_STEP_LEN);
         w->conns[i].line = TN_BUF_INIT(LINE_LEN_MAX);
         w->conns[i].kept = TN_BUF_INIT(RECEIVE_LEN);
+    }
+    w->received = tn_realloc(NULL, RECEIVE_LEN);
+    if (!w->conns || !w->received) {
+        tn_wire_free(w);
+        return NULL;
     }
     return w;
 }

@@ -93,6 +93,7 @@ static int set_options(struct webhook *w)
     (void)curl_easy_setopt(c, CURLOPT_HTTPHEADER, w->headers);
     (void)curl_easy_setopt(c, CURLOPT_USERAGENT, "tarnd");
     (void)curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    (void)curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, tn_curl_open_socket);
     (void)curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
     (void)curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)NOTIFY_TIMEOUT_MS);
     (void)curl_easy_setopt(c, CURLOPT_ERRORBUFFER, w->reason);

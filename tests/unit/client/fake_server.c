@@ -21,6 +21,9 @@
 struct fake_server {
     const struct fake_step *steps;
     size_t step_count;
+    fake_answer_fn answer; /* instead of the steps */
+    void *arg;
+    struct fake_step made;
     int listener;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -77,12 +80,14 @@ static void sleep_ms(struct fake_server *s, int ms)
 static const struct fake_step *take_step(struct fake_server *s, const char *head)
 {
     (void)pthread_mutex_lock(&s->lock);
-    size_t n = s->count < s->step_count ? s->count : s->step_count - 1;
+    size_t n = s->count + 1 < s->step_count ? s->count : s->step_count - 1;
+    if (s->answer)
+        s->made = (struct fake_step){ .answer = s->answer(s->arg, head) };
     if (s->count < FAKE_REQUESTS_MAX)
         (void)snprintf(s->heads[s->count], FAKE_HEAD_MAX, "%s", head);
     s->count++;
     (void)pthread_mutex_unlock(&s->lock);
-    return &s->steps[n];
+    return s->answer ? &s->made : &s->steps[n];
 }
 
 /* True when the connection goes on. */
@@ -118,14 +123,16 @@ static void *run(void *arg)
     return NULL;
 }
 
-struct fake_server *fake_server_new(const struct fake_step *steps, size_t count)
+static struct fake_server *begin(const struct fake_server *like)
 {
     struct sockaddr_in address = { .sin_family = AF_INET };
     socklen_t len = sizeof address;
     struct fake_server *s = tn_calloc(1, sizeof *s);
     assert(s);
-    s->steps = steps;
-    s->step_count = count;
+    s->steps = like->steps;
+    s->step_count = like->step_count;
+    s->answer = like->answer;
+    s->arg = like->arg;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert(s->listener >= 0);
@@ -141,6 +148,18 @@ struct fake_server *fake_server_new(const struct fake_step *steps, size_t count)
     assert(rc == 0);
     (void)rc;
     return s;
+}
+
+struct fake_server *fake_server_new(const struct fake_step *steps, size_t count)
+{
+    const struct fake_server like = { .steps = steps, .step_count = count };
+    return begin(&like);
+}
+
+struct fake_server *fake_server_new_fn(fake_answer_fn answer, void *arg)
+{
+    const struct fake_server like = { .answer = answer, .arg = arg };
+    return begin(&like);
 }
 
 void fake_server_free(struct fake_server *s)

@@ -23,6 +23,11 @@ struct fake_step {
  */
 struct fake_server;
 struct fake_server *fake_server_new(const struct fake_step *steps, size_t count);
+
+/* One that looks at each head and says what the answer is (not freed; NULL: none). */
+typedef const char *(*fake_answer_fn)(void *arg, const char *head);
+struct fake_server *fake_server_new_fn(fake_answer_fn answer, void *arg);
+
 void fake_server_free(struct fake_server *s);
 const char *fake_server_url(const struct fake_server *s);
 
