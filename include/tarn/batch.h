@@ -41,7 +41,7 @@ struct tarn_batch_result {
     size_t succeeded;
     size_t failed; /* without those that were left out */
     size_t cancelled;
-    uint64_t bytes; /* copied inside the server */
+    uint64_t bytes; /* copied inside the server, where sizes were learnt: set_class, set_metadata */
     int64_t elapsed_ms;
     void *owned;
 };

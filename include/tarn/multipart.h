@@ -65,8 +65,8 @@ TARN_API int tarn_multipart_abort(struct tarn_client *client, const char *bucket
                                   const char *upload_id, const struct tarn_request *request,
                                   struct tarn_error *err);
 
-/* ListParts, all pages, rising numbers. Called in the calling thread; negative ends the listing
- * with that status. */
+/* ListParts, all pages, rising numbers; a server that lists otherwise is TARN_EPROTOCOL. Called in
+ * the calling thread; negative ends the listing with that status. */
 typedef int (*tarn_part_fn)(void *arg, const struct tarn_part *part);
 TARN_API int tarn_multipart_list_parts(struct tarn_client *client, const char *bucket,
                                        const char *key, const char *upload_id,
@@ -80,7 +80,8 @@ struct tarn_upload_entry {
     const char *storage_class;
 };
 
-/* ListMultipartUploads, all pages, uploads only. As above. */
+/* ListMultipartUploads, all pages, uploads only; one that goes round in circles is TARN_EPROTOCOL.
+ * As above. */
 typedef int (*tarn_upload_fn)(void *arg, const struct tarn_upload_entry *entry);
 TARN_API int tarn_multipart_list_uploads(struct tarn_client *client, const char *bucket,
                                          const char *prefix, const struct tarn_request *request,

@@ -61,7 +61,8 @@ struct tarn_get_options {
 
 /* GetObject. `write` gets the body in order, in the calling thread; a connection that breaks in the
  * middle is taken up again where it broke, pinned by If-Match. TARN_ECHECKSUM after all bytes were
- * written: throw them away. TARN_ENOTFOUND, TARN_ENOBUCKET, TARN_EPRECOND, TARN_ENOTMODIFIED,
+ * written: throw them away. TARN_EPROTOCOL: another range than the one that was asked for.
+ * TARN_ENOTFOUND, TARN_ENOBUCKET, TARN_EPRECOND, TARN_ENOTMODIFIED,
  * TARN_ERANGE, TARN_EDENIED, ... */
 TARN_API int tarn_object_get(struct tarn_client *client, const char *bucket, const char *key,
                              tarn_write_fn write, void *arg, const struct tarn_get_options *options,
@@ -152,8 +153,9 @@ struct tarn_copy_options {
     void *resume_arg;
 };
 
-/* CopyObject inside the server; above 5 GiB a multipart copy that carries headers and metadata over
- * and pins the source by its ETag. A 200 answer with an error in it is an error. */
+/* CopyObject inside the server; above 5 GiB a multipart copy that carries headers, metadata and
+ * tags over (the latter wants the right to read them) and pins the source by its ETag. A 200 answer
+ * with an error in it is an error. */
 TARN_API int tarn_object_copy(struct tarn_client *client, const char *source_bucket,
                               const char *source_key, const char *bucket, const char *key,
                               const struct tarn_copy_options *options,
