@@ -425,14 +425,17 @@ static void start_pending(struct tn_loop *loop)
     }
 }
 
-/* Each either takes what room there is, and may ask again, or has nothing to begin. */
+/* Each once in a turn: what it begins may be over at once, and then it asks again. */
 static void feed_hungry(struct tn_loop *loop)
 {
-    while (loop->hungry && tn_loop_room(loop) > 0) {
-        struct tn_loop_call *call = loop->hungry;
-        loop->hungry = call->next;
+    struct tn_loop_call *call = TN_TAKE(loop->hungry);
+    for (struct tn_loop_call *next; call; call = next) {
+        next = call->next;
         call->is_waiting = false;
-        call->run(call);
+        if (tn_loop_room(loop) > 0)
+            call->run(call);
+        else
+            tn_loop_call_at_room(loop, call);
         start_pending(loop);
     }
 }
@@ -698,7 +701,7 @@ static int wait_ms(const struct tn_loop *loop)
     for (const struct tn_op *op = loop->delayed.first; op; op = op->next)
         due = op->due_ns < due ? op->due_ns : due;
     int wire_ms = loop->wire ? tn_wire_wait_ms(loop->wire) : -1;
-    if (loop->has_calls)
+    if (loop->has_calls || (loop->hungry && tn_loop_room(loop) > 0))
         return 0;
     if (due == NO_TIMER || wire_ms == 0)
         return wire_ms;
