@@ -85,9 +85,9 @@ struct tarn_attributes {
     void *reserved[3];
 };
 
-/* True for the canned ACLs of S3. The wire name of a storage class for a wire or long name in
- * either case; unknown text comes back as it is. True for classes that must be restored before they
- * can be read. */
+/* True for the canned ACLs of S3. The wire name of a storage class for a wire or long name, such
+ * as "StandardIa", whatever its case and with "_", "-" or nothing between the words; unknown text
+ * comes back as it is. True for classes that must be restored before they can be read. */
 TARN_API bool tarn_acl_is_known(const char *acl);
 TARN_API const char *tarn_storage_class_from_name(const char *name);
 TARN_API bool tarn_storage_class_needs_restore(const char *storage_class);

@@ -24,6 +24,19 @@ bool tarn_acl_is_known(const char *acl)
     return false;
 }
 
+/* "StandardIa", "standard-ia" and "STANDARD_IA" are one. */
+static bool is_same_name(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, "_-");
+        b += strspn(b, "_-");
+        if (tn_to_lower(*a) != tn_to_lower(*b))
+            return false;
+        if (!*a)
+            return true;
+    }
+}
+
 const char *tarn_storage_class_from_name(const char *name)
 {
     static const struct {
@@ -47,7 +60,7 @@ const char *tarn_storage_class_from_name(const char *name)
         { "OUTPOSTS", "OUTPOSTS" },
     };
     for (size_t i = 0; name && i < TN_COUNT(names); i++) {
-        if (tn_str_eq_nocase(tn_str_from(name), tn_str_from(names[i].name)))
+        if (is_same_name(name, names[i].name))
             return names[i].wire;
     }
     return name;

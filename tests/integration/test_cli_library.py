@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -90,13 +91,65 @@ def find_library():
     return None
 
 
+def sanitizer_of(library):
+    probe = subprocess.run(["ldd", library], capture_output=True, text=True, check=False).stdout
+    return re.search(r"libasan\S* => (\S+)", probe)
+
+
+def test_cxx(server, bucket, tmp_path):
+    library, compiler = find_library(), shutil.which("c++")
+    if library is None or compiler is None:
+        pytest.skip("no shared library, or no C++ compiler")
+    flags = ["-fsanitize=address,undefined"] if sanitizer_of(library) else []
+    program = tmp_path / "raii"
+    run(
+        [compiler, "-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Werror", *flags, f"-I{ROOT / 'include'}",
+         ROOT / "examples/raii.cpp", library, f"-Wl,-rpath,{library.parent}", "-o", program],
+        os.environ, 0, timeout=120,
+    )
+    done = run([program, bucket, "p/"], server.client_env(tmp_path), 0, timeout=60)
+    assert done.stdout.decode().splitlines() == ["p/one", "p/two"]
+    done = run([program, "no-such-bucket-x", "p/"], server.client_env(tmp_path), 1, timeout=60)
+    assert "no-such-bucket-x" in done.stderr.decode()
+
+
+def test_transfer_there_and_back(server, s3, bucket, tmp_path):
+    program = BUILD / "examples/example_transfer"
+    if not program.exists():
+        pytest.skip("the examples are not built")
+    source, copy = tmp_path / "source", tmp_path / "copy"
+    source.write_bytes(os.urandom(12 << 20))
+    env = dict(server.client_env(tmp_path), XDG_STATE_HOME=str(tmp_path / "state"))
+    lines = run([program, bucket, "k", source, copy], env, 0, timeout=60).stdout.decode().splitlines()
+    assert lines == [
+        "fresh, 0 bytes there already", "100% of 12582912 bytes", f"{5 - (12 << 20)} bytes more, other content",
+        "verified, the same",
+    ]
+    assert copy.read_bytes() == source.read_bytes()
+    versions = s3.list_object_versions(Bucket=bucket)["Versions"]
+    assert [one["Size"] for one in versions] == [12 << 20, 5, 12 << 20]
+    assert versions[2]["StorageClass"] == "STANDARD_IA"
+
+
+def test_seed_table_names_what_there_is():
+    """Each function of the table is declared, and what is said to show it has it."""
+    guide = (ROOT / "docs/guide/library.md").read_text()
+    declared = "".join(path.read_text() for path in (ROOT / "include/tarn").glob("*.h"))
+    rows = re.findall(r"^\| [^|]+ \| ([^|]*`tarn_[^|]+) \| ([^|]+) \|$", guide, re.M)
+    assert len(rows) >= 25
+    for functions, places in rows:
+        for name in re.findall(r"`(tarn_\w+)`", functions):
+            assert re.search(rf"\b{name}\b", declared), name
+        for place in re.findall(r"`([\w/.-]+\.(?:c|cpp|py))`", places):
+            assert (ROOT / place).exists(), place
+
+
 def test_ctypes(server, bucket, tmp_path):
     library = find_library()
     if library is None:
         pytest.skip("the shared library is not built")
     env = dict(server.client_env(tmp_path), TARN_LIBRARY=str(library))
-    probe = subprocess.run(["ldd", library], capture_output=True, text=True, check=False).stdout
-    runtime = re.search(r"libasan\S* => (\S+)", probe)
+    runtime = sanitizer_of(library)
     if runtime:  # a sanitized library wants its runtime first
         env.update(LD_PRELOAD=runtime[1], ASAN_OPTIONS="detect_leaks=0")
     done = run([sys.executable, ROOT / "examples/ctypes_tarn.py", bucket, "k/ä", "hällo"], env, 0, timeout=120)

@@ -523,6 +523,33 @@ static void test_batch_cancel(void **state)
     stage_free(s);
 }
 
+/* ---- names ---- */
+
+static void test_class_names(void **state)
+{
+    static const char *const cases[][2] = {
+        { "StandardIa", "STANDARD_IA" },
+        { "standard-ia", "STANDARD_IA" },
+        { "OnezoneIa", "ONEZONE_IA" },
+        { "ReducedRedundancy", "REDUCED_REDUNDANCY" },
+        { "IntelligentTiering", "INTELLIGENT_TIERING" },
+        { "GlacierInstantRetrieval", "GLACIER_IR" },
+        { "GLACIER_FLEXIBLE_RETRIEVAL", "GLACIER" },
+        { "GlacierDeepArchive", "DEEP_ARCHIVE" },
+        { "glacier", "GLACIER" },
+        { "SNOW", "SNOW" },
+        { "GLACIE", "GLACIE" },
+        { "GLACIERS", "GLACIERS" },
+        { "", "" },
+    };
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(cases); i++)
+        assert_string_equal(tarn_storage_class_from_name(cases[i][0]), cases[i][1]);
+    assert_null(tarn_storage_class_from_name(NULL));
+    assert_true(tarn_storage_class_needs_restore("GlacierFlexibleRetrieval"));
+    assert_false(tarn_storage_class_needs_restore("GlacierInstantRetrieval"));
+}
+
 /* ---- descriptors ---- */
 
 static void test_no_descriptor_is_inherited(void **state)
@@ -782,6 +809,7 @@ int main(void)
         cmocka_unit_test(test_circles),
         cmocka_unit_test(test_cycle),
         cmocka_unit_test(test_batch_cancel),
+        cmocka_unit_test(test_class_names),
         cmocka_unit_test(test_no_descriptor_is_inherited),
         cmocka_unit_test(test_no_memory_for_uploads),
         cmocka_unit_test(test_no_memory_for_downloads),
