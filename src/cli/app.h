@@ -97,7 +97,7 @@ void cli_report_json(struct cli_app *app, struct cli_json *json, bool success);
 /* Ends the object and writes it to standard output. */
 void cli_report_json_end(struct cli_app *app, struct cli_json *json);
 
-/* Writes a line to standard output, unless quiet or JSON. */
+/* Writes a line to standard output, unless JSON, or quiet and no data. */
 void cli_report_line(struct cli_app *app, const char *format, ...) TN_PRINTF(2, 3);
 
 /* Writes a line to standard error, unless quiet or JSON. */

@@ -224,6 +224,13 @@ static int expand_local(struct cp_job *job, const struct cli_address *source,
     if (stat(source->name, &st) < 0)
         return tn_fail_errno(err, "could not open");
     const char *last = cli_name_last(source->name);
+    struct stat own;
+    if (!S_ISDIR(st.st_mode) && job->app->opt.no_follow_symlinks &&
+        lstat(source->name, &own) == 0 && S_ISLNK(own.st_mode)) {
+        cli_report_warning(job->app, (struct cli_place){ NULL, source->name },
+                           "skipped: a symbolic link");
+        return TARN_OK;
+    }
     if (!S_ISDIR(st.st_mode))
         return cli_filter_takes(&job->app->opt, last)
                    ? cp_submit_file(job, source->name, last, &st, err)

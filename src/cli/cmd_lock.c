@@ -283,14 +283,53 @@ static int do_break(struct job *job)
     return rc < 0 ? fail(job, &err) : show_released(job);
 }
 
+enum {
+    TAKES_TTL = 1u << 0,
+    TAKES_MAX = 1u << 1,
+    TAKES_WAIT = 1u << 2, /* and --owner */
+    TAKES_NONCE = 1u << 3,
+    TAKES_FORCE = 1u << 4, /* and --if-match */
+};
+
+/* What would be left out in silence is refused. */
+static int check_options(const struct cli_options *opt, const char *step, unsigned takes,
+                         struct tarn_error *err)
+{
+    const struct {
+        const char *name;
+        bool is_given;
+        unsigned needs;
+    } rows[] = {
+        { "ttl", opt->ttl_s > 0, TAKES_TTL },
+        { "max", opt->max_hold_s > 0, TAKES_MAX },
+        { "wait", opt->wait_s > 0, TAKES_WAIT },
+        { "wait-forever", opt->wait_forever, TAKES_WAIT },
+        { "owner", opt->owner != NULL, TAKES_WAIT },
+        { "nonce", opt->nonce != NULL, TAKES_NONCE },
+        { "if-match", opt->if_match != NULL, TAKES_FORCE },
+        { "force", opt->force, TAKES_FORCE },
+    };
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        if (rows[i].is_given && !(takes & rows[i].needs))
+            return tn_fail(err, TARN_EINVAL, "\"--%s\" does not go with \"%s\"", rows[i].name,
+                           step);
+    }
+    return TARN_OK;
+}
+
 int cli_run_lock(struct cli_app *app)
 {
     static const struct {
         const char *name;
         int (*run)(struct job *job);
+        unsigned takes;
     } steps[] = {
-        { "run", do_run },     { "status", do_status },   { "acquire", do_acquire },
-        { "renew", do_renew }, { "release", do_release }, { "break", do_break },
+        { "run", do_run, TAKES_TTL | TAKES_MAX | TAKES_WAIT },
+        { "status", do_status, 0 },
+        { "acquire", do_acquire, TAKES_TTL | TAKES_WAIT },
+        { "renew", do_renew, TAKES_TTL | TAKES_NONCE },
+        { "release", do_release, TAKES_NONCE },
+        { "break", do_break, TAKES_FORCE },
     };
     struct job job = { .app = app,
                        .words = app->operands + 2,
@@ -304,6 +343,9 @@ int cli_run_lock(struct cli_app *app)
     for (size_t i = 0; rc == TARN_OK && i < TN_COUNT(steps); i++) {
         if (strcmp(app->operands[0], steps[i].name) != 0)
             continue;
+        rc = check_options(&app->opt, steps[i].name, steps[i].takes, &err);
+        if (rc < 0)
+            break;
         if (job.word_count == 0 || steps[i].run == do_run)
             return steps[i].run(&job);
         rc = tn_fail(&err, TARN_EINVAL, "only \"run\" takes a command");

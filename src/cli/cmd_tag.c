@@ -154,7 +154,7 @@ static int tag_entry(void *arg, const struct tarn_list_entry *entry, const char 
     struct tarn_error why = { 0 };
     (void)name;
     (void)err;
-    if (!t->app->opt.json && !t->app->opt.quiet) {
+    if (!t->app->opt.json) {
         TN_AUTO_BUF place = TN_BUF_INIT(CLI_LINE_LEN_MAX);
         if (cli_place_append(&place, (struct cli_place){ t->address->bucket, entry->key }) ==
             TARN_OK)

@@ -211,11 +211,31 @@ void cli_report_warning(struct cli_app *app, struct cli_place place, const char 
         cli_out_error(&app->out, tn_buf_str(&line));
 }
 
+/* --quiet leaves what a command is asked for: the secret of a new key is told once only. */
+static bool writes_data(const struct cli_app *app)
+{
+    switch (app->command->id) {
+    case CLI_HEAD:
+    case CLI_DU:
+    case CLI_ATTR:
+    case CLI_ADMIN:
+    case CLI_DOCTOR:
+    case CLI_LOCK:
+        return true;
+    case CLI_TAG:
+        return app->operand_count == 1 && !app->opt.replace && app->opt.remove.count == 0;
+    case CLI_VERSIONS:
+        return !app->opt.set_versioning;
+    default:
+        return false;
+    }
+}
+
 void cli_report_line(struct cli_app *app, const char *format, ...)
 {
     TN_AUTO_BUF line = TN_BUF_INIT(CLI_LINE_LEN_MAX);
     va_list args;
-    if (app->opt.quiet || app->opt.json)
+    if (app->opt.json || (app->opt.quiet && !writes_data(app)))
         return;
     va_start(args, format);
     int rc = tn_buf_vappendf(&line, format, args);

@@ -147,7 +147,8 @@ CONTRADICTIONS = [
     ("presign", ["--content-type", "a/b"], "PUT only"), ("presign", ["--method", "PUT", "--response-content-type", "a/b"], "GET only"),
     ("presign", ["--no-sign-request"], "signed"), ("attr", ["s3://bucket/a*"], "unexpected"), ("tag", ["--replace", "--remove", "x"], "exclude each other"),
     ("versions", ["--status", "--set", "enabled"], "exclude each other"), ("run", ["-f", "x"], "two files"),
-    ("mock", ["--port", "65536"], "not within"),
+    ("mock", ["--port", "65536"], "not within"), ("lock", ["--ttl", "5s"], "does not go with \"status\""), ("lock", ["--force"], "does not go with"),
+    ("lock", ["--nonce", "x"], "does not go with"), ("lock", ["--wait", "5s"], "does not go with"),
 ]
 
 
@@ -308,6 +309,29 @@ def test_run_ends_at_the_first_failure_while_it_waits(env):
             assert process.wait(20) == 1
         finally:
             process.kill()
+
+
+def test_quiet_leaves_data(tarn, s3, bucket):
+    """What was asked for is written: the secret of a new key above all, which is told once only."""
+    put(s3, bucket, "k", Tagging="a=1")
+    uri = f"s3://{bucket}"
+    for args in (["head", f"{uri}/k"], ["head", uri], ["attr", f"{uri}/k"], ["tag", f"{uri}/k"], ["du", uri], ["find", uri], ["ls", uri], ["doctor"],
+                 ["versions", uri], ["versions", "--status", uri], ["presign", f"{uri}/k"], ["lock", "status", f"{uri}/l"], ["admin", "user", "list"]):
+        loud = tarn(*args).stdout.splitlines()
+        assert len(tarn("-q", *args).stdout.splitlines()) == len(loud), args
+    tarn("admin", "user", "create", bucket)
+    assert tarn("-q", "admin", "key", "create", bucket).stdout.strip()
+    for args in (["cp", f"{uri}/k", f"{uri}/l"], ["tag", f"{uri}/k", "b=2"], ["versions", "--set", "enabled", uri], ["rm", f"{uri}/l"]):
+        assert tarn("-q", *args).stdout == b"", args
+
+
+def test_link_that_is_named(tarn, s3, bucket, tmp_path):
+    """As the shell hands it over: --no-follow-symlinks holds for it, too."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("file")
+    done = tarn("cp", "--no-follow-symlinks", tmp_path / "file", tmp_path / "link", f"s3://{bucket}/d/")
+    assert b"symbolic link" in done.stderr
+    assert [o["Key"] for o in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["d/file"]
 
 
 def test_key_file_that_cannot_be_read(tarn):
