@@ -195,6 +195,16 @@ static int read_all(int fd, struct tn_buf *out)
     return TARN_OK;
 }
 
+/* Behind the last whole line: what is added to one that a killed program has torn cannot be read.
+ */
+static bool seek_to_end(int fd, const struct tn_buf *text)
+{
+    size_t len = text->len;
+    while (len > 0 && text->data[len - 1] != '\n')
+        len--;
+    return (len == text->len || ftruncate(fd, (off_t)len) == 0) && lseek(fd, 0, SEEK_END) >= 0;
+}
+
 int tn_resume_open(struct tn_resume_file *f, const char *path, struct tn_str identity,
                    uint32_t part_count, struct tn_resume_state *out)
 {
@@ -210,7 +220,7 @@ int tn_resume_open(struct tn_resume_file *f, const char *path, struct tn_str ide
     int rc = read_all(f->fd, &text);
     if (rc == TARN_OK)
         rc = tn_resume_parse(tn_buf_str(&text), identity, part_count, out);
-    if (rc == TARN_OK && out->is_same && lseek(f->fd, 0, SEEK_END) < 0)
+    if (rc == TARN_OK && out->is_same && !seek_to_end(f->fd, &text))
         out->is_same = false;
     return rc == TARN_ENOMEM ? rc : TARN_OK;
 }

@@ -110,6 +110,20 @@ static void test_file(void **state)
     assert_int_equal(tn_resume_open(&f, path, TN_STR(IDENTITY), 10, &s), TARN_OK);
     assert_int_equal(s.count, 4);
     tn_resume_state_release(&s);
+    assert_int_equal(ftruncate(f.fd, lseek(f.fd, 0, SEEK_END) - 5), 0); /* killed while it wrote */
+    tn_resume_end(&f, true);
+
+    assert_int_equal(tn_resume_open(&f, path, TN_STR(IDENTITY), 10, &s), TARN_OK);
+    assert_int_equal(s.count, 3);
+    tn_resume_state_release(&s);
+    part = part_of(5);
+    tn_resume_add(&f, &part); /* not behind the torn line, where nothing of it could be read */
+    tn_resume_end(&f, true);
+
+    assert_int_equal(tn_resume_open(&f, path, TN_STR(IDENTITY), 10, &s), TARN_OK);
+    assert_int_equal(s.count, 4);
+    assert_int_equal(s.parts[3].number, 5);
+    tn_resume_state_release(&s);
     tn_resume_end(&f, false);
     assert_int_equal(access(path, F_OK), -1);
     assert_int_equal(rmdir(directory), 0);
