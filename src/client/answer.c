@@ -498,7 +498,7 @@ static enum tn_next judge_error(struct tn_op *op, const struct problem *problem,
     if (v.retry == TN_RETRY_THROTTLE)
         tn_pace_refused(&op->client->pace, op->started_ns, tn_now_ns());
     else if (op->http_status < 500)
-        tn_pace_served(&op->client->pace, tn_now_ns());
+        tn_pace_served(&op->client->pace, op->started_ns, tn_now_ns());
     if (v.retry != TN_RETRY_NEVER && try_again(op, v.retry, retry_after, delay_ms) == TN_NEXT_RETRY)
         return TN_NEXT_RETRY;
     op->rc = tn_op_fail(op, &op->err, v.status, "%s (%s%sHTTP %d)",
@@ -563,7 +563,7 @@ static enum tn_next judge_success(struct tn_op *op, uint64_t *delay_ms)
             return judge_transport(op, CURLE_WEIRD_SERVER_REPLY, delay_ms);
     }
     op->rc = TARN_OK;
-    tn_pace_served(&op->client->pace, tn_now_ns());
+    tn_pace_served(&op->client->pace, op->started_ns, tn_now_ns());
     atomic_fetch_add_explicit(&op->client->bytes_up, op->body.sent, memory_order_relaxed);
     tn_client_did_well(op->client);
     return TN_NEXT_DONE;

@@ -8,7 +8,8 @@
 enum {
     BIN_NS = 50 * 1000 * 1000,
     BINS_PER_S = 1000 * 1000 * 1000 / BIN_NS,
-    SEEK_COUNT_MIN = 50, /* so many served tell a rate */
+    SEEK_COUNT_MIN = 50,   /* so many served tell a rate; */
+    SETTLE_COUNT_MIN = 20, /* at the limit, where they come evenly */
     BLIND_NS = 100 * 1000 * 1000,
     SEEK_STEP_NS = 100 * 1000 * 1000,
     CLOSED_COUNT_MIN = 50, /* served in a second: with less, none in two bins means nothing */
@@ -28,13 +29,17 @@ enum {
 #define BLIND_BACK 0.7   /* where nothing could be measured */
 #define STEP 0.00005     /* of the rate, for each that is served */
 #define STEP_FAST 0.002
-#define BEYOND 1.05 /* above what was refused last the server has become faster */
-#define NOISE 0.08  /* refused by chance is no more than this share */
+#define STEP_FAR 0.0002
+#define FAR_BELOW 0.9       /* what was refused last: the guess may be too low */
+#define STEP_CLOSED 0.00001 /* where one refusal is followed by others until the second is over */
+#define BEYOND 1.05         /* above what was refused last the server has become faster */
+#define NOISE 0.08          /* refused by chance is no more than this share */
 #define BURST_S 0.005
 #define AS_ASKED 0.85     /* refused, and nearly all are served: the rate is not the reason */
 #define CLOSED_RATE 20.0  /* of questions whether it takes any again */
 #define STEPS_PER_S 500.0 /* no faster than so many of them a second */
 #define DEAF_NS 10000000000u
+#define CLOSED_MAX_NS 1100000000u /* more than a second of a clock */
 
 void tn_pace_init(struct tn_pace *p, uint64_t now)
 {
@@ -94,7 +99,8 @@ static void fill(struct tn_pace *p, uint64_t now)
     double burst = 2 + rate * BURST_S; /* whoever asks each millisecond loses nothing */
     if (p->shared.is_closed)
         rate = p->shared.rate < CLOSED_RATE ? p->shared.rate : CLOSED_RATE;
-    else if (p->shared.is_seeking && now - p->shared.grown_ns >= SEEK_STEP_NS) {
+    else if (p->shared.is_seeking && now - p->shared.grown_ns >= SEEK_STEP_NS &&
+             p->shared.heard_ns >= p->shared.grown_ns) {
         p->shared.grown_ns = now;
         set_rate(p, p->shared.rate * SEEK_STEP);
     }
@@ -120,7 +126,8 @@ static void begin(struct tn_pace *p, uint64_t now)
     p->shared.held = 0;
     p->shared.first_bin = p->shared.bin + 1;
     p->shared.vain_count = 0;
-    p->shared.is_closed = false;
+    p->shared.is_closed = p->shared.has_closed = false;
+    p->shared.has_settled = true;
     set_rate(p, count > RATE_FIRST_MIN ? count : RATE_FIRST_MIN);
 }
 
@@ -150,11 +157,33 @@ static bool is_closed(const struct tn_pace *p, uint64_t now)
 static void lower(struct tn_pace *p, double to, uint64_t now)
 {
     double rate = p->shared.rate;
-    double most = p->shared.is_closed ? rate : rate * BACK;
+    double most = rate * BACK;
     double least = rate * BACK_MOST;
     p->shared.held = rate;
     p->shared.lowered_ns = now;
     set_rate(p, to > most ? most : to < least ? least : to);
+}
+
+/* What it took in a second, it takes in each. */
+static void close_it(struct tn_pace *p, uint64_t now)
+{
+    double served = sum_up(p, UINT32_MAX, 0, now).rate * BACK;
+    double most = p->shared.rate * CLOSED_BACK;
+    p->shared.held = p->shared.rate;
+    p->shared.lowered_ns = now;
+    set_rate(p, p->shared.is_seeking || served < most ? served : most);
+    p->shared.is_seeking = false;
+    p->shared.has_closed = true;
+}
+
+/* The first time that it is refused again, with nothing saved up any more: better than a guess. */
+static void settle(struct tn_pace *p, uint64_t now)
+{
+    double s = (double)(now - p->shared.lowered_ns) / NS_PER_S;
+    double served = p->shared.served_after;
+    p->shared.served_after = 0;
+    p->shared.has_settled = true;
+    lower(p, served / s * BACK, now);
 }
 
 static void cut(struct tn_pace *p, uint64_t now)
@@ -164,15 +193,25 @@ static void cut(struct tn_pace *p, uint64_t now)
     struct sum sum = sum_up(p, enough, p->shared.first_bin, now);
     bool is_soon = now - p->shared.lowered_ns < BLIND_NS;
     bool was_closed = p->shared.is_closed;
-    p->shared.is_closed = is_closed(p, now);
+    bool is_still_closed = was_closed && now - p->shared.lowered_ns < CLOSED_MAX_NS;
+    p->shared.is_closed = is_still_closed || is_closed(p, now);
     if (is_in_vain(p, &sum)) {
         p->shared.deaf_until_ns = now + DEAF_NS;
     } else if (is_soon && p->shared.is_seeking && !p->shared.is_closed) {
         lower(p, rate * BLIND_BACK, now);
     } else if (p->shared.is_closed) {
-        lower(p, was_closed ? rate : rate * CLOSED_BACK, now);
+        if (!was_closed)
+            close_it(p, now);
+    } else if (is_soon && !p->shared.has_settled && p->shared.served_after >= SETTLE_COUNT_MIN) {
+        settle(p, now);
     } else if (!is_soon) {
         lower(p, sum.rate * BACK, now);
+        p->shared.has_closed = false;
+        if (p->shared.is_seeking) { /* what was served while it rose says little of the limit */
+            p->shared.first_bin = p->shared.bin + 1;
+            p->shared.served_after = 0;
+            p->shared.has_settled = false;
+        }
         p->shared.is_seeking = false;
     }
 }
@@ -181,7 +220,11 @@ static void raise(struct tn_pace *p, uint64_t now)
 {
     double rate = p->shared.rate;
     bool is_fast = rate > p->shared.held * BEYOND || now < p->shared.deaf_until_ns;
-    double step = is_fast ? STEP_FAST : STEP;
+    bool is_far = rate < p->shared.held * FAR_BELOW;
+    double step = is_fast                ? STEP_FAST
+                  : p->shared.has_closed ? STEP_CLOSED
+                  : is_far               ? STEP_FAR
+                                         : STEP;
     if (rate > STEPS_PER_S)
         step *= STEPS_PER_S / rate;
     set_rate(p, rate * (1 + step));
@@ -216,12 +259,15 @@ uint64_t tn_pace_take(struct tn_pace *p, uint64_t now)
     return wait_ns;
 }
 
-void tn_pace_served(struct tn_pace *p, uint64_t now)
+void tn_pace_served(struct tn_pace *p, uint64_t started, uint64_t now)
 {
     (void)pthread_mutex_lock(&p->shared.lock);
     enter_bin(p, now);
+    if (started > p->shared.heard_ns)
+        p->shared.heard_ns = started;
     p->shared.bins[p->shared.bin % TN_PACE_BINS].served++;
     p->shared.served_since++;
+    p->shared.served_after++;
     p->shared.is_closed = false;
     if (atomic_load(&p->is_limited) && !p->shared.is_seeking)
         raise(p, now);

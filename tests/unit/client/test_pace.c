@@ -5,7 +5,12 @@
 
 #include "client/pace.h"
 
-enum { STEP_NS = 250 * 1000, IN_FLIGHT_MAX = 141, NS_PER_MS = 1000 * 1000 };
+enum {
+    STEP_NS = 250 * 1000,
+    IN_FLIGHT_MAX = 141,
+    NS_PER_MS = 1000 * 1000,
+    SLICES_NS = 60 * NS_PER_MS
+};
 #define NS_PER_S 1000000000u
 
 struct server {
@@ -14,10 +19,12 @@ struct server {
     double burst;      /* 0: counts by the second of the clock */
     double later_rate; /* from the middle on; 0: the same */
     uint64_t latency_ns;
-    uint64_t batch_ns;  /* requests are looked at so seldom */
-    unsigned chance;    /* one in so many is refused whatever the rate */
-    double held_min;    /* of the rate, in the last two thirds of the time */
-    double refused_max; /* share */
+    uint64_t batch_ns;   /* requests are looked at so seldom */
+    uint64_t starved_ns; /* at the beginning the client has a third of the time, in slices */
+    unsigned chance;     /* one in so many is refused whatever the rate */
+    double held_min;     /* of the rate, in the last two thirds of the time */
+    double refused_max;  /* share */
+    unsigned seconds;    /* 0: a minute */
 };
 
 struct request {
@@ -73,7 +80,7 @@ static void answer(struct world *w)
             continue;
         w->asked++;
         if (is_served(w)) {
-            tn_pace_served(&w->pace, w->now);
+            tn_pace_served(&w->pace, r->started, w->now);
             w->served++;
             w->served_late += w->now > w->end / 3;
         } else {
@@ -108,10 +115,12 @@ static void run_world(struct world *w, const struct server *server, uint64_t sec
     tn_pace_init(&w->pace, w->now);
     while (w->now < w->end) {
         refill(w, STEP_NS);
+        w->now += STEP_NS;
+        if (w->now < NS_PER_S + server->starved_ns && w->now % SLICES_NS > SLICES_NS / 3)
+            continue;
         answer(w);
         if (w->now / NS_PER_MS != (w->now - STEP_NS) / NS_PER_MS) /* the clock of epoll_wait */
             ask(w);
-        w->now += STEP_NS;
     }
     tn_pace_release(&w->pace);
 }
@@ -126,7 +135,33 @@ static void test_servers(void **state)
           .rate = 500,
           .burst = 1500,
           .latency_ns = 20 * NS_PER_MS },
-        { .name = "window", .rate = 500, .latency_ns = 20 * NS_PER_MS, .refused_max = 0.03 },
+        { .name = "window", .rate = 500, .latency_ns = 20 * NS_PER_MS, .refused_max = 0.015 },
+        { .name = "small burst, a short job",
+          .rate = 300,
+          .burst = 30,
+          .latency_ns = 2 * NS_PER_MS,
+          .seconds = 15 },
+        { .name = "a second's burst, a short job",
+          .rate = 300,
+          .burst = 300,
+          .latency_ns = 2 * NS_PER_MS,
+          .seconds = 15 },
+        { .name = "small burst, farther, a short job",
+          .rate = 300,
+          .burst = 30,
+          .latency_ns = 20 * NS_PER_MS,
+          .seconds = 15 },
+        { .name = "a client without time at first",
+          .rate = 600,
+          .burst = 60,
+          .latency_ns = 2 * NS_PER_MS,
+          .starved_ns = 2000u * NS_PER_MS,
+          .seconds = 9 },
+        { .name = "window, a short job",
+          .rate = 300,
+          .latency_ns = 2 * NS_PER_MS,
+          .seconds = 15,
+          .refused_max = 0.025 },
         { .name = "fast", .rate = 3500, .burst = 100, .latency_ns = 30 * NS_PER_MS },
         { .name = "slow", .rate = 50, .burst = 10, .latency_ns = 20 * NS_PER_MS },
         { .name = "far", .rate = 500, .burst = 50, .latency_ns = 200 * NS_PER_MS },
@@ -154,13 +189,13 @@ static void test_servers(void **state)
           .latency_ns = 50 * NS_PER_MS,
           .chance = 67,
           .held_min = 0.7,
-          .refused_max = 0.03 },
+          .refused_max = 0.025 },
     };
     (void)state;
     for (size_t i = 0; i < TN_COUNT(servers); i++) {
         const struct server *s = &servers[i];
         struct world w;
-        uint64_t seconds = 60;
+        uint64_t seconds = s->seconds > 0 ? s->seconds : 60;
         run_world(&w, s, seconds);
         double late = (double)(w.end - w.end / 3) / NS_PER_S;
         double expected = s->rate * late;
