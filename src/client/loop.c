@@ -32,8 +32,10 @@ enum {
     SMALL_BODY_MAX = 1 << 20,  /* a longer one waits for the server's disk */
     GAP_BODY_MIN = 256 * 1024, /* a shorter one has no middle */
     PATIENCE_MIN_NS = 40 * NS_PER_MS,
-    PATIENCE_TLS_MIN_NS = 250 * NS_PER_MS, /* what is measured says little of new connections */
+    PATIENCE_TLS_MIN_NS = 100 * NS_PER_MS, /* giving one up costs a new connection */
+    PATIENCE_OPEN_MIN_NS = 1000 * NS_PER_MS,
     LATE_NS = 100 * NS_PER_MS,
+    SLEPT_MIN_NS = 50 * 1000,
 };
 #define NO_TIMER UINT64_MAX
 
@@ -60,6 +62,7 @@ struct tn_loop {
     uint64_t gate_due_ns;      /* the limit of requests */
     uint64_t bandwidth_due_ns; /* the limit of bytes */
     uint64_t stall_due_ns;     /* looking for silent requests */
+    uint64_t heard_ns;         /* since when what epoll told of last may have been there */
     struct tn_stall stall;
     struct op_list pending, active, delayed;
     struct tn_loop_call *hungry; /* to be made when there is room for another request */
@@ -138,6 +141,11 @@ void tn_loop_poke(struct tn_loop *loop)
 int tn_loop_load(const struct tn_loop *loop)
 {
     return atomic_load_explicit(&loop->load, memory_order_relaxed);
+}
+
+uint64_t tn_loop_heard_ns(const struct tn_loop *loop)
+{
+    return loop->heard_ns;
 }
 
 void tn_loop_post(struct tn_loop *loop, struct tn_op *op, unsigned what)
@@ -322,9 +330,24 @@ static enum tn_silence silence_before_answer(const struct tn_op *op)
     return body->len <= SMALL_BODY_MAX ? TN_SILENCE_PUT : TN_SILENCE_PART;
 }
 
-/* What it is waiting for. */
-static enum tn_silence silence_of(const struct tn_op *op)
+/* What it took until the request could be sent; 0: it cannot yet. */
+static uint64_t ns_until_open(const struct tn_op *op)
 {
+    curl_off_t us = 0;
+    (void)curl_easy_getinfo(op->curl, CURLINFO_PRETRANSFER_TIME_T, &us);
+    return (uint64_t)us * 1000;
+}
+
+/* What it is waiting for, and since when. */
+static enum tn_silence silence_of(const struct tn_op *op, uint64_t *since)
+{
+    *since = op->moved_ns;
+    if (op->curl && op->http_status == 0 && op->moved_ns == op->started_ns) {
+        uint64_t open_ns = ns_until_open(op);
+        *since += open_ns;
+        if (open_ns == 0)
+            return TN_SILENCE_OPEN;
+    }
     if (op->http_status != 0)
         return TN_SILENCE_DOWN;
     return op->body.sent < op->body.len ? TN_SILENCE_UP : silence_before_answer(op);
@@ -334,9 +357,19 @@ static enum tn_silence silence_of(const struct tn_op *op)
 static void note_silences(struct tn_loop *loop, struct tn_op *op)
 {
     uint64_t moved = atomic_load_explicit(&op->moved, memory_order_relaxed);
+    uint64_t waited_ns = op->waited_ns;
+    long opened_count = 0;
     if (!tn_op_is_typical(op))
         return;
-    tn_stall_note(&loop->stall, silence_before_answer(op), op->waited_ns);
+    if (op->curl) {
+        uint64_t open_ns = ns_until_open(op);
+        (void)curl_easy_getinfo(op->curl, CURLINFO_NUM_CONNECTS, &opened_count);
+        if (opened_count > 0)
+            tn_stall_note(&loop->stall, TN_SILENCE_OPEN, open_ns);
+        if (op->body.kind == TN_BODY_NONE)
+            waited_ns -= open_ns < waited_ns ? open_ns : waited_ns;
+    }
+    tn_stall_note(&loop->stall, silence_before_answer(op), waited_ns);
     if (moved >= GAP_BODY_MIN)
         tn_stall_note(&loop->stall, op->body.len > 0 ? TN_SILENCE_UP : TN_SILENCE_DOWN, op->gap_ns);
 }
@@ -453,27 +486,34 @@ static void give_up(struct tn_loop *loop, struct tn_op *op)
     enter(loop, op, TN_OP_PENDING);
 }
 
+static uint64_t least_patience(const struct tn_loop *loop, enum tn_silence kind)
+{
+    if (kind == TN_SILENCE_OPEN)
+        return PATIENCE_OPEN_MIN_NS;
+    return loop->wire ? PATIENCE_MIN_NS : PATIENCE_TLS_MIN_NS;
+}
+
 /* How long its silence may last from now on; TN_PATIENCE_NONE: as the settings say. */
 static uint64_t patience_left(struct tn_loop *loop, struct tn_op *op, uint64_t now)
 {
-    enum tn_silence kind = silence_of(op);
-    uint64_t floor_ns = loop->wire ? PATIENCE_MIN_NS : PATIENCE_TLS_MIN_NS;
-    uint64_t ns = op->stalls < TN_STALLS_MAX
-                      ? tn_stall_patience_ns(&loop->stall, kind, op->stalls, floor_ns)
-                      : TN_PATIENCE_NONE;
-    if (ns == TN_PATIENCE_NONE || op->moved_ns + ns > now)
-        return ns == TN_PATIENCE_NONE ? ns : op->moved_ns + ns - now;
+    uint64_t since;
+    enum tn_silence kind = silence_of(op, &since);
+    uint64_t ns = op->stalls < TN_STALLS_MAX ? tn_stall_patience_ns(&loop->stall, kind, op->stalls,
+                                                                    least_patience(loop, kind))
+                                             : TN_PATIENCE_NONE;
+    if (ns == TN_PATIENCE_NONE || since + ns > now)
+        return ns == TN_PATIENCE_NONE ? ns : since + ns - now;
     if (!tn_op_may_repeat(op) || !tn_stall_may_give_up(&loop->stall))
         return TN_PATIENCE_NONE;
-    tn_stall_note(&loop->stall, kind, now - op->moved_ns);
+    tn_stall_note(&loop->stall, kind, now - since);
     give_up(loop, op);
     return TN_PATIENCE_NONE;
 }
 
-/* After a turn that has seen all events: else it would be this thread that was silent. */
+/* After a turn that has seen all events up to its beginning: what came later is not known. */
 static void look_for_stalls(struct tn_loop *loop, bool has_seen_all)
 {
-    uint64_t now = loop->active.first ? tn_now_ns() : 0;
+    uint64_t now = loop->woken_ns;
     if (!loop->active.first) {
         loop->stall_due_ns = NO_TIMER;
         return;
@@ -723,6 +763,8 @@ static bool must_stop(struct tn_loop *loop)
     return stop;
 }
 
+/* What is there at once may have been there since the last look: this thread was busy, and the server
+ * was not silent. */
 static int wait_for_events(struct tn_loop *loop, struct epoll_event *events)
 {
     uint64_t began = tn_now_ns();
@@ -730,6 +772,7 @@ static int wait_for_events(struct tn_loop *loop, struct epoll_event *events)
     uint64_t now = tn_now_ns();
     loop->idle_ns += now - began - (loop->idle_ns >> IDLE_SHIFT);
     loop->all_ns += now - loop->woken_ns - (loop->all_ns >> IDLE_SHIFT);
+    loop->heard_ns = now - began > SLEPT_MIN_NS ? now : loop->woken_ns;
     loop->woken_ns = now;
     return count;
 }
@@ -743,7 +786,7 @@ static void *run(void *arg)
         run_events(loop, events, count);
         run_timer(loop);
         if (loop->wire)
-            tn_wire_turn(loop->wire, tn_now_ns());
+            tn_wire_turn(loop->wire, loop->woken_ns);
         reap(loop);
         look_for_stalls(loop, count < EVENTS_MAX);
         cancel_all_once(loop);

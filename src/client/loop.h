@@ -6,6 +6,7 @@
 #define CLIENT_LOOP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/fail.h"
 
@@ -49,6 +50,9 @@ void tn_loop_start(struct tn_loop *loop, struct tn_op *op);
 
 /* Requests in it now, about. Any thread. */
 int tn_loop_load(const struct tn_loop *loop);
+
+/* What is found in this turn was there since then at the earliest. In the I/O thread only. */
+uint64_t tn_loop_heard_ns(const struct tn_loop *loop);
 
 /* Makes it look at the client's cancel flag. Async-signal-safe. */
 void tn_loop_poke(struct tn_loop *loop);

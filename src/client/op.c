@@ -40,9 +40,10 @@ static size_t count_sent(struct tn_op *op, int64_t n)
 void tn_op_note_move(struct tn_op *op, bool is_answer)
 {
     uint64_t now = tn_now_ns();
+    uint64_t heard = op->loop ? tn_loop_heard_ns(op->loop) : now;
     uint64_t *longest = is_answer && op->http_status == 0 ? &op->waited_ns : &op->gap_ns;
-    if (now - op->moved_ns > *longest)
-        *longest = now - op->moved_ns;
+    if (heard > op->moved_ns && heard - op->moved_ns > *longest)
+        *longest = heard - op->moved_ns;
     op->moved_ns = now;
 }
 

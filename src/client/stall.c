@@ -7,11 +7,13 @@
 
 enum {
     STEP_SHIFT = 20, /* the first step ends at about a millisecond */
-    KNOWN_MIN = 32,
-    LOOKED_AT_EACH = 16, /* power of two */
-    TOTAL_MAX = 1024,    /* then what is old counts half */
+    KNOWN_MIN = 8,
+    WELL_KNOWN_MIN = 32,
+    LOOKED_AT_EACH = 8,
+    TOTAL_MAX = 1024, /* then what is old counts half */
     PERCENT_BEYOND = 1,
-    PATIENCE_FACTOR = 2, /* of the longest of all but one in a hundred */
+    PATIENCE_FACTOR = 2, /* of the longest of all but one in a hundred; */
+    FEW_FACTOR = 4,      /* while few are known */
     AGAIN_SHIFT = 2,     /* four times as long for each time that it was given up */
     CREDIT_PRICE = 50,   /* one is earned by each that ends well: one in 50 may be given up */
     CREDIT_MAX = 16 * CREDIT_PRICE,
@@ -64,7 +66,8 @@ static void learn(struct tn_stall *s, enum tn_silence kind)
     uint32_t seen = 0;
     while (step > 0 && seen <= beyond)
         seen += s->kinds[kind].counts[--step];
-    s->kinds[kind].patience_ns = PATIENCE_FACTOR * end_of(step);
+    bool are_few = s->kinds[kind].total < WELL_KNOWN_MIN;
+    s->kinds[kind].patience_ns = (are_few ? FEW_FACTOR : PATIENCE_FACTOR) * end_of(step);
 }
 
 void tn_stall_note(struct tn_stall *s, enum tn_silence kind, uint64_t ns)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 enum tn_silence {
+    TN_SILENCE_OPEN, /* until a connection is there, where curl makes it */
     TN_SILENCE_LIST, /* before the answer to a listing */
     TN_SILENCE_GET,  /* before that with an object */
     TN_SILENCE_PUT,  /* behind a small body */

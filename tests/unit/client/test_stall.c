@@ -28,8 +28,10 @@ static void test_patience(void **state)
         int stalls;
         uint64_t min_ns, max_ns;
     } cases[] = {
-        { "too little is known", TN_SILENCE_GET, MS, 16, 0, 0, 0, TN_PATIENCE_NONE,
+        { "too little is known", TN_SILENCE_GET, MS, 7, 0, 0, 0, TN_PATIENCE_NONE,
           TN_PATIENCE_NONE },
+        { "few are known: four times the usual", TN_SILENCE_PART, 100 * MS, 8, 0, 0, 0, 400 * MS,
+          520 * MS },
         { "fast: the floor", TN_SILENCE_GET, MS, 1000, 0, 0, 0, 40 * MS, 40 * MS },
         { "in nanoseconds", TN_SILENCE_GET, 0, 1000, 0, 0, 0, 40 * MS, 40 * MS },
         { "twice the usual", TN_SILENCE_GET, 100 * MS, 1000, 0, 0, 0, 200 * MS, 260 * MS },
