@@ -25,6 +25,9 @@ START_S = 60
 STOP_S = 60
 SANITIZER = re.compile(r"(Address|Thread|Leak|UndefinedBehavior)Sanitizer|runtime error:")
 
+# Whoever runs this in the background of a shell has SIGINT ignored, and so would the programs that are to be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Python's servers of peers: with a queue of five, a client that opens more connections at once waits seconds for some.
 socketserver.TCPServer.request_queue_size = 128
 
