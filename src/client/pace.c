@@ -13,6 +13,10 @@ enum {
     BLIND_NS = 100 * 1000 * 1000,
     SEEK_STEP_NS = 100 * 1000 * 1000,
     CLOSED_COUNT_MIN = 50, /* served in a second: with less, none in two bins means nothing */
+    ALL_OF = 4,            /* so many were refused one after another, */
+    MANY = 8,              /* or of the last 64, */
+    MANY_IN_S = 24,        /* or so many in a second, */
+    MANY_PERCENT = 3,      /* and this part of all: then it is not by chance */
     VAIN_MAX = 5,
     VAIN_BACK = 3,
     VAIN_SERVED = 150, /* between two refusals; by the rate there would be more */
@@ -116,7 +120,19 @@ static uint64_t wait_for_one(const struct tn_pace *p)
     return (uint64_t)((1 - p->shared.tokens) / rate * NS_PER_S) + 1;
 }
 
-/* The first one: what was served in the last second is a guess, burst and all. */
+/* A server may refuse one now and then for reasons of its own, and will the next time, too. Above
+ * its rate it refuses all that is above it. */
+static bool is_by_chance(const struct tn_pace *p, uint64_t now)
+{
+    struct sum sum = sum_up(p, UINT32_MAX, 0, now);
+    bool is_often = sum.refused >= MANY_IN_S &&
+                    sum.refused * 100ull >= MANY_PERCENT * (sum.served + (uint64_t)sum.refused);
+    uint64_t last = p->shared.last_refused;
+    uint64_t in_a_row = (1u << ALL_OF) - 1;
+    return (last & in_a_row) != in_a_row && __builtin_popcountll(last) < MANY && !is_often;
+}
+
+/* The first time: what was served in the last second is a guess, burst and all. */
 static void begin(struct tn_pace *p, uint64_t now)
 {
     uint32_t count = sum_up(p, UINT32_MAX, 0, now).served;
@@ -266,6 +282,7 @@ void tn_pace_served(struct tn_pace *p, uint64_t started, uint64_t now)
     if (started > p->shared.heard_ns)
         p->shared.heard_ns = started;
     p->shared.bins[p->shared.bin % TN_PACE_BINS].served++;
+    p->shared.last_refused <<= 1;
     p->shared.served_since++;
     p->shared.served_after++;
     p->shared.is_closed = false;
@@ -279,8 +296,11 @@ void tn_pace_refused(struct tn_pace *p, uint64_t started, uint64_t now)
     (void)pthread_mutex_lock(&p->shared.lock);
     enter_bin(p, now);
     p->shared.bins[p->shared.bin % TN_PACE_BINS].refused++;
-    if (started >= p->shared.cut_ns && !is_deaf(p, now)) {
-        if (atomic_load(&p->is_limited))
+    p->shared.last_refused = p->shared.last_refused << 1 | 1;
+    bool is_limited = atomic_load(&p->is_limited);
+    bool is_news = is_limited ? !is_deaf(p, now) : !is_by_chance(p, now);
+    if (started >= p->shared.cut_ns && is_news) {
+        if (is_limited)
             cut(p, now);
         else
             begin(p, now);

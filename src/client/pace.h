@@ -17,6 +17,7 @@ struct tn_pace {
     atomic_bool is_limited;
     struct {
         pthread_mutex_t lock;
+        uint64_t last_refused; /* of the last 64 answers: a bit for each, the last one lowest */
         double rate;
         double held; /* the rate at which it was refused last */
         double tokens;

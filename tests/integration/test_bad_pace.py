@@ -26,7 +26,8 @@ PAGE = 1000
 WORKERS = 64
 XML = b'<?xml version="1.0"?>\n'
 STALL_S = 5
-COST_MAX = 1.1  # of the wall time of a calm run
+COST_MAX = 0.1  # of the wall time of a calm run, where one in a thousand is forgotten
+ONE_COST_S_MAX = STALL_S / 5  # where it is one of a hundred
 ROUNDS_MAX = 4
 REPEATED_S_MAX = 2  # after it was asked for the first time; what is not repeated takes STALL_S
 PARTS = 96
@@ -308,13 +309,17 @@ def test_a_second_of_the_clock_is_shared_out(job):
     """Whoever asks too much in one second is refused to its end, so the first second costs most."""
     wall, server = job(4000, Window(600))
     print(f"{server.refused / server.asked:.2%} refused, {wall:.1f} s")
-    assert server.refused < 0.08 * server.asked
+    assert server.refused < 0.1 * server.asked
 
 
-def compare(calm_run, stalled_run):
+def compare(calm_run, stalled_run, cost_s_max=None):
     """Both take turns until the best of the second cost no more than allowed above the best of the first."""
+
+    def is_cheap():
+        return min(stalled) - min(calm) <= (cost_s_max or COST_MAX * min(calm))
+
     calm, stalled, told = [], [], []
-    while not calm or (min(stalled) > COST_MAX * min(calm) and len(calm) < ROUNDS_MAX):
+    while not calm or (not is_cheap() and len(calm) < ROUNDS_MAX):
         calm.append(calm_run()[0])
         wall, server = stalled_run()[:2]
         stalled.append(wall)
@@ -323,7 +328,7 @@ def compare(calm_run, stalled_run):
         assert min(server.repeated_after) < REPEATED_S_MAX
     text = f"calm {min(calm):.2f} s, with stalls {min(stalled):.2f} s, rounds {len(calm)}, repeated after {' '.join(told)} s"
     print(text)
-    assert min(stalled) <= COST_MAX * min(calm), text
+    assert is_cheap(), text
     return server
 
 
@@ -366,7 +371,7 @@ def test_a_part_is_forgotten(tarn, scratch, direction, scheme, place):
         return wall, server
 
     is_stalling = False
-    compare(lambda: start(False), lambda: start(True))
+    compare(lambda: start(False), lambda: start(True), ONE_COST_S_MAX)
 
 
 def test_a_page_is_forgotten(tarn):
@@ -374,11 +379,13 @@ def test_a_page_is_forgotten(tarn):
     compare(
         lambda: tarn(command, 100 * PAGE, lambda asked: 0.02, judges_pages=True),
         lambda: tarn(command, 100 * PAGE, lambda asked: STALL_S if asked.number == 50 else 0.02, judges_pages=True),
+        ONE_COST_S_MAX,
     )
 
 
-def test_refusals_by_chance_do_not_end_it(job):
-    wall, server = job(8000, lambda asked: None if asked.number % 67 == 0 else 0, workers=0)
+@pytest.mark.parametrize("workers", [0, 64])
+def test_refusals_by_chance_do_not_end_it(job, workers):
+    wall, server = job(8000, lambda asked: None if asked.number % 67 == 0 else 0, workers=workers)
     assert wall < 20
 
 

@@ -150,7 +150,8 @@ static void test_servers(void **state)
           .rate = 300,
           .burst = 30,
           .latency_ns = 20 * NS_PER_MS,
-          .seconds = 15 },
+          .seconds = 15,
+          .refused_max = 0.011 }, /* nearly all of them at the beginning */
         { .name = "a client without time at first",
           .rate = 600,
           .burst = 60,
@@ -190,6 +191,18 @@ static void test_servers(void **state)
           .chance = 67,
           .held_min = 0.7,
           .refused_max = 0.025 },
+        { .name = "by chance, near",
+          .rate = 139000,
+          .burst = 1e9,
+          .latency_ns = NS_PER_MS,
+          .chance = 67,
+          .refused_max = 0.025,
+          .seconds = 15 },
+        { .name = "barely too much for it",
+          .rate = 2650, /* of 2,820 */
+          .burst = 50,
+          .latency_ns = 50 * NS_PER_MS,
+          .refused_max = 0.012 },
     };
     (void)state;
     for (size_t i = 0; i < TN_COUNT(servers); i++) {
