@@ -24,8 +24,15 @@ static const struct tn_cred_names names = { .access_key = "AccessKeyId",
                                             .session_token = "SessionToken",
                                             .expiry = "Expiration" };
 
-/* In a process group of its own, so that all of it can be ended. Standard input is empty. */
-static int start(const char *command, int out_fd, pid_t *pid)
+struct program {
+    pid_t pid;
+    bool has_group; /* of its own */
+};
+
+/* In a process group of its own, so that all of it can be ended; but not at a terminal, which it
+ * may have to ask for a pass phrase: whoever is not in the foreground is stopped there. Standard
+ * input is empty. */
+static int start(const char *command, int out_fd, struct program *out)
 {
     char shell[] = "sh";
     char option[] = "-c";
@@ -33,6 +40,7 @@ static int start(const char *command, int out_fd, pid_t *pid)
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     sigset_t none;
+    out->has_group = tcgetpgrp(STDIN_FILENO) != getpgrp();
     if (!line)
         return ENOMEM;
     char *const argv[] = { shell, option, line, NULL };
@@ -43,8 +51,9 @@ static int start(const char *command, int out_fd, pid_t *pid)
     (void)posix_spawnattr_init(&attributes);
     (void)posix_spawnattr_setpgroup(&attributes, 0);
     (void)posix_spawnattr_setsigmask(&attributes, &none); /* the thread that asks blocks them all */
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
-    int number = posix_spawn(pid, "/bin/sh", &files, &attributes, argv, environ);
+    int group = out->has_group ? POSIX_SPAWN_SETPGROUP : 0;
+    (void)posix_spawnattr_setflags(&attributes, (short)(group | POSIX_SPAWN_SETSIGMASK));
+    int number = posix_spawn(&out->pid, "/bin/sh", &files, &attributes, argv, environ);
     (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&files);
     tn_free_secret(line);
@@ -82,21 +91,26 @@ static int read_all(int fd, const struct tn_cred_context *context, long timeout_
     return rc == TARN_EEOF ? TARN_OK : rc;
 }
 
+static void end(const struct program *p)
+{
+    (void)kill(p->has_group ? -p->pid : p->pid, SIGKILL);
+}
+
 /* A program that closed its output may still run for as long as it likes: it is ended. */
-static int reap(pid_t pid)
+static int reap(const struct program *p)
 {
     const struct timespec nap = { .tv_nsec = 1000000L };
     int status = 0;
     for (int i = 0; i < REAP_MS; i++) {
-        pid_t gone = waitpid(pid, &status, WNOHANG);
-        if (gone == pid)
+        pid_t gone = waitpid(p->pid, &status, WNOHANG);
+        if (gone == p->pid)
             return status;
         if (gone < 0 && errno != EINTR)
             return 0; /* SIGCHLD is ignored: nobody can know */
         (void)nanosleep(&nap, NULL);
     }
-    (void)kill(-pid, SIGKILL);
-    (void)waitpid(pid, &status, 0);
+    end(p);
+    (void)waitpid(p->pid, &status, 0);
     return status;
 }
 
@@ -104,10 +118,10 @@ static int run(const struct tn_cred_source *source, const struct tn_cred_context
                struct tn_buf *answer, struct tarn_error *err)
 {
     int ends[2];
-    pid_t pid = 0;
+    struct program program = { 0 };
     if (pipe2(ends, O_CLOEXEC) < 0)
         return tn_fail_errno(err, "could not get credentials: no pipe");
-    int number = start(source->texts[TN_CRED_COMMAND], ends[1], &pid);
+    int number = start(source->texts[TN_CRED_COMMAND], ends[1], &program);
     tn_fd_close(&ends[1]);
     if (number != 0) {
         tn_fd_close(&ends[0]);
@@ -118,8 +132,8 @@ static int run(const struct tn_cred_source *source, const struct tn_cred_context
         read_all(ends[0], context, source->timeout_ms ? source->timeout_ms : PROCESS_MS, answer);
     tn_fd_close(&ends[0]);
     if (rc < 0)
-        (void)kill(-pid, SIGKILL);
-    int status = reap(pid);
+        end(&program);
+    int status = reap(&program);
     if (rc < 0)
         return tn_fail(err, rc, "could not get credentials: credential_process: %s",
                        tarn_status_text(rc));

@@ -215,7 +215,7 @@ def test_role_with_a_code(env, sources):
 WANTS_A_CODE = "[profile a]\nrole_arn = arn:a\nsource_profile = c\nmfa_serial = arn:mfa/me\n"
 
 
-def at_a_terminal(env, answer, *args):
+def at_a_terminal(env, answer, *args, prompt=b"arn:mfa/me: "):
     """Exit status and output of tarn, for somebody who types `answer` once asked."""
     ours, theirs = pty.openpty()
     # the program's own session, which the terminal controls from then on
@@ -225,9 +225,9 @@ def at_a_terminal(env, answer, *args):
     seen = b""
     try:
         while select.select([ours], [], [], 60)[0] and (chunk := os.read(ours, 4096)):
-            had = b"arn:mfa/me: " in seen
+            had = prompt in seen
             seen += chunk
-            if not had and b"arn:mfa/me: " in seen:
+            if not had and prompt in seen:
                 os.write(ours, answer)
     except OSError:  # the other end is closed
         pass
@@ -241,6 +241,17 @@ def test_code_is_asked_for(env, sources):
     assert status == 0 and "sts1-bucket" in seen, seen
     (request,) = sources.requests("Action=AssumeRole")
     assert re.search(rb"TokenCode=654321(&|$)", request[3]) and b"SerialNumber=arn%3Amfa%2Fme" in request[3]
+
+
+def test_process_may_ask_at_the_terminal(env, tmp_path):
+    """As programs do that keep keys behind a pass phrase: in the background they would be stopped there."""
+    script = tmp_path / "vault"
+    document = '{"Version": 1, "AccessKeyId": "%s", "SecretAccessKey": "s"}'
+    script.write_text(f"#!/bin/sh\nprintf 'Phrase: ' >/dev/tty\nread -r phrase </dev/tty\nprintf '{document}' \"$phrase\"\n")
+    script.chmod(0o755)
+    write_config(env, f"[default]\ncredential_process = {script}\n")
+    status, seen = at_a_terminal(env, b"OPEN\n", "ls", prompt=b"Phrase: ")
+    assert status == 0 and "open-bucket" in seen, seen
 
 
 def test_code_that_is_not_given(env, sources):

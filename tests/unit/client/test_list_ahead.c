@@ -86,7 +86,7 @@ static const struct {
       3,
       TARN_OK },
     { "500 in the end",
-      { .guessed = LIST_ONE_LATE, .chained = LIST_500, .chained_each = 15 },
+      { .guessed = LIST_ANOTHER_DOC, .chained = LIST_500, .chained_each = 15 },
       0,
       TARN_ESERVER },
     { "503 in the end",
