@@ -123,8 +123,10 @@ static void say(struct conn *c, const char *status, const char *body, size_t len
     char head[256];
     int head_len = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: %zu\r\n\r\n", status,
                             announced);
-    (void)send(c->fd, head, (size_t)head_len, MSG_NOSIGNAL | MSG_MORE);
-    (void)send(c->fd, body, len, MSG_NOSIGNAL);
+    /* With more announced and none coming the kernel keeps it for a fifth of a second. */
+    (void)send(c->fd, head, (size_t)head_len, MSG_NOSIGNAL | (len > 0 ? MSG_MORE : 0));
+    if (len > 0)
+        (void)send(c->fd, body, len, MSG_NOSIGNAL);
 }
 
 static void hang_up(struct conn *c)
