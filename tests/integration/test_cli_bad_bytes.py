@@ -127,8 +127,11 @@ def test_copy_above_5_gib(tarn, serve, command):
         if method == "HEAD":
             head = [("Content-Length", str(HUGE)), ("ETag", '"source"'), ("x-amz-meta-kept", "1"), ("Content-Type", "text/kept")]
             return request.reply(200, b"", head)
+        if method == "GET" and "tagging" in query:
+            return request.reply(200, b"<Tagging><TagSet><Tag><Key>a b</Key><Value>1</Value></Tag></TagSet></Tagging>")
         if method == "POST" and "uploads" in query:
             assert request.headers["x-amz-meta-kept"] == "1" and request.headers["Content-Type"] == "text/kept"
+            assert request.headers["x-amz-tagging"] == "a%20b=1"
             return request.reply(200, b"<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
         if method == "PUT" and "partNumber" in query:
             assert request.headers["x-amz-copy-source-if-match"].strip('"') == "source"
@@ -159,6 +162,8 @@ def test_copy_above_5_gib_goes_on_after_kill(tarn, serve, tmp_path, change):
     def answer(request, method, path, query, body):
         if method == "HEAD":
             return request.reply(200, b"", [("Content-Length", str(HUGE)), ("ETag", f'"{etag[0]}"')])
+        if method == "GET" and "tagging" in query:
+            return request.reply(200, b"<Tagging><TagSet></TagSet></Tagging>")
         if method == "POST" and "uploads" in query:
             uploads.append(f"u{len(uploads)}")
             parts.clear()
