@@ -59,6 +59,14 @@ size_t tn_str_find(struct tn_str s, struct tn_str needle)
     return at ? (size_t)(at - s.data) : SIZE_MAX;
 }
 
+uint64_t tn_text_hash(const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (; *text; text++)
+        hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+    return hash;
+}
+
 bool tn_str_is_token(struct tn_str s)
 {
     for (size_t i = 0; i < s.len; i++) {

@@ -51,8 +51,8 @@ static inline bool tn_str_starts(struct tn_str s, struct tn_str prefix)
     return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.data, prefix.data, prefix.len) == 0);
 }
 
-int tn_str_cmp(struct tn_str a,
-               struct tn_str b); /* unsigned bytes, shorter first: S3's key order */
+/* Unsigned bytes, shorter first: S3's key order. */
+int tn_str_cmp(struct tn_str a, struct tn_str b);
 bool tn_str_ends(struct tn_str s, struct tn_str suffix);
 
 /* Time depends only on the lengths, never on where the bytes differ. For secrets. */
@@ -77,6 +77,9 @@ TN_MUST_USE int tn_str_to_size(struct tn_str s, uint64_t *out);
 
 /* Well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). */
 bool tn_str_is_utf8(struct tn_str s);
+
+/* FNV-1a, for tables and names; whoever chooses the text can make it what he likes. */
+uint64_t tn_text_hash(const char *text);
 
 /* A name of a header field: RFC 9110, section 5.6.2. */
 bool tn_str_is_token(struct tn_str s);

@@ -3,21 +3,15 @@
 
 #include "cli/names.h"
 
+#include "base/str.h"
+
 enum { CAP_FIRST = 64 };
 
-/* FNV-1a: the names are the user's own objects, and a slow set harms nobody else. */
-static uint64_t hash_of(const char *name)
-{
-    uint64_t hash = 0xcbf29ce484222325u;
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
-    return hash;
-}
-
-/* Where `name` is, or where it would go. */
+/* Where `name` is, or where it would go. The names are the user's own objects: a slow set harms
+ * nobody else. */
 static size_t slot_of(char *const *slots, size_t cap, const char *name)
 {
-    size_t i = (size_t)hash_of(name) & (cap - 1);
+    size_t i = (size_t)tn_text_hash(name) & (cap - 1);
     while (slots[i] && strcmp(slots[i], name) != 0)
         i = (i + 1) & (cap - 1);
     return i;

@@ -20,14 +20,14 @@ struct problem {
     char region[TARN_REGION_LEN_MAX];
 };
 
-static const struct tn_buf *head_of(const struct tn_op *op)
+const struct tn_buf *tn_op_head(const struct tn_op *op)
 {
     return op->first_head.len > 0 ? &op->first_head : &op->head;
 }
 
 struct tn_str tn_op_field(const struct tn_op *op, const char *name)
 {
-    return tn_head_find(head_of(op), tn_str_from(name));
+    return tn_head_find(tn_op_head(op), tn_str_from(name));
 }
 
 static struct tn_str without_quotes(struct tn_str etag)
@@ -246,7 +246,7 @@ enum tn_checksum_kind tn_op_checksum(const struct tn_op *op, struct tn_str *text
 {
     enum tn_checksum_kind found = TN_CHECKSUM_NONE;
     struct tn_head_field field;
-    for (size_t at = 0; tn_head_next(head_of(op), &at, &field);) {
+    for (size_t at = 0; tn_head_next(tn_op_head(op), &at, &field);) {
         if (field.value.len == 0 || !tn_str_starts(field.name, TN_STR("x-amz-checksum-")))
             continue;
         enum tn_checksum_kind kind = tn_checksum_from_header(field.name);
@@ -331,7 +331,7 @@ static bool can_go_on(const struct tn_op *op)
 {
     if (op->sink.kind == TN_SINK_DOCUMENT || op->sink.received == 0)
         return true;
-    struct tn_str etag = tn_head_find(head_of(op), TN_STR("etag"));
+    struct tn_str etag = tn_head_find(tn_op_head(op), TN_STR("etag"));
     return op->can_resume && etag.len > 2 && etag.data[0] == '"';
 }
 

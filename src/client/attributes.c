@@ -381,8 +381,7 @@ int tn_op_info(const struct tn_op *op, struct tarn_object_info *info, struct tar
     struct tarn_object_info made;
     if (!info)
         return TARN_OK;
-    const struct tn_buf *head = op->first_head.len > 0 ? &op->first_head : &op->head;
-    int rc = fill_info(head, &made);
+    int rc = fill_info(tn_op_head(op), &made);
     if (rc < 0)
         return tn_op_fail(op, err, rc, "out of memory");
     if (made.size == UINT64_MAX)

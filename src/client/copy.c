@@ -251,10 +251,9 @@ static int reconcile(struct copy *c, const struct tn_resume_state *state, struct
     struct tarn_error why = { 0 };
     int rc = tarn_multipart_list_parts(c->client, c->bucket, c->key, c->upload_id,
                                        &c->options.request, on_listed, &r, &why);
-    if (rc == TARN_ENOTFOUND || rc == TARN_EDENIED || rc == TARN_ENOTSUPPORTED ||
-        rc == TARN_EPROTOCOL) {
-        restart(c, rc == TARN_ENOTFOUND ? "the server no longer has the upload"
-                                        : "the server does not list its parts");
+    const char *why_not = tn_resume_why_not(rc);
+    if (why_not) {
+        restart(c, why_not);
         return TARN_OK;
     }
     if (rc < 0) {

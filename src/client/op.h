@@ -200,6 +200,7 @@ void tn_op_wait(struct tn_op *op);
 void tn_op_want(struct tn_op *op, unsigned what);
 
 /* The value of an answer's field (lower-case name); data NULL when absent. */
+const struct tn_buf *tn_op_head(const struct tn_op *op);
 struct tn_str tn_op_field(const struct tn_op *op, const char *name);
 struct tn_str tn_op_etag(const struct tn_op *op); /* without quotes */
 

@@ -19,15 +19,6 @@ enum { PATH_LEN_MAX = 4096, PREALLOCATE_MIN = 1 << 20, STAT_BLOCK_LEN = 512 };
 
 static const char SUFFIX[] = ".part";
 
-/* FNV-1a, to tell apart names that begin alike. */
-static uint64_t number_of(const char *name)
-{
-    uint64_t number = 0xcbf29ce484222325;
-    for (; *name; name++)
-        number = (number ^ (unsigned char)*name) * 0x100000001b3;
-    return number;
-}
-
 int tn_partial_name(const char *path, char out[TN_PARTIAL_LEN_MAX], struct tarn_error *err)
 {
     enum { NUMBER_LEN = 17, RECORD_LEN = sizeof ".part.resume" - 1 }; /* "~" and 16 digits */
@@ -42,7 +33,7 @@ int tn_partial_name(const char *path, char out[TN_PARTIAL_LEN_MAX], struct tarn_
         while (kept > start && ((unsigned char)path[kept] & 0xc0) == 0x80)
             kept--; /* no half of a character: some file systems refuse it */
         written = snprintf(out, TN_PARTIAL_LEN_MAX, "%.*s~%016llx%s", (int)kept, path,
-                           (unsigned long long)number_of(path + start), SUFFIX);
+                           (unsigned long long)tn_text_hash(path + start), SUFFIX);
     }
     return written > 0 && written < TN_PARTIAL_LEN_MAX
                ? TARN_OK

@@ -275,6 +275,20 @@ void tn_resume_end(struct tn_resume_file *f, bool is_kept)
     f->path = NULL;
 }
 
+const char *tn_resume_why_not(int status)
+{
+    switch (status) {
+    case TARN_ENOTFOUND:
+        return "the server no longer has the upload";
+    case TARN_EDENIED:
+    case TARN_ENOTSUPPORTED:
+    case TARN_EPROTOCOL:
+        return "the server does not list its parts";
+    default:
+        return NULL;
+    }
+}
+
 bool tn_resume_is_worth(int status)
 {
     switch (status) {

@@ -58,6 +58,10 @@ void tn_resume_end(struct tn_resume_file *f, bool is_kept);
 /* Says a failure nothing about the data, so that going on later makes sense? */
 bool tn_resume_is_worth(int status);
 
+/* Why an upload whose parts could not be listed has to begin anew; NULL: that failure, or none, says
+ * nothing of it. Static text. */
+const char *tn_resume_why_not(int status);
+
 /* Appends "name":"value", with a comma in front where one is due: for identities. */
 TN_MUST_USE int tn_resume_text(struct tn_buf *b, const char *name, const char *value);
 TN_MUST_USE int tn_resume_u64(struct tn_buf *b, const char *name, uint64_t value);

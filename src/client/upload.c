@@ -387,10 +387,9 @@ static int reconcile(struct upload *u, const struct tn_resume_state *state, stru
     (void)snprintf(u->upload_id, sizeof u->upload_id, "%s", state->upload_id);
     int rc = tarn_multipart_list_parts(u->client, u->bucket, u->key, u->upload_id,
                                        &u->options->request, on_listed, &r, &why);
-    if (rc == TARN_ENOTFOUND || rc == TARN_EDENIED || rc == TARN_ENOTSUPPORTED ||
-        rc == TARN_EPROTOCOL)
-        return restart(u, rc == TARN_ENOTFOUND ? "the server no longer has the upload"
-                                               : "the server does not list its parts");
+    const char *why_not = tn_resume_why_not(rc);
+    if (why_not)
+        return restart(u, why_not);
     if (rc < 0) {
         if (err)
             *err = why;

@@ -205,6 +205,16 @@ def bucket(s3):
     return name
 
 
+@pytest.fixture
+def env(server, tmp_path):
+    return server.client_env(tmp_path)
+
+
+@pytest.fixture
+def tarn(env):
+    return lambda *args, status=0, **options: run([BIN / "tarn", *args], env, status, timeout=60, **options)
+
+
 def refused(status, code, call, *args, **kwargs):
     """Asserts that a boto3 call fails with this HTTP status and S3 code; returns the answer."""
     with pytest.raises(ClientError) as caught:
@@ -213,6 +223,15 @@ def refused(status, code, call, *args, **kwargs):
     seen = (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"])
     assert seen == (status, code), answer
     return answer
+
+
+def put(s3, bucket, *names, **more):
+    for name in names:
+        s3.put_object(Bucket=bucket, Key=name, Body=name.encode(), **more)
+
+
+def keys(s3, bucket):
+    return [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
 def body_of(size, seed=1):

@@ -8,7 +8,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import BIN, ROOT, run
+from conftest import BIN, ROOT, put, run
 
 # What stands for a value in the help, and what is no value of that kind.
 NUMBERS = ["", "x", "-1", "1.5", "0x10", " 1", "1 ", "+1", "1e3", "18446744073709551616", "٣"]
@@ -172,21 +172,6 @@ def test_what_only_uploads_have(refused, option):
             assert '"-"' in refused("cp", *dash, "s3://bucket/k", "-")
     finally:
         OPERANDS["cp"] = kept
-
-
-@pytest.fixture
-def env(server, tmp_path):
-    return server.client_env(tmp_path)
-
-
-@pytest.fixture
-def tarn(env):
-    return lambda *args, status=0, **options: run([BIN / "tarn", *args], env, status, timeout=60, **options)
-
-
-def put(s3, bucket, *names, **more):
-    for name in names:
-        s3.put_object(Bucket=bucket, Key=name, Body=name.encode(), **more)
 
 
 def test_a_pattern_is_not_its_beginning(tarn, s3, bucket):

@@ -4,26 +4,12 @@
 import json
 
 import pytest
-from conftest import BIN, run
-
-
-@pytest.fixture
-def env(server, tmp_path):
-    return server.client_env(tmp_path)
-
-
-@pytest.fixture
-def tarn(env):
-    return lambda *args, status=0, **options: run([BIN / "tarn", *args], env, status, timeout=60, **options)
+from conftest import keys
 
 
 @pytest.fixture
 def uri(bucket):
     return f"s3://{bucket}"
-
-
-def keys(s3, bucket):
-    return [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import BIN, MIB, body_of, file_of, run
+from conftest import BIN, MIB, body_of, file_of, keys, put, run
 
 ORDINARY = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search"]
 
@@ -30,15 +30,6 @@ def tarn(env):
 @pytest.fixture
 def uri(bucket):
     return f"s3://{bucket}"
-
-
-def keys(s3, bucket):
-    return [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
-
-
-def put(s3, bucket, *names):
-    for name in names:
-        s3.put_object(Bucket=bucket, Key=name, Body=name.encode())
 
 
 @pytest.fixture
