@@ -16,7 +16,8 @@ struct tn_str {
 #define TN_STR(literal) ((struct tn_str){ "" literal, sizeof(literal) - 1 })
 #define TN_STR_EMPTY ((struct tn_str){ "", 0 })
 
-/* For printf: "%.*s", TN_STR_ARG(s). */
+/* For printf: "%.*s", TN_STR_ARG(s). The argument is evaluated three times: nothing in it may
+ * change anything. */
 #define TN_STR_ARG(s) (int)((s).len > INT32_MAX ? INT32_MAX : (s).len), (s).len ? (s).data : ""
 
 static inline struct tn_str tn_str_from(const char *text) /* NULL gives the empty view */

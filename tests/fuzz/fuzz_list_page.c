@@ -58,9 +58,14 @@ static void check_objects(struct tn_str lines)
 {
     TN_AUTO_BUF page = TN_BUF_INIT(TN_LIST_PAGE_TEXT_MAX);
     int rc = tn_buf_append_str(&page, TN_STR("<ListBucketResult>"));
-    while (rc == TARN_OK && lines.len > 0)
-        rc = tn_buf_appendf(&page, "<Contents>%.*s</Contents>",
-                            TN_STR_ARG(tn_str_split(&lines, '\n')));
+    while (rc == TARN_OK && lines.len > 0) {
+        struct tn_str line = tn_str_split(&lines, '\n');
+        rc = tn_buf_append_str(&page, TN_STR("<Contents>"));
+        if (rc == TARN_OK)
+            rc = tn_buf_append_str(&page, line);
+        if (rc == TARN_OK)
+            rc = tn_buf_append_str(&page, TN_STR("</Contents>"));
+    }
     if (rc == TARN_OK)
         rc = tn_buf_append_str(&page, TN_STR("</ListBucketResult>"));
     assert(rc == TARN_OK);
