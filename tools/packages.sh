@@ -7,7 +7,7 @@ packages_build="
     gcc=gcc libc6-dev=/usr/include/stdio.h cmake=cmake ninja-build=ninja pkg-config=pkg-config
     libssl-dev=/usr/include/openssl/evp.h zlib1g-dev=/usr/include/zlib.h
     libcurl4-openssl-dev=/usr/include/*/curl/curl.h libexpat1-dev=/usr/include/expat.h
-    libzstd-dev=/usr/include/zstd.h libjansson-dev=/usr/include/jansson.h libyaml-dev=/usr/include/yaml.h
+    libzstd-dev=/usr/include/zstd.h libxxhash-dev=/usr/include/xxhash.h libjansson-dev=/usr/include/jansson.h libyaml-dev=/usr/include/yaml.h
     libsqlite3-dev=/usr/include/sqlite3.h ca-certificates=/etc/ssl/certs/ca-certificates.crt"
 packages_test="
     g++=g++ clang=clang clang-format=clang-format libcmocka-dev=/usr/include/cmocka.h make=make git=git

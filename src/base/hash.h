@@ -1,14 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Digests over OpenSSL: MD5, SHA-1, SHA-256, HMAC-SHA256. */
+/* Digests: MD5, SHA-1, SHA-256, SHA-512, HMAC-SHA256 over OpenSSL, and the xxHash family. */
 
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 
 #include "base/str.h"
 
-enum tn_hash_kind { TN_HASH_MD5, TN_HASH_SHA1, TN_HASH_SHA256 };
+enum tn_hash_kind {
+    TN_HASH_MD5,
+    TN_HASH_SHA1,
+    TN_HASH_SHA256,
+    TN_HASH_SHA512,
+    TN_HASH_XXHASH64,
+    TN_HASH_XXHASH3,
+    TN_HASH_XXHASH128,
+    TN_HASH_KIND_COUNT
+};
 
-enum { TN_MD5_LEN = 16, TN_SHA1_LEN = 20, TN_SHA256_LEN = 32, TN_HASH_LEN_MAX = 32 };
+enum {
+    TN_MD5_LEN = 16,
+    TN_SHA1_LEN = 20,
+    TN_SHA256_LEN = 32,
+    TN_SHA512_LEN = 64,
+    TN_XXHASH64_LEN = 8, /* and XXHASH3's */
+    TN_XXHASH128_LEN = 16,
+    TN_HASH_LEN_MAX = 64
+};
 
 /* A running digest. One thread at a time. */
 struct tn_hash {

@@ -8,6 +8,11 @@
 #include "base/codec.h"
 #include "base/crc.h"
 
+#define TEXT(literal)                                                                              \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
+
 static const struct {
     struct tn_str name;
     struct tn_str header;
@@ -15,20 +20,23 @@ static const struct {
     bool is_crc;
     enum tn_hash_kind hash;
 } kinds[TN_CHECKSUM_KIND_COUNT] = {
-    [TN_CHECKSUM_NONE] = { { "", 0 }, { "", 0 }, 0, false, 0 },
-    [TN_CHECKSUM_CRC32] = { { "CRC32", 5 }, { "x-amz-checksum-crc32", 20 }, 4, true, 0 },
-    [TN_CHECKSUM_CRC32C] = { { "CRC32C", 6 }, { "x-amz-checksum-crc32c", 21 }, 4, true, 0 },
-    [TN_CHECKSUM_CRC64NVME] = { { "CRC64NVME", 9 },
-                                { "x-amz-checksum-crc64nvme", 24 },
-                                8,
-                                true,
-                                0 },
-    [TN_CHECKSUM_SHA1] = { { "SHA1", 4 }, { "x-amz-checksum-sha1", 19 }, 20, false, TN_HASH_SHA1 },
-    [TN_CHECKSUM_SHA256] = { { "SHA256", 6 },
-                             { "x-amz-checksum-sha256", 21 },
-                             32,
-                             false,
+    [TN_CHECKSUM_NONE] = { TEXT(""), TEXT(""), 0, false, 0 },
+    [TN_CHECKSUM_CRC32] = { TEXT("CRC32"), TEXT("x-amz-checksum-crc32"), 4, true, 0 },
+    [TN_CHECKSUM_CRC32C] = { TEXT("CRC32C"), TEXT("x-amz-checksum-crc32c"), 4, true, 0 },
+    [TN_CHECKSUM_CRC64NVME] = { TEXT("CRC64NVME"), TEXT("x-amz-checksum-crc64nvme"), 8, true, 0 },
+    [TN_CHECKSUM_SHA1] = { TEXT("SHA1"), TEXT("x-amz-checksum-sha1"), TN_SHA1_LEN, false,
+                           TN_HASH_SHA1 },
+    [TN_CHECKSUM_SHA256] = { TEXT("SHA256"), TEXT("x-amz-checksum-sha256"), TN_SHA256_LEN, false,
                              TN_HASH_SHA256 },
+    [TN_CHECKSUM_SHA512] = { TEXT("SHA512"), TEXT("x-amz-checksum-sha512"), TN_SHA512_LEN, false,
+                             TN_HASH_SHA512 },
+    [TN_CHECKSUM_MD5] = { TEXT("MD5"), TEXT("x-amz-checksum-md5"), TN_MD5_LEN, false, TN_HASH_MD5 },
+    [TN_CHECKSUM_XXHASH64] = { TEXT("XXHASH64"), TEXT("x-amz-checksum-xxhash64"), TN_XXHASH64_LEN,
+                               false, TN_HASH_XXHASH64 },
+    [TN_CHECKSUM_XXHASH3] = { TEXT("XXHASH3"), TEXT("x-amz-checksum-xxhash3"), TN_XXHASH64_LEN,
+                              false, TN_HASH_XXHASH3 },
+    [TN_CHECKSUM_XXHASH128] = { TEXT("XXHASH128"), TEXT("x-amz-checksum-xxhash128"),
+                                TN_XXHASH128_LEN, false, TN_HASH_XXHASH128 },
 };
 
 static const struct tn_str type_names[] = {
@@ -113,24 +121,14 @@ void tn_checksum_release(struct tn_checksum *c)
 
 void tn_checksum_update(struct tn_checksum *c, const void *bytes, size_t len)
 {
-    switch (c->kind) {
-    case TN_CHECKSUM_CRC32:
-        c->crc = tn_crc32((uint32_t)c->crc, bytes, len);
-        break;
-    case TN_CHECKSUM_CRC32C:
-        c->crc = tn_crc32c((uint32_t)c->crc, bytes, len);
-        break;
-    case TN_CHECKSUM_CRC64NVME:
-        c->crc = tn_crc64nvme(c->crc, bytes, len);
-        break;
-    case TN_CHECKSUM_SHA1:
-    case TN_CHECKSUM_SHA256:
+    if (c->hash.ctx)
         tn_hash_update(&c->hash, bytes, len);
-        break;
-    case TN_CHECKSUM_NONE:
-    case TN_CHECKSUM_KIND_COUNT:
-        break;
-    }
+    else if (c->kind == TN_CHECKSUM_CRC32)
+        c->crc = tn_crc32((uint32_t)c->crc, bytes, len);
+    else if (c->kind == TN_CHECKSUM_CRC32C)
+        c->crc = tn_crc32c((uint32_t)c->crc, bytes, len);
+    else if (c->kind == TN_CHECKSUM_CRC64NVME)
+        c->crc = tn_crc64nvme(c->crc, bytes, len);
 }
 
 static void value_from_crc(enum tn_checksum_kind kind, uint64_t crc, struct tn_checksum_value *out)

@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 
+/* The numbers are stored: never change one. */
 enum tn_checksum_kind {
     TN_CHECKSUM_NONE,
     TN_CHECKSUM_CRC32,
@@ -14,14 +15,19 @@ enum tn_checksum_kind {
     TN_CHECKSUM_CRC64NVME,
     TN_CHECKSUM_SHA1,
     TN_CHECKSUM_SHA256,
+    TN_CHECKSUM_SHA512,
+    TN_CHECKSUM_MD5,
+    TN_CHECKSUM_XXHASH64,
+    TN_CHECKSUM_XXHASH3,
+    TN_CHECKSUM_XXHASH128,
     TN_CHECKSUM_KIND_COUNT
 };
 
 enum tn_checksum_type { TN_CHECKSUM_FULL_OBJECT, TN_CHECKSUM_COMPOSITE };
 
 enum {
-    TN_CHECKSUM_LEN_MAX = 32,
-    TN_CHECKSUM_TEXT_LEN = 64, /* room for base64, "-10000" and a NUL */
+    TN_CHECKSUM_LEN_MAX = 64,
+    TN_CHECKSUM_TEXT_LEN = 96, /* room for base64, "-10000" and a NUL */
     TN_CHECKSUM_PART_COUNT_MAX = 10000,
 };
 
@@ -37,7 +43,7 @@ struct tn_checksum_value {
 struct tn_checksum {
     enum tn_checksum_kind kind;
     uint64_t crc;
-    struct tn_hash hash; /* of the SHA kinds */
+    struct tn_hash hash; /* of all but the CRCs */
 };
 
 /* "CRC32C" and "x-amz-checksum-crc32c"; the empty view for TN_CHECKSUM_NONE. */
@@ -53,7 +59,7 @@ enum tn_checksum_kind tn_checksum_from_header(struct tn_str header_name);
 struct tn_str tn_checksum_type_name(enum tn_checksum_type type);
 TN_MUST_USE int tn_checksum_type_from_name(struct tn_str name, enum tn_checksum_type *out);
 
-/* What S3 lets one combine: SHA kinds have no full-object form of a multipart object, CRC64NVME has
+/* What S3 lets one combine: only CRCs have a full-object form of a multipart object, CRC64NVME has
  * no composite one. */
 bool tn_checksum_type_fits(enum tn_checksum_kind kind, enum tn_checksum_type type);
 

@@ -16,6 +16,12 @@ static const struct {
     { TN_CHECKSUM_SHA1, "SHA1", "x-amz-checksum-sha1", "98O8HYCOBHMq32eZZczDTKeuNEE=" },
     { TN_CHECKSUM_SHA256, "SHA256", "x-amz-checksum-sha256",
       "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU=" },
+    { TN_CHECKSUM_SHA512, "SHA512", "x-amz-checksum-sha512",
+      "2eZ2LdHI6vbWGzxhkvxAjU1tXxF20MKRabwk5xw/J0rSf81YEbMT1oH35V7ALXPUmclUVba1u1A6z1dPuo/+hQ==" },
+    { TN_CHECKSUM_MD5, "MD5", "x-amz-checksum-md5", "JfnnlDI7RTiF9RgfG2JNCw==" },
+    { TN_CHECKSUM_XXHASH64, "XXHASH64", "x-amz-checksum-xxhash64", "jLhB20DmroM=" },
+    { TN_CHECKSUM_XXHASH3, "XXHASH3", "x-amz-checksum-xxhash3", "ctyxi2ehff8=" },
+    { TN_CHECKSUM_XXHASH128, "XXHASH128", "x-amz-checksum-xxhash128", "MxGUd+3l3NXpcWQnaB1YYA==" },
 };
 
 static void value_of(enum tn_checksum_kind kind, const char *bytes, size_t len,
