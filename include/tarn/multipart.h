@@ -15,7 +15,7 @@ extern "C" {
 #define TARN_PART_LEN_MIN ((uint64_t)5 << 20) /* but for the last part */
 #define TARN_PART_LEN_MAX ((uint64_t)5 << 30)
 #define TARN_ETAG_LEN_MAX 128
-#define TARN_CHECKSUM_TEXT_MAX 64
+#define TARN_CHECKSUM_TEXT_MAX 96
 #define TARN_UPLOAD_ID_LEN_MAX 1024
 
 /* A finished part; filled by upload and listing, given to complete. */

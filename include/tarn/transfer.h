@@ -54,8 +54,7 @@ struct tarn_transfer_options {
     /* uploads */
     struct tarn_attributes attributes;
     struct tarn_conditions conditions; /* downloads too */
-    enum tarn_checksum
-        checksum; /* DEFAULT, NONE, or a CRC; SHA1 and SHA256 are TARN_ENOTSUPPORTED in parts */
+    enum tarn_checksum checksum;       /* in parts: CRCs of the whole, all others composite */
 
     /* downloads */
     const char *version_id;

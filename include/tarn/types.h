@@ -56,7 +56,12 @@ enum tarn_checksum {
     TARN_CHECKSUM_CRC32C,
     TARN_CHECKSUM_CRC64NVME,
     TARN_CHECKSUM_SHA1,
-    TARN_CHECKSUM_SHA256
+    TARN_CHECKSUM_SHA256,
+    TARN_CHECKSUM_SHA512, /* this and those below: in AWS since April 2026, in few other servers */
+    TARN_CHECKSUM_MD5,
+    TARN_CHECKSUM_XXHASH64,
+    TARN_CHECKSUM_XXHASH3,
+    TARN_CHECKSUM_XXHASH128
 };
 
 /* The wire name ("CRC64NVME"), "" for none and default. TARN_EINVAL for a name that is no

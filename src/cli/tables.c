@@ -79,7 +79,8 @@ const struct cli_option cli_global_options[] = {
       .kind = CLI_CHOICE,
       .offset = offsetof(struct cli_options, checksum),
       .value = "NAME",
-      .choices = "CRC64NVME\0CRC32C\0CRC32\0SHA256\0SHA1\0NONE\0",
+      .choices = "CRC64NVME\0CRC32C\0CRC32\0SHA256\0SHA512\0SHA1\0MD5\0XXHASH3\0XXHASH64\0"
+                 "XXHASH128\0NONE\0",
       .help = "checksum sent with uploads; default CRC64NVME",
       .alias = "checksum" },
     { .name = "workers",

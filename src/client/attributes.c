@@ -72,47 +72,56 @@ bool tarn_storage_class_needs_restore(const char *storage_class)
     return wire && (strcmp(wire, "GLACIER") == 0 || strcmp(wire, "DEEP_ARCHIVE") == 0);
 }
 
+/* The public numbers are those of the kinds, behind TARN_CHECKSUM_DEFAULT. */
+_Static_assert(TARN_CHECKSUM_NONE == TN_CHECKSUM_NONE + 1, "");
+_Static_assert(TARN_CHECKSUM_CRC32 == TN_CHECKSUM_CRC32 + 1, "");
+_Static_assert(TARN_CHECKSUM_CRC32C == TN_CHECKSUM_CRC32C + 1, "");
+_Static_assert(TARN_CHECKSUM_CRC64NVME == TN_CHECKSUM_CRC64NVME + 1, "");
+_Static_assert(TARN_CHECKSUM_SHA1 == TN_CHECKSUM_SHA1 + 1, "");
+_Static_assert(TARN_CHECKSUM_SHA256 == TN_CHECKSUM_SHA256 + 1, "");
+_Static_assert(TARN_CHECKSUM_SHA512 == TN_CHECKSUM_SHA512 + 1, "");
+_Static_assert(TARN_CHECKSUM_MD5 == TN_CHECKSUM_MD5 + 1, "");
+_Static_assert(TARN_CHECKSUM_XXHASH64 == TN_CHECKSUM_XXHASH64 + 1, "");
+_Static_assert(TARN_CHECKSUM_XXHASH3 == TN_CHECKSUM_XXHASH3 + 1, "");
+_Static_assert(TARN_CHECKSUM_XXHASH128 == TN_CHECKSUM_XXHASH128 + 1, "");
+
 enum tarn_checksum tn_checksum_public(enum tn_checksum_kind kind)
 {
-    static const enum tarn_checksum map[TN_CHECKSUM_KIND_COUNT] = {
-        [TN_CHECKSUM_NONE] = TARN_CHECKSUM_NONE,
-        [TN_CHECKSUM_CRC32] = TARN_CHECKSUM_CRC32,
-        [TN_CHECKSUM_CRC32C] = TARN_CHECKSUM_CRC32C,
-        [TN_CHECKSUM_CRC64NVME] = TARN_CHECKSUM_CRC64NVME,
-        [TN_CHECKSUM_SHA1] = TARN_CHECKSUM_SHA1,
-        [TN_CHECKSUM_SHA256] = TARN_CHECKSUM_SHA256,
-    };
-    return map[kind];
+    return (enum tarn_checksum)(kind + 1);
 }
 
-static const char *const checksum_names[] = {
-    [TARN_CHECKSUM_DEFAULT] = "",
-    [TARN_CHECKSUM_NONE] = "",
-    [TARN_CHECKSUM_CRC32] = "CRC32",
-    [TARN_CHECKSUM_CRC32C] = "CRC32C",
-    [TARN_CHECKSUM_CRC64NVME] = "CRC64NVME",
-    [TARN_CHECKSUM_SHA1] = "SHA1",
-    [TARN_CHECKSUM_SHA256] = "SHA256",
-};
+enum tn_checksum_kind tn_checksum_kind_of(enum tarn_checksum algorithm)
+{
+    if (algorithm <= TARN_CHECKSUM_NONE || algorithm > TARN_CHECKSUM_XXHASH128)
+        return TN_CHECKSUM_NONE;
+    return (enum tn_checksum_kind)(algorithm - 1);
+}
 
 const char *tarn_checksum_name(enum tarn_checksum algorithm)
 {
-    return (size_t)algorithm < TN_COUNT(checksum_names) ? checksum_names[algorithm] : "";
+    return tn_checksum_name(tn_checksum_kind_of(algorithm)).data;
 }
 
 int tarn_checksum_from_name(const char *name, enum tarn_checksum *out)
 {
-    for (size_t i = TARN_CHECKSUM_CRC32; name && i < TN_COUNT(checksum_names); i++) {
-        if (tn_str_eq_nocase(tn_str_from(name), tn_str_from(checksum_names[i]))) {
-            *out = (enum tarn_checksum)i;
-            return TARN_OK;
-        }
+    enum tn_checksum_kind kind = tn_checksum_from_name(tn_str_from(name));
+    if (kind == TN_CHECKSUM_NONE && !tn_str_eq_nocase(tn_str_from(name), TN_STR("none")))
+        return TARN_EINVAL;
+    *out = tn_checksum_public(kind);
+    return TARN_OK;
+}
+
+enum tn_checksum_kind tn_xml_checksum(const struct tn_xml_node *node, struct tn_str *text)
+{
+    for (int i = TN_CHECKSUM_NONE + 1; i < TN_CHECKSUM_KIND_COUNT; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "Checksum%.*s",
+                       TN_STR_ARG(tn_checksum_name((enum tn_checksum_kind)i)));
+        *text = tn_xml_child_text(node, name);
+        if (text->len > 0)
+            return (enum tn_checksum_kind)i;
     }
-    if (name && tn_str_eq_nocase(tn_str_from(name), TN_STR("none"))) {
-        *out = TARN_CHECKSUM_NONE;
-        return TARN_OK;
-    }
-    return TARN_EINVAL;
+    return TN_CHECKSUM_NONE;
 }
 
 int64_t tn_date_ms(struct tn_str text)

@@ -37,6 +37,10 @@ TN_MUST_USE int tn_info_make(const struct tn_info_texts *texts, struct tarn_obje
 void tn_info_move(struct tarn_object_info *from, struct tarn_object_info *to);
 
 enum tarn_checksum tn_checksum_public(enum tn_checksum_kind kind);
+enum tn_checksum_kind tn_checksum_kind_of(enum tarn_checksum algorithm); /* DEFAULT is NONE */
+
+/* Which checksum element a node has; `text` is empty when none. */
+enum tn_checksum_kind tn_xml_checksum(const struct tn_xml_node *node, struct tn_str *text);
 
 /* Query and header fields of GetObject and HeadObject, the range included. In get.c. */
 void tn_op_get_options(struct tn_op *op, const struct tarn_get_options *options);

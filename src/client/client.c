@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Making and ending a client; its shared caches. */
 
+#include "client/attributes.h"
 #include "client/client_impl.h"
 
 #include <assert.h>
@@ -311,20 +312,5 @@ void tn_client_did_well(struct tarn_client *c)
 
 enum tn_checksum_kind tn_client_checksum(const struct tarn_client *c, enum tarn_checksum wanted)
 {
-    switch (wanted == TARN_CHECKSUM_DEFAULT ? c->settings.checksum : wanted) {
-    case TARN_CHECKSUM_CRC32:
-        return TN_CHECKSUM_CRC32;
-    case TARN_CHECKSUM_CRC32C:
-        return TN_CHECKSUM_CRC32C;
-    case TARN_CHECKSUM_CRC64NVME:
-        return TN_CHECKSUM_CRC64NVME;
-    case TARN_CHECKSUM_SHA1:
-        return TN_CHECKSUM_SHA1;
-    case TARN_CHECKSUM_SHA256:
-        return TN_CHECKSUM_SHA256;
-    case TARN_CHECKSUM_NONE:
-    case TARN_CHECKSUM_DEFAULT:
-    default:
-        return TN_CHECKSUM_NONE;
-    }
+    return tn_checksum_kind_of(wanted == TARN_CHECKSUM_DEFAULT ? c->settings.checksum : wanted);
 }

@@ -224,10 +224,7 @@ static int give_info(struct download *d, struct tarn_error *err)
 /* The checksum of the whole object that the look ahead told, as the proto layer calls it. */
 static enum tn_checksum_kind told_checksum(const struct download *d, struct tn_checksum_value *out)
 {
-    enum tn_checksum_kind kind =
-        d->head.checksum_value
-            ? tn_checksum_from_name(tn_str_from(tarn_checksum_name(d->head.checksum_algorithm)))
-            : TN_CHECKSUM_NONE;
+    enum tn_checksum_kind kind = tn_checksum_kind_of(d->head.checksum_algorithm);
     if (kind == TN_CHECKSUM_NONE || d->options->verify == TARN_VERIFY_NONE ||
         tn_checksum_parse(kind, tn_str_from(d->head.checksum_value), out) < 0 ||
         out->type != TN_CHECKSUM_FULL_OBJECT)
@@ -355,14 +352,13 @@ static int check_sums(struct download *d, struct tarn_error *err)
 }
 
 /* The size of the parts that the object was made of; 0 when it cannot be learnt. */
-static uint64_t learn_part_size(struct download *d)
+static uint64_t learn_part_size(struct download *d, uint32_t count)
 {
     struct tarn_object_info part = { 0 };
     struct tarn_get_options o = get_options(d);
     uint64_t size = 0;
-    uint32_t count = tn_etag_part_count(tn_str_from(d->head.etag));
     if (count < 2)
-        return count ? d->head.size : 0;
+        return d->head.size;
     o.part_number = 1;
     if (tarn_object_head(d->client, d->bucket, d->key, &o, &part, NULL) < 0)
         return 0;
@@ -387,18 +383,22 @@ static bool has_plain_etag(const struct tarn_object_info *head)
     return true;
 }
 
-/* What the bytes of the whole object are compared with, in order: its checksum, or its ETag. */
+/* What the bytes of the whole object are compared with, in order: its checksum, or its ETag, both
+ * of which may be of parts. */
 static int set_verifier_up(struct download *d, struct tn_verifier *v)
 {
     struct tn_checksum_value told;
     struct tn_str etag = tn_str_from(d->head.etag);
-    enum tn_checksum_kind kind = told_checksum(d, &told);
+    struct tn_str text = tn_str_from(d->head.checksum_value);
+    enum tn_checksum_kind kind = tn_checksum_kind_of(d->head.checksum_algorithm);
     bool is_md5 = has_plain_etag(&d->head);
-    if (kind == TN_CHECKSUM_NONE && is_md5 && tn_etag_part_count(etag) > 0) {
-        int rc = tn_verifier_init_parts(v, etag, d->head.size, learn_part_size(d));
+    bool has_sum = tn_checksum_parse(kind, text, &told) == TARN_OK;
+    if (has_sum ? told.type == TN_CHECKSUM_COMPOSITE : is_md5 && tn_etag_composite(etag, &told)) {
+        uint64_t part_size = learn_part_size(d, told.part_count);
+        int rc = tn_verifier_init_parts(v, &told, d->head.size, part_size);
         return rc == TARN_ENOTFOUND ? TARN_OK : rc;
     }
-    return tn_verifier_init(v, kind, tn_str_from(d->head.checksum_value), etag, is_md5);
+    return tn_verifier_init(v, kind, text, etag, is_md5);
 }
 
 /* Reads the file once more, for what cannot be put together from parts. */

@@ -27,6 +27,14 @@ static void copy_text(char *out, size_t cap, struct tn_str text)
     (void)snprintf(out, cap, "%.*s", TN_STR_ARG(text));
 }
 
+/* Of a multipart object: the sum of the whole, where parts' sums make one. */
+static struct tn_str type_of(enum tn_checksum_kind kind)
+{
+    return tn_checksum_type_name(tn_checksum_type_fits(kind, TN_CHECKSUM_FULL_OBJECT)
+                                     ? TN_CHECKSUM_FULL_OBJECT
+                                     : TN_CHECKSUM_COMPOSITE);
+}
+
 /* ---- create ---- */
 
 int tarn_multipart_create(struct tarn_client *client, const char *bucket, const char *key,
@@ -45,9 +53,8 @@ int tarn_multipart_create(struct tarn_client *client, const char *bucket, const 
         tn_op_query_flag(op, "uploads");
         tn_op_attributes(op, &options->attributes);
         if (kind != TN_CHECKSUM_NONE) {
-            bool is_full = tn_checksum_type_fits(kind, TN_CHECKSUM_FULL_OBJECT);
             tn_op_header_str(op, "x-amz-checksum-algorithm", tn_checksum_name(kind));
-            tn_op_header(op, "x-amz-checksum-type", is_full ? "FULL_OBJECT" : "COMPOSITE");
+            tn_op_header_str(op, "x-amz-checksum-type", type_of(kind));
         }
         rc = tn_op_run(op, err);
     }
@@ -120,20 +127,6 @@ int tn_part_take(const struct tn_op *op, uint32_t number, struct tarn_part *part
     return TARN_OK;
 }
 
-/* Which checksum element a node has. */
-static enum tn_checksum_kind checksum_of(const struct tn_xml_node *node, struct tn_str *text)
-{
-    for (int i = TN_CHECKSUM_NONE + 1; i < TN_CHECKSUM_KIND_COUNT; i++) {
-        char name[32];
-        (void)snprintf(name, sizeof name, "Checksum%.*s",
-                       TN_STR_ARG(tn_checksum_name((enum tn_checksum_kind)i)));
-        *text = tn_xml_child_text(node, name);
-        if (text->len > 0)
-            return (enum tn_checksum_kind)i;
-    }
-    return TN_CHECKSUM_NONE;
-}
-
 int tn_part_copy_take(struct tn_op *op, uint32_t number, uint64_t size, struct tarn_part *part,
                       struct tarn_error *err)
 {
@@ -146,7 +139,7 @@ int tn_part_copy_take(struct tn_op *op, uint32_t number, uint64_t size, struct t
     if (etag.len == 0 || etag.len >= TARN_ETAG_LEN_MAX)
         return tn_op_fail(op, err, TARN_EPROTOCOL, "the answer has no ETag");
     *part = (struct tarn_part){ .number = number, .size = size, .last_modified_ms = -1 };
-    part->checksum_algorithm = tn_checksum_public(checksum_of(root, &text));
+    part->checksum_algorithm = tn_checksum_public(tn_xml_checksum(root, &text));
     part->last_modified_ms = tn_date_ms(tn_xml_child_text(root, "LastModified"));
     copy_text(part->etag, sizeof part->etag, etag);
     copy_text(part->checksum_value, sizeof part->checksum_value, text);
@@ -255,10 +248,54 @@ static bool expected_etag(const struct tarn_part *parts, size_t count, char out[
     return is_md5;
 }
 
+/* Likewise the composite checksum; false when a part has none of that kind. */
+static bool expected_checksum(const struct tarn_part *parts, size_t count,
+                              enum tn_checksum_kind kind, struct tn_checksum_value *out)
+{
+    struct tn_checksum_parts sum = { 0 };
+    struct tn_checksum_value value;
+    bool is_known = tn_checksum_parts_init(&sum, kind, TN_CHECKSUM_COMPOSITE) == TARN_OK;
+    for (size_t i = 0; i < count && is_known; i++)
+        is_known =
+            parts[i].checksum_algorithm == tn_checksum_public(kind) &&
+            tn_checksum_parse(kind, tn_str_from(parts[i].checksum_value), &value) == TARN_OK &&
+            tn_checksum_parts_add(&sum, &value, parts[i].size) == TARN_OK;
+    if (is_known)
+        tn_checksum_parts_final(&sum, out);
+    tn_checksum_parts_release(&sum);
+    return is_known;
+}
+
 static bool is_encrypted(const struct tn_op *op)
 {
     return tn_str_starts(tn_op_field(op, "x-amz-server-side-encryption"), TN_STR("aws:kms")) ||
            tn_op_field(op, "x-amz-server-side-encryption-customer-algorithm").data;
+}
+
+static int other_checksum(const struct tn_op *op, const struct tn_info_texts *told,
+                          struct tarn_error *err)
+{
+    return tn_op_fail(op, err, TARN_ECHECKSUM, "the server stored other bytes: its %.*s is %.*s",
+                      TN_STR_ARG(tn_checksum_name(told->checksum)),
+                      TN_STR_ARG(told->checksum_value));
+}
+
+/* Not all servers write the count of parts behind it. */
+static int verify_composite(const struct tn_op *op, const struct tn_info_texts *told,
+                            const struct tarn_part *parts, size_t count, bool *is_verified,
+                            struct tarn_error *err)
+{
+    struct tn_checksum_value value;
+    struct tn_checksum_value expected;
+    if (tn_checksum_parse(told->checksum, told->checksum_value, &value) < 0 ||
+        (value.type != TN_CHECKSUM_COMPOSITE &&
+         !tn_str_eq(told->checksum_type, TN_STR("COMPOSITE"))) ||
+        !expected_checksum(parts, count, told->checksum, &expected))
+        return TARN_OK;
+    if (memcmp(value.bytes, expected.bytes, sizeof value.bytes) != 0)
+        return other_checksum(op, told, err);
+    *is_verified = true;
+    return TARN_OK;
 }
 
 /* Compares the object that the server put together with the parts that it was given. */
@@ -272,11 +309,12 @@ static int verify_object(struct tn_op *op, const struct tn_info_texts *told,
     if (options->checksum_value &&
         told->checksum == tn_client_checksum(op->client, options->checksum)) {
         if (!tn_str_eq(told->checksum_value, tn_str_from(options->checksum_value)))
-            return tn_op_fail(
-                op, err, TARN_ECHECKSUM, "the server stored other bytes: its %.*s is %.*s",
-                TN_STR_ARG(tn_checksum_name(told->checksum)), TN_STR_ARG(told->checksum_value));
+            return other_checksum(op, told, err);
         *is_verified = true;
     }
+    int rc = verify_composite(op, told, parts, count, is_verified, err);
+    if (rc < 0)
+        return rc;
     struct tn_str bare_etag = bare(told->etag);
     if (is_encrypted(op) || tn_str_find(bare_etag, tn_str_from(dash)) != 2 * (size_t)TN_MD5_LEN ||
         !expected_etag(parts, count, etag))
@@ -300,7 +338,7 @@ static int take_result(struct tn_op *op, const struct tarn_put_options *options,
         return rc;
     texts.etag = tn_xml_child_text(root, "ETag");
     texts.version_id = tn_op_field(op, "x-amz-version-id");
-    texts.checksum = checksum_of(root, &texts.checksum_value);
+    texts.checksum = tn_xml_checksum(root, &texts.checksum_value);
     texts.checksum_type = tn_xml_child_text(root, "ChecksumType");
     for (size_t i = 0; i < count; i++)
         texts.size += parts[i].size;
@@ -369,7 +407,7 @@ int tarn_multipart_complete(struct tarn_client *client, const char *bucket, cons
             char name[64];
             enum tn_checksum_kind kind = tn_client_checksum(client, options->checksum);
             copy_text(name, sizeof name, tn_checksum_header(kind));
-            tn_op_header(op, "x-amz-checksum-type", "FULL_OBJECT");
+            tn_op_header_str(op, "x-amz-checksum-type", type_of(kind));
             tn_op_header(op, name, options->checksum_value);
         }
         tn_op_document(op, &document);
@@ -426,7 +464,7 @@ static int hand_out_part(const struct tn_xml_node *node, uint64_t *last, tarn_pa
         return TARN_EPROTOCOL;
     *last = number;
     part.number = (uint32_t)number;
-    part.checksum_algorithm = tn_checksum_public(checksum_of(node, &text));
+    part.checksum_algorithm = tn_checksum_public(tn_xml_checksum(node, &text));
     part.last_modified_ms = tn_date_ms(tn_xml_child_text(node, "LastModified"));
     copy_text(part.etag, sizeof part.etag, etag);
     copy_text(part.checksum_value, sizeof part.checksum_value, text);

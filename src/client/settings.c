@@ -275,7 +275,7 @@ static int make_numbers(const struct tarn_config *c, struct tn_settings *s, stru
         { "retry_cap_ms", c->retry_cap_ms, 0, DAY_MS },
         { "connections_max", c->connections_max, 1, TN_CONNECTIONS_LIMIT },
         { "io_threads", c->io_threads, 0, TN_IO_THREADS_LIMIT },
-        { "checksum", (int64_t)c->checksum, TARN_CHECKSUM_DEFAULT, TARN_CHECKSUM_SHA256 },
+        { "checksum", (int64_t)c->checksum, TARN_CHECKSUM_DEFAULT, TARN_CHECKSUM_XXHASH128 },
     };
     for (size_t i = 0; i < TN_COUNT(checks); i++) {
         int rc = check_number(checks[i].what, checks[i].value, checks[i].low, checks[i].high, err);

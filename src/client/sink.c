@@ -17,78 +17,77 @@ void tn_verifier_release(struct tn_verifier *v)
 {
     tn_checksum_release(&v->sum);
     tn_hash_release(&v->md5);
-    tn_hash_release(&v->md5_of_parts);
+    tn_checksum_parts_release(&v->parts);
     *v = (struct tn_verifier){ 0 };
+}
+
+bool tn_etag_composite(struct tn_str etag, struct tn_checksum_value *out)
+{
+    struct tn_checksum_value made = { .kind = TN_CHECKSUM_MD5, .type = TN_CHECKSUM_COMPOSITE };
+    uint64_t count;
+    size_t digits = 2 * (size_t)TN_MD5_LEN;
+    if (etag.len < digits + 2 || etag.data[digits] != '-' ||
+        !tn_etag_is_md5(tn_str_sub(etag, 0, digits), made.bytes) ||
+        tn_str_to_u64(tn_str_sub(etag, digits + 1, SIZE_MAX), &count) < 0 || count < 2 ||
+        count > TN_CHECKSUM_PART_COUNT_MAX)
+        return false;
+    made.part_count = (uint32_t)count;
+    *out = made;
+    return true;
+}
+
+int tn_verifier_init_parts(struct tn_verifier *v, const struct tn_checksum_value *expected,
+                           uint64_t size, uint64_t part_size)
+{
+    struct tn_verifier made = {
+        .expected = *expected, .has_parts = true, .part_size = part_size, .part_left = part_size
+    };
+    if (part_size == 0 || size == 0 || (size - 1) / part_size + 1 != expected->part_count)
+        return TARN_ENOTFOUND;
+    int rc = tn_checksum_init(&made.sum, expected->kind);
+    if (rc == TARN_OK)
+        rc = tn_checksum_parts_init(&made.parts, expected->kind, TN_CHECKSUM_COMPOSITE);
+    if (rc < 0) {
+        tn_verifier_release(&made);
+        return rc == TARN_EINVAL ? TARN_ENOTFOUND : rc;
+    }
+    *v = made;
+    return TARN_OK;
 }
 
 int tn_verifier_init(struct tn_verifier *v, enum tn_checksum_kind kind, struct tn_str checksum_text,
                      struct tn_str etag, bool is_md5)
 {
     struct tn_verifier made = { 0 };
-    if (kind != TN_CHECKSUM_NONE &&
-        tn_checksum_parse(kind, checksum_text, &made.expected) == TARN_OK &&
-        made.expected.type == TN_CHECKSUM_FULL_OBJECT) {
-        int rc = tn_checksum_init(&made.sum, kind);
-        if (rc < 0)
-            return rc;
-        made.has_sum = true;
+    bool has_sum = tn_checksum_parse(kind, checksum_text, &made.expected) == TARN_OK;
+    int rc = TARN_OK;
+    if (has_sum && made.expected.type == TN_CHECKSUM_FULL_OBJECT) {
+        rc = tn_checksum_init(&made.sum, kind);
+        made.has_sum = rc == TARN_OK;
     } else if (is_md5 && tn_etag_is_md5(etag, made.expected_md5)) {
-        int rc = tn_hash_init(&made.md5, TN_HASH_MD5);
-        if (rc < 0)
-            return rc;
-        made.has_md5 = true;
+        rc = tn_hash_init(&made.md5, TN_HASH_MD5);
+        made.has_md5 = rc == TARN_OK;
+    } else if (has_sum && made.expected.part_count == 1) {
+        return tn_verifier_init_parts(v, &made.expected, UINT64_MAX, UINT64_MAX);
     }
     *v = made;
-    return TARN_OK;
-}
-
-uint32_t tn_etag_part_count(struct tn_str etag)
-{
-    unsigned char md5[TN_MD5_LEN];
-    uint64_t count;
-    size_t digits = 2 * (size_t)TN_MD5_LEN;
-    if (etag.len < digits + 2 || etag.data[digits] != '-' ||
-        !tn_etag_is_md5(tn_str_sub(etag, 0, digits), md5) ||
-        tn_str_to_u64(tn_str_sub(etag, digits + 1, SIZE_MAX), &count) < 0 ||
-        count > TN_CHECKSUM_PART_COUNT_MAX)
-        return 0;
-    return (uint32_t)count;
-}
-
-int tn_verifier_init_parts(struct tn_verifier *v, struct tn_str etag, uint64_t size,
-                           uint64_t part_size)
-{
-    struct tn_verifier made = { .has_parts = true, .part_size = part_size, .part_left = part_size };
-    uint32_t count = tn_etag_part_count(etag);
-    if (count == 0 || part_size == 0 || size == 0 || (size - 1) / part_size + 1 != count ||
-        etag.len >= sizeof made.expected_etag)
-        return TARN_ENOTFOUND;
-    int rc = tn_hash_init(&made.md5, TN_HASH_MD5);
-    if (rc == TARN_OK)
-        rc = tn_hash_init(&made.md5_of_parts, TN_HASH_MD5);
-    if (rc < 0) {
-        tn_verifier_release(&made);
-        return rc;
-    }
-    (void)snprintf(made.expected_etag, sizeof made.expected_etag, "%.*s", TN_STR_ARG(etag));
-    *v = made;
-    return TARN_OK;
+    return rc;
 }
 
 static void end_part(struct tn_verifier *v)
 {
-    unsigned char digest[TN_MD5_LEN];
-    tn_hash_final(&v->md5, digest);
-    tn_hash_update(&v->md5_of_parts, digest, sizeof digest);
+    struct tn_checksum_value value;
+    tn_checksum_final(&v->sum, &value);
+    if (tn_checksum_parts_add(&v->parts, &value, v->part_size - v->part_left) < 0)
+        v->expected.part_count = 0; /* more than there can be */
     v->part_left = v->part_size;
-    v->part_count++;
 }
 
 static void update_parts(struct tn_verifier *v, const char *bytes, size_t len)
 {
     while (len > 0) {
         size_t n = len < v->part_left ? len : (size_t)v->part_left;
-        tn_hash_update(&v->md5, bytes, n);
+        tn_checksum_update(&v->sum, bytes, n);
         v->part_left -= n;
         bytes += n;
         len -= n;
@@ -99,16 +98,11 @@ static void update_parts(struct tn_verifier *v, const char *bytes, size_t len)
 
 static int check_parts(struct tn_verifier *v)
 {
-    unsigned char digest[TN_MD5_LEN];
-    char hex[2 * TN_MD5_LEN + 1];
-    char etag[64];
-    if (v->part_left < v->part_size)
+    struct tn_checksum_value got;
+    if (v->part_left < v->part_size || v->parts.count == 0)
         end_part(v);
-    tn_hash_final(&v->md5_of_parts, digest);
-    tn_hex_encode(digest, sizeof digest, hex);
-    (void)snprintf(etag, sizeof etag, "%s-%u", hex, v->part_count);
-    return tn_str_eq_nocase(tn_str_from(etag), tn_str_from(v->expected_etag)) ? TARN_OK
-                                                                              : TARN_ECHECKSUM;
+    tn_checksum_parts_final(&v->parts, &got);
+    return tn_checksum_eq(&got, &v->expected) ? TARN_OK : TARN_ECHECKSUM;
 }
 
 void tn_verifier_update(struct tn_verifier *v, const void *bytes, size_t len)

@@ -11,36 +11,36 @@
 
 /* Compares bytes with a checksum or an MD5 that an answer promised. One thread at a time. */
 struct tn_verifier {
-    struct tn_checksum sum;
+    struct tn_checksum sum; /* of the whole, or of the part under way */
     struct tn_hash md5;
     struct tn_checksum_value expected;
     unsigned char expected_md5[TN_MD5_LEN];
     bool has_sum;
     bool has_md5;
 
-    bool has_parts; /* an ETag that is the MD5 of the MD5s of parts of one size */
-    struct tn_hash md5_of_parts;
-    char expected_etag[64];
+    bool has_parts; /* a composite checksum, of parts of one size */
+    struct tn_checksum_parts parts;
     uint64_t part_size;
     uint64_t part_left;
-    uint32_t part_count;
 };
 
 void tn_verifier_release(struct tn_verifier *v); /* accepts a zeroed one */
 
 /* What the header fields promise of the whole body: `checksum_text` of `kind` where there is one of
- * the full object, else an ETag that is an MD5 (not with KMS or customer keys: then `is_md5` is
- * false). */
+ * the full object or of one part, else an ETag that is an MD5 (not with KMS or customer keys: then
+ * `is_md5` is false). */
 TN_MUST_USE int tn_verifier_init(struct tn_verifier *v, enum tn_checksum_kind kind,
                                  struct tn_str checksum_text, struct tn_str etag, bool is_md5);
 
-/* For an object of `size` bytes with the ETag "md5-N", uploaded in parts of `part_size` (the last
- * may be smaller): TARN_ENOTFOUND when these do not fit together. `v` is zeroed. */
-TN_MUST_USE int tn_verifier_init_parts(struct tn_verifier *v, struct tn_str etag, uint64_t size,
+/* For an object of `size` bytes with a composite checksum, uploaded in parts of `part_size` (the
+ * last may be smaller): TARN_ENOTFOUND when these do not fit together. `v` is zeroed. */
+TN_MUST_USE int tn_verifier_init_parts(struct tn_verifier *v,
+                                       const struct tn_checksum_value *expected, uint64_t size,
                                        uint64_t part_size);
 
-/* N of an ETag "md5-N"; 0 for any other. */
-uint32_t tn_etag_part_count(struct tn_str etag);
+/* An ETag "md5-N" is a composite checksum; false for any other, `out` is unchanged then. Not
+ * "md5-1": some servers write that behind what is the checksum of nothing. */
+bool tn_etag_composite(struct tn_str etag, struct tn_checksum_value *out);
 
 void tn_verifier_update(struct tn_verifier *v, const void *bytes, size_t len);
 

@@ -235,28 +235,15 @@ int tarn_tags_merge(struct tarn_client *client, const char *bucket, const char *
 
 static int keep_checksum(const struct tn_xml_node *node, struct tarn_object_attributes *made)
 {
-    static const struct {
-        const char *name;
-        enum tarn_checksum algorithm;
-    } sums[] = {
-        { "ChecksumCRC64NVME", TARN_CHECKSUM_CRC64NVME },
-        { "ChecksumCRC32C", TARN_CHECKSUM_CRC32C },
-        { "ChecksumCRC32", TARN_CHECKSUM_CRC32 },
-        { "ChecksumSHA256", TARN_CHECKSUM_SHA256 },
-        { "ChecksumSHA1", TARN_CHECKSUM_SHA1 },
-    };
-    made->checksum_algorithm = TARN_CHECKSUM_NONE;
-    for (size_t i = 0; node && i < TN_COUNT(sums); i++) {
-        struct tn_str value = tn_xml_child_text(node, sums[i].name);
-        if (value.len == 0)
-            continue;
-        made->checksum_algorithm = sums[i].algorithm;
-        int rc = keep(made->owned, value, &made->checksum_value);
-        return rc < 0 ? rc
-                      : keep(made->owned, tn_xml_child_text(node, "ChecksumType"),
-                             &made->checksum_type);
-    }
-    return TARN_OK;
+    struct tn_str value;
+    enum tn_checksum_kind kind = node ? tn_xml_checksum(node, &value) : TN_CHECKSUM_NONE;
+    made->checksum_algorithm = tn_checksum_public(kind);
+    if (kind == TN_CHECKSUM_NONE)
+        return TARN_OK;
+    int rc = keep(made->owned, value, &made->checksum_value);
+    return rc < 0
+               ? rc
+               : keep(made->owned, tn_xml_child_text(node, "ChecksumType"), &made->checksum_type);
 }
 
 /* Older servers call it so. */

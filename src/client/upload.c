@@ -119,9 +119,6 @@ static struct tarn_put_options put_options(const struct upload *u)
 static int create(struct upload *u, struct tarn_error *err)
 {
     struct tarn_put_options options = put_options(u);
-    if (!tn_checksum_type_fits(u->checksum, TN_CHECKSUM_FULL_OBJECT))
-        return tn_fail(err, TARN_ENOTSUPPORTED, "could not upload in parts with %.*s: use a CRC",
-                       TN_STR_ARG(tn_checksum_name(u->checksum)));
     int rc = tarn_multipart_create(u->client, u->bucket, u->key, &options, u->upload_id, err);
     u->is_created = rc == TARN_OK;
     if (u->is_created)

@@ -7,11 +7,11 @@ import hashlib
 import time
 import urllib.error
 import urllib.request
-import zlib
 
 import pytest
 from botocore.exceptions import ClientError
 
+from checksums import ALGORITHMS, checksum
 from conftest import MIB, body_of, refused
 import raw
 
@@ -101,32 +101,6 @@ def test_none_match_of_an_etag(s3, bucket):
 
 # --- checksums ---
 
-ALGORITHMS = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]
-
-
-def crc_bits(data, polynomial, width):
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (polynomial if byte & 1 else 0)
-        table.append(byte)
-    crc = (1 << width) - 1
-    for byte in data:
-        crc = crc >> 8 ^ table[(crc ^ byte) & 255]
-    return (crc ^ (1 << width) - 1).to_bytes(width // 8, "big")
-
-
-def checksum(algorithm, data):
-    digest = {
-        "CRC32": lambda: zlib.crc32(data).to_bytes(4, "big"),
-        "CRC32C": lambda: crc_bits(data, 0x82F63B78, 32),
-        "CRC64NVME": lambda: crc_bits(data, 0x9A6C9329AC4BC9B5, 64),
-        "SHA1": lambda: hashlib.sha1(data).digest(),
-        "SHA256": lambda: hashlib.sha256(data).digest(),
-    }[algorithm]()
-    return base64.b64encode(digest).decode()
-
-
 def test_checksum_functions_of_this_test():
     assert checksum("CRC32C", b"123456789") == base64.b64encode(bytes.fromhex("e3069283")).decode()
     assert checksum("CRC64NVME", b"123456789") == base64.b64encode(bytes.fromhex("ae8b14860a799888")).decode()
@@ -182,7 +156,7 @@ def test_checksum_in_a_trailer(server, s3, bucket, algorithm, size):
     assert s3.get_object(Bucket=bucket, Key="t")["Body"].read() == body
 
 
-@pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256"])
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA1", "SHA256", "SHA512"])
 def test_checksum_that_boto3_computes(s3, bucket, algorithm):
     body = body_of(70000)
     put = s3.put_object(Bucket=bucket, Key="b", Body=body, ChecksumAlgorithm=algorithm)

@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from checksums import composite
 from conftest import BIN, MIB, digest_of, file_of, run
 from proxy import Proxy
 
@@ -80,6 +81,16 @@ def test_upload_resumes_after_kill(env, slow_env, proxy, bucket, s3, tmp_path, h
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
     run(copy(uri, tmp_path / "back"), env)
     assert digest_of(tmp_path / "back") == digest_of(source)
+
+
+def test_composite_checksum_after_kill(slow_env, proxy, bucket, s3, tmp_path):
+    """Parts of the first run are in the checksum of the whole."""
+    source = file_of(tmp_path / "big", SIZE)
+    command = copy(source, f"s3://{bucket}/big", "--checksum-algorithm", "XXHASH3")
+    kill_after(command, slow_env, proxy, "up", 4 * PART)
+    assert b"Resuming" in run(command, slow_env).stderr
+    head = s3.head_object(Bucket=bucket, Key="big", ChecksumMode="ENABLED")
+    assert head["ChecksumXXHASH3"] == composite("XXHASH3", source.read_bytes(), PART)
 
 
 def test_download_resumes_after_kill(env, slow_env, proxy, bucket, tmp_path):

@@ -87,7 +87,7 @@ static enum tn_s3_code check_sdk_algorithm(struct api_req *r)
     if (name.len == 0)
         return TN_S3_OK;
     enum tn_checksum_kind kind = tn_checksum_from_name(name);
-    if (kind == TN_CHECKSUM_NONE && !tn_str_eq_nocase(name, TN_STR("MD5")))
+    if (kind == TN_CHECKSUM_NONE)
         return api_err(r, TN_S3_INVALID_REQUEST,
                        "Value for x-amz-sdk-checksum-algorithm header is invalid.");
     if (r->body.checksum_kind == TN_CHECKSUM_NONE && !r->body.has_md5)
@@ -119,6 +119,18 @@ void api_body_default_checksum(struct api_req *r)
 {
     if (r->body.checksum_kind == TN_CHECKSUM_NONE && !r->sse && !r->append)
         r->body.checksum_kind = TN_CHECKSUM_CRC64NVME;
+}
+
+enum tn_s3_code api_body_read_algorithm(struct api_req *r, enum tn_checksum_kind *out)
+{
+    struct tn_str name = api_header(r, "x-amz-checksum-algorithm");
+    *out = tn_checksum_from_name(name);
+    if (name.len && *out == TN_CHECKSUM_NONE)
+        return api_err(r, TN_S3_INVALID_REQUEST,
+                       "Checksum algorithm provided is unsupported. Please try again with any of "
+                       "the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, "
+                       "XXHASH128, XXHASH3, XXHASH64]");
+    return TN_S3_OK;
 }
 
 enum tn_s3_code api_body_read_checksums(struct api_req *r)

@@ -61,6 +61,9 @@ TN_MUST_USE enum tn_s3_code api_body_take_payload(struct api_req *r, const char 
 /* The kind that is computed when the client names none. */
 void api_body_default_checksum(struct api_req *r);
 
+/* x-amz-checksum-algorithm; TN_CHECKSUM_NONE where there is none. */
+TN_MUST_USE enum tn_s3_code api_body_read_algorithm(struct api_req *r, enum tn_checksum_kind *out);
+
 /* Once more what r->headers say of checksums, before the first byte of the payload: for forms,
  * whose fields come with the body. */
 TN_MUST_USE enum tn_s3_code api_body_read_checksums(struct api_req *r);

@@ -33,17 +33,6 @@ static enum tn_s3_code read_directives(struct api_req *r, struct copy_state *sta
     return TN_S3_OK;
 }
 
-static enum tn_s3_code read_algorithm(struct api_req *r, struct copy_state *state)
-{
-    struct tn_str name = api_header(r, "x-amz-checksum-algorithm");
-    state->checksum = tn_checksum_from_name(name);
-    if (name.len && state->checksum == TN_CHECKSUM_NONE)
-        return api_err(r, TN_S3_INVALID_REQUEST,
-                       "Checksum algorithm provided is unsupported. Please try again with any of "
-                       "the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
-    return TN_S3_OK;
-}
-
 enum tn_s3_code object_copy_check(struct api_req *r)
 {
     struct copy_state *state = tn_arena_zalloc(&r->http->arena, sizeof *state);
@@ -57,7 +46,7 @@ enum tn_s3_code object_copy_check(struct api_req *r)
     if (code == TN_S3_OK)
         code = read_directives(r, state);
     if (code == TN_S3_OK)
-        code = read_algorithm(r, state);
+        code = api_body_read_algorithm(r, &state->checksum);
     if (code == TN_S3_OK)
         code = object_meta_read(r, &state->meta, &state->storage_class);
     if (code == TN_S3_OK)

@@ -66,13 +66,10 @@ struct create_state {
 
 static enum tn_s3_code read_checksum(struct api_req *r, struct create_state *state)
 {
-    struct tn_str kind = api_header(r, "x-amz-checksum-algorithm");
     struct tn_str type = api_header(r, "x-amz-checksum-type");
-    state->kind = tn_checksum_from_name(kind);
-    if (kind.len && state->kind == TN_CHECKSUM_NONE)
-        return api_err(r, TN_S3_INVALID_REQUEST,
-                       "Checksum algorithm provided is unsupported. Please try again with any of "
-                       "the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
+    enum tn_s3_code code = api_body_read_algorithm(r, &state->kind);
+    if (code)
+        return code;
     if (type.len && state->kind == TN_CHECKSUM_NONE)
         return api_err(r, TN_S3_INVALID_REQUEST,
                        "The x-amz-checksum-type header can only be used with the "

@@ -327,13 +327,12 @@ static const struct xml_rule delete_parts[] = {
 const struct xml_rule delete_rule = NODE("Delete", 1, 1, delete_parts);
 
 static const struct xml_rule part_parts[] = {
-    TEXT("ChecksumCRC32", 0, 1, 128),
-    TEXT("ChecksumCRC32C", 0, 1, 128),
-    TEXT("ChecksumCRC64NVME", 0, 1, 128),
-    TEXT("ChecksumSHA1", 0, 1, 128),
-    TEXT("ChecksumSHA256", 0, 1, 128),
-    TEXT("ETag", 1, 1, TEXT_LEN_MAX),
-    UINT("PartNumber", 1),
+    TEXT("ChecksumCRC32", 0, 1, 128),     TEXT("ChecksumCRC32C", 0, 1, 128),
+    TEXT("ChecksumCRC64NVME", 0, 1, 128), TEXT("ChecksumMD5", 0, 1, 128),
+    TEXT("ChecksumSHA1", 0, 1, 128),      TEXT("ChecksumSHA256", 0, 1, 128),
+    TEXT("ChecksumSHA512", 0, 1, 128),    TEXT("ChecksumXXHASH128", 0, 1, 128),
+    TEXT("ChecksumXXHASH3", 0, 1, 128),   TEXT("ChecksumXXHASH64", 0, 1, 128),
+    TEXT("ETag", 1, 1, TEXT_LEN_MAX),     UINT("PartNumber", 1),
 };
 static const struct xml_rule complete_parts[] = { NODE("Part", 1, XML_MANY, part_parts) };
 const struct xml_rule complete_rule = NODE("CompleteMultipartUpload", 1, 1, complete_parts);

@@ -174,11 +174,11 @@ static const struct {
     int init_rc;
     int check_rc;
 } etags[] = {
-    { 100, 10, 10, TARN_OK, TARN_OK },   { 101, 10, 10, TARN_OK, TARN_OK },
-    { 99, 10, 10, TARN_OK, TARN_OK },    { 5, 10, 10, TARN_OK, TARN_OK },
-    { 100, 100, 100, TARN_OK, TARN_OK }, { 100, 10, 9, TARN_ENOTFOUND, 0 },
-    { 100, 10, 0, TARN_ENOTFOUND, 0 },   { 95, 10, 10, TARN_OK, TARN_OK },
-    { 98, 10, 11, TARN_ENOTFOUND, 0 },   { 20, 15, 11, TARN_OK, TARN_ECHECKSUM },
+    { 100, 10, 10, TARN_OK, TARN_OK }, { 101, 10, 10, TARN_OK, TARN_OK },
+    { 99, 10, 10, TARN_OK, TARN_OK },  { 11, 10, 10, TARN_OK, TARN_OK },
+    { 100, 99, 99, TARN_OK, TARN_OK }, { 100, 10, 9, TARN_ENOTFOUND, 0 },
+    { 100, 10, 0, TARN_ENOTFOUND, 0 }, { 95, 10, 10, TARN_OK, TARN_OK },
+    { 98, 10, 11, TARN_ENOTFOUND, 0 }, { 20, 15, 11, TARN_OK, TARN_ECHECKSUM },
 };
 
 static void test_etag_of_parts(void **state)
@@ -192,8 +192,9 @@ static void test_etag_of_parts(void **state)
         make_etag(etags[i].size, etags[i].made_of, etag);
         for (size_t split = 0; split <= etags[i].size; split++) {
             struct tn_verifier v = { 0 };
-            int rc =
-                tn_verifier_init_parts(&v, tn_str_from(etag), etags[i].size, etags[i].part_size);
+            struct tn_checksum_value sum;
+            assert_true(tn_etag_composite(tn_str_from(etag), &sum));
+            int rc = tn_verifier_init_parts(&v, &sum, etags[i].size, etags[i].part_size);
             assert_int_equal(rc, etags[i].init_rc);
             if (rc < 0)
                 break;
@@ -211,7 +212,8 @@ static void test_etag_part_count(void **state)
         const char *etag;
         uint32_t count;
     } rows[] = {
-        { "d41d8cd98f00b204e9800998ecf8427e-1", 1 },
+        { "d41d8cd98f00b204e9800998ecf8427e-2", 2 },
+        { "d41d8cd98f00b204e9800998ecf8427e-1", 0 },
         { "d41d8cd98f00b204e9800998ecf8427e-10000", 10000 },
         { "d41d8cd98f00b204e9800998ecf8427e-10001", 0 },
         { "d41d8cd98f00b204e9800998ecf8427e", 0 },
@@ -223,8 +225,64 @@ static void test_etag_part_count(void **state)
         { "-3", 0 },
     };
     (void)state;
-    for (size_t i = 0; i < TN_COUNT(rows); i++)
-        assert_int_equal(tn_etag_part_count(tn_str_from(rows[i].etag)), rows[i].count);
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        struct tn_checksum_value sum = { .part_count = 0 };
+        assert_int_equal(tn_etag_composite(tn_str_from(rows[i].etag), &sum), rows[i].count > 0);
+        assert_int_equal(sum.part_count, rows[i].count);
+    }
+}
+
+/* What an answer tells of a body that was uploaded as `count` parts, of which this is the first. */
+static void tell_composite(enum tn_checksum_kind kind, struct tn_str body, uint32_t count,
+                           char text[TN_CHECKSUM_TEXT_LEN])
+{
+    struct tn_checksum sum;
+    struct tn_checksum_parts parts;
+    struct tn_checksum_value value;
+    assert_int_equal(tn_checksum_init(&sum, kind), TARN_OK);
+    tn_checksum_update(&sum, body.data, body.len);
+    tn_checksum_final(&sum, &value);
+    assert_int_equal(tn_checksum_parts_init(&parts, kind, TN_CHECKSUM_COMPOSITE), TARN_OK);
+    for (uint32_t i = 0; i < count; i++)
+        assert_int_equal(tn_checksum_parts_add(&parts, &value, body.len), TARN_OK);
+    tn_checksum_parts_final(&parts, &value);
+    (void)tn_checksum_text(&value, text);
+    tn_checksum_parts_release(&parts);
+    tn_checksum_release(&sum);
+}
+
+/* The checksum of a single part is that of a body whose parts are not known. */
+static void test_composite_of_one(void **state)
+{
+    static const struct {
+        const char *told, *came;
+        uint32_t count;
+        int rc;
+    } rows[] = {
+        { "some bytes", "some bytes", 1, TARN_OK },
+        { "", "", 1, TARN_OK },
+        { "some bytes", "some bytez", 1, TARN_ECHECKSUM },
+        { "some bytes", "some byte", 1, TARN_ECHECKSUM },
+        { "some bytes", "", 1, TARN_ECHECKSUM },
+        { "", "x", 1, TARN_ECHECKSUM },
+        { "some bytes", "some bytes", 2, TARN_ENOTFOUND },
+    };
+    (void)state;
+    for (int kind = TN_CHECKSUM_CRC32; kind < TN_CHECKSUM_KIND_COUNT; kind++) {
+        for (size_t i = 0; i < TN_COUNT(rows) && kind != TN_CHECKSUM_CRC64NVME; i++) {
+            struct tn_verifier v = { 0 };
+            char text[TN_CHECKSUM_TEXT_LEN];
+            struct tn_str came = tn_str_from(rows[i].came);
+            tell_composite((enum tn_checksum_kind)kind, tn_str_from(rows[i].told), rows[i].count,
+                           text);
+            assert_int_equal(tn_verifier_init(&v, (enum tn_checksum_kind)kind, tn_str_from(text),
+                                              TN_STR("an etag"), true),
+                             TARN_OK);
+            tn_verifier_update(&v, came.data, came.len);
+            assert_int_equal(tn_verifier_check(&v), rows[i].rc);
+            tn_verifier_release(&v);
+        }
+    }
 }
 
 int main(void)
@@ -235,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_oom),
         cmocka_unit_test(test_etag_of_parts),
         cmocka_unit_test(test_etag_part_count),
+        cmocka_unit_test(test_composite_of_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

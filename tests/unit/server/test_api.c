@@ -299,7 +299,7 @@ static const struct row list_rows[] = {
 static const struct row upload_rows[] = {
     { "create", "PUT /mpb", NULL, NULL, 200, NULL },
     { "no such bucket", "POST /none/k?uploads", NULL, "", 404, "NoSuchBucket" },
-    { "bad algorithm", "POST /mpb/k?uploads", "x-amz-checksum-algorithm: MD5\r\n", "", 400,
+    { "bad algorithm", "POST /mpb/k?uploads", "x-amz-checksum-algorithm: CRC16\r\n", "", 400,
       "InvalidRequest" },
     { "bad type", "POST /mpb/k?uploads",
       "x-amz-checksum-algorithm: SHA256\r\nx-amz-checksum-type: FULL_OBJECT\r\n", "", 400,
