@@ -217,6 +217,13 @@ static enum tn_s3_code refuse_missing(const struct api_question *q)
     return ask(&list) ? TN_S3_NO_SUCH_KEY : TN_S3_ACCESS_DENIED;
 }
 
+static enum tn_s3_code verdict_of(const struct api_question *q, bool may)
+{
+    if (q->lacks_memory)
+        return TN_S3_SERVICE_UNAVAILABLE;
+    return may ? TN_S3_OK : TN_S3_ACCESS_DENIED;
+}
+
 static enum tn_s3_code judge(struct api_question *q, bool may_wait, bool *is_undecided)
 {
     bool may = ask(q);
@@ -235,7 +242,7 @@ static enum tn_s3_code judge(struct api_question *q, bool may_wait, bool *is_und
         if (!may && q->is_missing && has_acl)
             return refuse_missing(q);
     }
-    return may ? TN_S3_OK : TN_S3_ACCESS_DENIED;
+    return verdict_of(q, may);
 }
 
 /* --- The operation --- */
@@ -288,8 +295,9 @@ static enum tn_s3_code judge_extras(struct api_req *r, const char *action)
         if (!api_has_header(r, extra_actions[i].header))
             continue;
         struct api_question q = question(r, r->config, extra_actions[i].action);
-        if (!ask(&q))
-            return TN_S3_ACCESS_DENIED;
+        enum tn_s3_code code = verdict_of(&q, ask(&q));
+        if (code)
+            return code;
     }
     return TN_S3_OK;
 }
@@ -297,9 +305,12 @@ static enum tn_s3_code judge_extras(struct api_req *r, const char *action)
 static enum tn_s3_code judge_source(struct api_req *r)
 {
     struct tn_copy_source source;
-    /* A malformed one is the operation's to refuse. */
-    if (tn_copy_source_parse(&r->http->arena, api_header(r, "x-amz-copy-source"), &source) < 0)
-        return TN_S3_OK;
+    struct tn_str text = api_header(r, "x-amz-copy-source");
+    int rc = tn_copy_source_parse(&r->http->arena, text, &source);
+    if (rc == TARN_EINVAL)
+        return TN_S3_OK; /* the operation's to refuse */
+    if (rc < 0)
+        return api_from_status(r, rc, NULL);
     return api_may(r, source.version_id.len ? "s3:GetObjectVersion" : "s3:GetObject", source.bucket,
                    source.key, source.version_id);
 }
@@ -406,5 +417,5 @@ enum tn_s3_code api_may_service(struct api_req *r, const char *action, struct tn
     if (!who->entity)
         return TN_S3_ACCESS_DENIED;
     enum policy_verdict verdict = iam_ask(who->view, who->entity->id, &request);
-    return verdict >= POLICY_ALLOWS && verdict != POLICY_DENIES ? TN_S3_OK : TN_S3_ACCESS_DENIED;
+    return verdict_of(&q, verdict >= POLICY_ALLOWS && verdict != POLICY_DENIES);
 }

@@ -74,6 +74,7 @@ struct api_question {
     struct tn_str tags;   /* of the object: a=b&c=d, encoded */
     struct tn_str acl;    /* of the object, acl.h */
     struct tn_str owner;  /* of the object: canonical id; empty: the bucket's */
+    bool lacks_memory;    /* a value could not be told: whatever was answered is worth nothing */
 };
 
 /* As policy_request.values, with a struct api_question. */

@@ -19,6 +19,7 @@ static size_t one(struct tn_str value, struct tn_str *out)
 static size_t one_text(struct api_question *q, const char *text, struct tn_str *out)
 {
     const char *copy = tn_arena_printf(&q->r->http->arena, "%s", text);
+    q->lacks_memory |= !copy;
     return one(tn_str_from(copy), out);
 }
 
@@ -232,7 +233,9 @@ static size_t tags_find(struct api_question *q, struct tn_str tags, struct tn_st
 {
     struct tn_query parsed;
     size_t n = 0;
-    if (tn_query_parse(&q->r->http->arena, tags, TN_URI_PLUS_IS_SPACE, &parsed) < 0)
+    int rc = tn_query_parse(&q->r->http->arena, tags, TN_URI_PLUS_IS_SPACE, &parsed);
+    q->lacks_memory |= rc == TARN_ENOMEM;
+    if (rc < 0)
         return 0;
     for (size_t i = 0; i < parsed.count && n < cap; i++) {
         if (name.len == 0)

@@ -58,6 +58,13 @@ enum tn_s3_code api_code_of_status(int status)
     return TN_S3_INTERNAL_ERROR;
 }
 
+enum tn_s3_code api_uri_code(int status)
+{
+    if (status == TARN_OK)
+        return TN_S3_OK;
+    return status == TARN_ENOMEM ? TN_S3_SERVICE_UNAVAILABLE : TN_S3_INVALID_URI;
+}
+
 enum tn_s3_code api_from_status(struct api_req *r, int status, const struct tarn_error *err)
 {
     enum tn_s3_code code = api_code_of_status(status);

@@ -349,9 +349,8 @@ static enum tn_s3_code read_target(struct api_req *r)
     r->virtual_bucket = api_route_virtual_bucket(r->api, r->host);
     r->raw_path = url.path.len ? url.path : TN_STR("/");
     r->raw_query = url.query;
-    if (tn_query_parse(&r->http->arena, url.query, TN_URI_PLUS_IS_SPACE, &r->query) < 0)
-        return TN_S3_INVALID_URI;
-    return TN_S3_OK;
+    int rc = tn_query_parse(&r->http->arena, url.query, TN_URI_PLUS_IS_SPACE, &r->query);
+    return api_uri_code(rc);
 }
 
 enum tn_s3_code api_check_auth(struct api_req *r, struct tn_str body_hash)

@@ -113,7 +113,7 @@ struct api_req {
     struct tn_buf last;    /* listings: the last entry given */
     struct tn_arena tree;  /* of XML that was sent: more than the request's own arena may take */
     char message[API_MESSAGE_LEN]; /* of the error; empty: the usual one */
-    const char *refused_class; /* of an archived object, for the error; NULL: not about one */
+    const char *refused_class;     /* of an archived object, for the error; NULL: not about one */
 
     /* Writes: one change under way, and what happens when it is decided. */
     struct store_txn txn;
@@ -220,6 +220,9 @@ enum tn_s3_code api_err(struct api_req *r, enum tn_s3_code code, const char *for
 /* The S3 error for what the store or a parser said; logs what only the operator can mend. */
 enum tn_s3_code api_from_status(struct api_req *r, int status, const struct tarn_error *err);
 enum tn_s3_code api_code_of_status(int status);
+
+/* For what parsing a piece of the target said. */
+enum tn_s3_code api_uri_code(int status);
 
 /* --- Answering: each ends the request. --- */
 

@@ -102,10 +102,13 @@ static enum tn_s3_code check_source_owner(struct api_req *r)
     struct tn_copy_source source;
     struct bucket_config *config = NULL;
     struct tn_str owner = api_header(r, "x-amz-source-expected-bucket-owner");
-    if (owner.len == 0 ||
-        tn_copy_source_parse(&r->http->arena, api_header(r, "x-amz-copy-source"), &source) < 0 ||
-        bucket_configs_get(r->api->configs, source.bucket, &config) < 0)
+    if (owner.len == 0)
         return TN_S3_OK;
+    int rc = tn_copy_source_parse(&r->http->arena, api_header(r, "x-amz-copy-source"), &source);
+    if (rc == TARN_OK)
+        rc = bucket_configs_get(r->api->configs, source.bucket, &config);
+    if (rc < 0)
+        return rc == TARN_ENOMEM ? TN_S3_SERVICE_UNAVAILABLE : TN_S3_OK;
     bool is_fine = is_owner(r, owner, config);
     bucket_config_unref(config);
     return is_fine ? TN_S3_OK : TN_S3_ACCESS_DENIED;

@@ -45,10 +45,11 @@ enum tn_s3_code api_route_split(struct api_req *r)
     } else {
         bool is_service = path.len == 0;
         struct tn_str bucket = tn_str_split(&path, '/');
-        if (tn_uri_decode_in(&r->http->arena, bucket, 0, &r->bucket) < 0)
-            return TN_S3_INVALID_URI;
+        int rc = tn_uri_decode_in(&r->http->arena, bucket, 0, &r->bucket);
+        if (rc < 0)
+            return api_uri_code(rc);
         if (!is_service && r->bucket.len == 0)
             return TN_S3_INVALID_BUCKET_NAME;
     }
-    return tn_uri_decode_in(&r->http->arena, path, 0, &r->key) < 0 ? TN_S3_INVALID_URI : TN_S3_OK;
+    return api_uri_code(tn_uri_decode_in(&r->http->arena, path, 0, &r->key));
 }

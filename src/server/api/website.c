@@ -51,9 +51,11 @@ static enum tn_s3_code read_names(struct api_req *r, struct website_state *state
     if (tn_arena_lower(&r->http->arena, bucket, &r->bucket) < 0)
         return TN_S3_SERVICE_UNAVAILABLE;
     struct tn_str path = tn_str_sub(r->raw_path, 1, r->raw_path.len);
-    if (tn_uri_decode_in(&r->http->arena, path, 0, &state->path) < 0 ||
-        (state->path.len && tn_key_check(state->path) < 0))
-        return TN_S3_INVALID_URI;
+    int rc = tn_uri_decode_in(&r->http->arena, path, 0, &state->path);
+    if (rc == TARN_OK && state->path.len)
+        rc = tn_key_check(state->path);
+    if (rc < 0)
+        return api_uri_code(rc);
     return tn_bucket_name_is_valid(r->bucket) ? TN_S3_OK : TN_S3_NO_SUCH_BUCKET;
 }
 

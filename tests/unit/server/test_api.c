@@ -29,9 +29,9 @@ static void *run_server(void *arg)
     return NULL;
 }
 
-static void start_on(struct fixture *f, struct store *store, const char *region)
+static void start_on(struct fixture *f, struct store *store, const char *region, bool is_auth_off)
 {
-    struct auth_config auth = { .is_off = true };
+    struct auth_config auth = { .is_off = is_auth_off };
     struct http_config http = { .listen = "127.0.0.1:0", .loop_count = 2, .worker_count = 2 };
     const char *domains[] = { "s3.test" };
     *f = (struct fixture){ .store = store };
@@ -42,7 +42,7 @@ static void start_on(struct fixture *f, struct store *store, const char *region)
                               .region = region,
                               .domains = domains,
                               .domain_count = 1,
-                              .is_auth_off = true };
+                              .is_auth_off = is_auth_off };
     f->api = api_new(&api);
     assert_non_null(f->api);
     api_bind(f->api, &http);
@@ -59,17 +59,23 @@ static void start(struct fixture *f, const struct mem_store_config *config, cons
 {
     struct store *store;
     assert_int_equal(mem_store_open(config, &store, NULL), TARN_OK);
-    start_on(f, store, region);
+    start_on(f, store, region, true);
 }
 
-static void stop(struct fixture *f)
+static void stop_without_store(struct fixture *f)
 {
     http_server_stop(f->http, 5000);
     (void)pthread_join(f->thread, NULL);
     http_server_free(f->http);
-    f->store->ops->close(f->store);
     api_free(f->api);
     auth_free(f->auth);
+}
+
+static void stop(struct fixture *f)
+{
+    struct store *store = f->store;
+    stop_without_store(f);
+    store->ops->close(store);
 }
 
 /* `%U` and `%E` in target, headers and body stand for the last upload id and ETag seen. */
@@ -419,7 +425,7 @@ static void test_durable(void **state)
     struct log_store_config config = { .dir = dir, .on_fatal = on_fatal };
     if (log_store_open(&config, &store, &err) < 0)
         fail_msg("%s", err.message);
-    start_on(&f, store, NULL);
+    start_on(&f, store, NULL, true);
     play_on(&f);
     (void)nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
@@ -589,13 +595,106 @@ static void test_no_memory(void **state)
     stop(&f);
 }
 
+#define LONG_32 "01234567890123456789012345678901"
+#define LONG LONG_32 LONG_32 LONG_32 LONG_32 LONG_32 LONG_32 LONG_32
+
+enum { PAD_COUNT = 24, PAD_LEN = 160 };
+
+/* `form` has the mark %s once, and %% for a percent sign. */
+static void put_pad(const char *form, const char *pad, char *out, size_t cap)
+{
+    size_t len = 0;
+    for (; *form; form++) {
+        const char *text = form[0] != '%' ? NULL : form[1] == 's' ? pad : "%";
+        size_t n = text ? strlen(text) : 1;
+        assert_true(len + n < cap);
+        memcpy(out + len, text ? text : form, n);
+        len += n;
+        form += text != NULL;
+    }
+    out[len] = '\0';
+}
+
+static void refuse_always(const struct fixture *f, const char *request)
+{
+    bool has_failed = true;
+    for (long at = 1; has_failed && at < 10000; at++) {
+        int status = 0;
+        tn_mem_fail_after(at);
+        bool is_answered = ask_plainly(f, request, &status);
+        has_failed = tn_mem_has_failed();
+        tn_mem_fail_after(0);
+        if (is_answered && status < 500 && status != 403)
+            fail_msg("allocation %ld: %d of %s", at, status, request);
+        if (!has_failed)
+            assert_int_equal(status, 403);
+    }
+}
+
+/* Whoever is denied stays so when the memory lacks in which the reason would be found. */
+static void test_no_memory_opens_nothing(void **state)
+{
+    static const char policy[] =
+        "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:*\","
+        "\"Resource\":"
+        "[\"arn:aws:s3:::oom\",\"arn:aws:s3:::oom/*\"]},"
+        "{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"s3:GetObject\",\"Resource\":"
+        "\"arn:aws:s3:::oom/hidden*\"},"
+        "{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"s3:PutObject\",\"Resource\":"
+        "\"arn:aws:s3:::oom/*\",\"Condition\":{\"StringEquals\":"
+        "{\"s3:RequestObjectTag/kind\":\"secret\"}}}]}";
+    static const struct row before[] = {
+        { "create", "PUT /oom", NULL, NULL, 200, NULL },
+        { "hidden", "PUT /oom/hidden", NULL, "hello", 200, NULL },
+        { "hidden too", "PUT /oom/hidden-" LONG, NULL, "hello", 200, NULL },
+        { "open", "DELETE /oom?publicAccessBlock", NULL, NULL, 204, NULL },
+        { "policy", "PUT /oom?policy", NULL, policy, 204, NULL },
+    };
+    /* The padding shifts where the request's memory has to grow. */
+    static const char *const requests[] = {
+        "GET /oom/hidden?x-id=%s HTTP/1.1\r\n" CLOSE "\r\n",
+        "PUT /oom/copy?x-id=%s HTTP/1.1\r\n" CLOSE "x-amz-copy-source: oom/hidden%%2d" LONG
+        "\r\n\r\n",
+        "PUT /oom/new?x-id=%s HTTP/1.1\r\n" CLOSE "x-amz-tagging: a=" LONG "&b=" LONG
+        "&kind=secret\r\nContent-Length: 5\r\n\r\nhello",
+    };
+    static const struct row closed[] = {
+        { "hidden", "GET /oom/hidden", NULL, NULL, 403, NULL },
+    };
+    static const struct row after[] = {
+        { "may put", "PUT /oom/after", NULL, "hello", 200, NULL },
+        { "no copy", "GET /oom/copy", NULL, NULL, 404, NULL },
+        { "no object", "GET /oom/new", NULL, NULL, 404, NULL },
+    };
+    struct fixture f;
+    struct store *store;
+    (void)state;
+    assert_int_equal(mem_store_open(&warm, &store, NULL), TARN_OK);
+    start_on(&f, store, NULL, true);
+    PLAY(&f, before);
+    stop_without_store(&f);
+    start_on(&f, store, NULL, false);
+    PLAY(&f, closed);
+    for (size_t i = 0; i < TN_COUNT(requests) * PAD_COUNT; i++) {
+        char request[8192];
+        char pad[PAD_COUNT * PAD_LEN + 1];
+        size_t pad_len = i % PAD_COUNT * PAD_LEN;
+        memset(pad, 'x', pad_len);
+        pad[pad_len] = '\0';
+        put_pad(requests[i / PAD_COUNT], pad, request, sizeof request);
+        refuse_always(&f, request);
+    }
+    PLAY(&f, after);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_warm),      cmocka_unit_test(test_cold),
         cmocka_unit_test(test_durable),   cmocka_unit_test(test_full),
         cmocka_unit_test(test_region),    cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_memory_opens_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
