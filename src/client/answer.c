@@ -353,9 +353,11 @@ static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_a
     if (op->attempts > s->retries_max + op->stalls + op->region_tries + op->key_tries +
                            (op->has_fixed_clock ? 1 : 0))
         return TN_NEXT_DONE;
-    if (!can_go_on(op) || !tn_client_may_retry(op->client, kind == TN_RETRY_THROTTLE))
-        return TN_NEXT_DONE;
+    /* What the server has corrected says nothing of how it fares: the budget is not for that. */
     bool is_at_once = kind == TN_RETRY_CLOCK || kind == TN_RETRY_REGION || kind == TN_RETRY_KEYS;
+    bool is_free = is_at_once || kind == TN_RETRY_THROTTLE;
+    if (!can_go_on(op) || !tn_client_may_retry(op->client, is_free))
+        return TN_NEXT_DONE;
     *delay_ms =
         is_at_once ? 0
                    : tn_backoff_ms(op->attempts, s->retry_base_ms, s->retry_cap_ms, retry_after_ms);
@@ -584,7 +586,10 @@ enum tn_next tn_op_judge(struct tn_op *op, int curl_code, uint64_t *delay_ms)
         return judge_success(op, delay_ms);
     if (op->http_status < 300) /* the head did not come to its end, which curl lets pass */
         return judge_transport(op, CURLE_PARTIAL_FILE, delay_ms);
-    if (read_problem(op, &problem) < 0)
+    int rc = read_problem(op, &problem);
+    if (rc == TARN_ENOMEM)
+        return fail_locally(op, rc);
+    if (rc < 0)
         problem = (struct problem){ 0 };
     return judge_error(op, &problem, delay_ms);
 }

@@ -45,8 +45,9 @@ static int make_share(struct tarn_client *c)
     (void)curl_share_setopt(c->share, CURLSHOPT_LOCKFUNC, lock_share);
     (void)curl_share_setopt(c->share, CURLSHOPT_UNLOCKFUNC, unlock_share);
     (void)curl_share_setopt(c->share, CURLSHOPT_USERDATA, c);
-    (void)curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    return TARN_OK;
+    return curl_share_setopt(c->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) == CURLSHE_NOMEM
+               ? TARN_ENOMEM
+               : TARN_OK;
 }
 
 static int set_credentials(struct tarn_client *c)
@@ -291,9 +292,9 @@ struct tn_loop *tn_client_loop(struct tarn_client *c, struct tarn_error *err)
     return best;
 }
 
-bool tn_client_may_retry(struct tarn_client *c, bool is_throttled)
+bool tn_client_may_retry(struct tarn_client *c, bool is_free)
 {
-    if (is_throttled)
+    if (is_free)
         return true;
     int tokens = atomic_load(&c->retry_tokens);
     while (tokens >= TN_RETRY_COST) {

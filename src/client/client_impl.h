@@ -16,8 +16,9 @@
 enum {
     TN_REGION_CACHE_COUNT = 256,
     TN_OP_POOL_MAX = 512,
-    TN_RETRY_TOKENS_MAX = 500,  /* the budget: full at the start */
-    TN_RETRY_COST = 5,          /* of a retry; throttled ones are free, the delay is their price */
+    TN_RETRY_TOKENS_MAX = 500, /* the budget: full at the start */
+    TN_RETRY_COST = 5, /* of a retry; throttled ones are free, the delay is their price; so is what
+                          the server has corrected (region, clock, keys) */
     TN_RETRY_REFUND = 1,        /* for each request that succeeds */
     TN_CLOCK_OFFSET_MIN_S = 60, /* less is no skew */
 };
@@ -29,7 +30,7 @@ struct tarn_client {
     struct tn_limit bandwidth;
     struct tn_limit request_rate;
     struct tn_pace pace; /* and what the server takes */
-    bool has_wire; /* exchanges go without curl */
+    bool has_wire;       /* exchanges go without curl */
     struct tn_hosts hosts;
     CURLSH *share; /* TLS sessions */
     pthread_mutex_t share_lock;
@@ -77,7 +78,7 @@ struct tn_loop *tn_client_loop(struct tarn_client *c, struct tarn_error *err);
 struct tn_loop *tn_client_loop_at(struct tarn_client *c, int i, struct tarn_error *err);
 
 /* Takes the price of a retry from the budget; false when it is spent. */
-bool tn_client_may_retry(struct tarn_client *c, bool is_throttled);
+bool tn_client_may_retry(struct tarn_client *c, bool is_free);
 void tn_client_did_well(struct tarn_client *c);
 
 /* The algorithm as the proto layer calls it; DEFAULT is the client's. */

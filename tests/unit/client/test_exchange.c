@@ -309,6 +309,32 @@ static void test_region(void **state)
     fake_server_free(s);
 }
 
+static const char *send_elsewhere(void *arg, const char *head)
+{
+    (void)arg;
+    return strstr(head, "/eu-x-1/s3/")
+               ? "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+               : "HTTP/1.1 301 Moved\r\nx-amz-bucket-region: eu-x-1\r\nContent-Length: 0\r\n"
+                 "Connection: close\r\n\r\n";
+}
+
+/* Finding out where a bucket is does not use up the budget of retries. */
+static void test_regions_of_many(void **state)
+{
+    struct fake_server *s = fake_server_new_fn(send_elsewhere, NULL);
+    struct tarn_client *client = connect_to(s, 0, 5000);
+    char bucket[16];
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct tarn_error err = { 0 };
+        (void)snprintf(bucket, sizeof bucket, "bkt%d", i);
+        if (tarn_object_put(client, bucket, "k", "hello", 5, NULL, NULL, &err) < 0)
+            fail_msg("%d: %s", i, err.message);
+    }
+    tarn_client_free(client);
+    fake_server_free(s);
+}
+
 static void test_region_of_head(void **state)
 {
     static const struct fake_step steps[] = {
@@ -855,6 +881,7 @@ int main(void)
         cmocka_unit_test(test_put),
         cmocka_unit_test(test_get),
         cmocka_unit_test(test_region),
+        cmocka_unit_test(test_regions_of_many),
         cmocka_unit_test(test_region_of_head),
         cmocka_unit_test(test_clock),
         cmocka_unit_test(test_retry_after),
