@@ -27,6 +27,11 @@ const char *tn_curl_text(CURLcode code);
  * connection, which libcurl by itself would let them. */
 curl_socket_t tn_curl_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address);
 
+/* Sets an option whose text libcurl copies; one that it does not know is passed over. False when
+ * there is no memory for the copy: without it the request would go past its proxy, trust other
+ * certificates or ask for another thing, so that it must not go out. */
+TN_MUST_USE bool tn_curl_set_text(CURL *easy, CURLoption option, const char *text);
+
 #ifndef TARN_LINK_CURL
 
 /* Its functions, under their names there. */

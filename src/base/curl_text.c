@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What libcurl's results mean, for exchanges that it had no part in. */
+/* What libcurl's results mean, for exchanges that it had no part in; and small help with it. */
 
 #include "base/curl_door.h"
 
@@ -44,4 +44,9 @@ curl_socket_t tn_curl_open_socket(void *arg, curlsocktype purpose, struct curl_s
     (void)arg;
     (void)purpose;
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+bool tn_curl_set_text(CURL *easy, CURLoption option, const char *text)
+{
+    return curl_easy_setopt(easy, option, text) != CURLE_OUT_OF_MEMORY;
 }

@@ -55,16 +55,27 @@ static void wipe_lines(struct curl_slist *list)
     curl_slist_free_all(list);
 }
 
-static void set_options(CURL *curl, const struct tn_cred_http *request, struct exchange *x)
+/* False when libcurl has no memory for a text. */
+static bool set_texts(CURL *curl, const struct tn_cred_http *request,
+                      const struct tn_cred_context *c)
+{
+    bool has_no_proxy = request->is_local || (c->ignore_environment && !c->proxy);
+    const char *proxy = has_no_proxy ? "" : c->proxy;
+    return tn_curl_set_text(curl, CURLOPT_URL, request->url) &&
+           tn_curl_set_text(curl, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           tn_curl_set_text(curl, CURLOPT_USERAGENT, c->user_agent) &&
+           tn_curl_set_text(curl, CURLOPT_CUSTOMREQUEST, request->method) &&
+           (!c->ca_bundle || tn_curl_set_text(curl, CURLOPT_CAINFO, c->ca_bundle)) &&
+           (!proxy || tn_curl_set_text(curl, CURLOPT_PROXY, proxy));
+}
+
+static bool set_options(CURL *curl, const struct tn_cred_http *request, struct exchange *x)
 {
     const struct tn_cred_context *c = x->context;
     long timeout_ms = request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS_DEFAULT;
-    (void)curl_easy_setopt(curl, CURLOPT_URL, request->url);
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, tn_curl_open_socket);
-    (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, c->user_agent);
     (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
@@ -76,17 +87,11 @@ static void set_options(CURL *curl, const struct tn_cred_http *request, struct e
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(request->body));
     }
-    (void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
     if (c->skip_tls_verify) {
         (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
         (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
     }
-    if (c->ca_bundle)
-        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, c->ca_bundle);
-    if (request->is_local || (c->ignore_environment && !c->proxy))
-        (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    else if (c->proxy)
-        (void)curl_easy_setopt(curl, CURLOPT_PROXY, c->proxy);
+    return set_texts(curl, request, c);
 }
 
 static int status_of(CURLcode code, const struct exchange *x)
@@ -169,8 +174,7 @@ int tn_cred_http_run(const struct tn_cred_http *request, const struct tn_cred_co
     CURL *curl = curl_easy_init();
     struct curl_slist *lines = curl ? make_lines(request) : NULL;
     rc = TARN_ENOMEM;
-    if (lines) {
-        set_options(curl, request, &x);
+    if (lines && set_options(curl, request, &x)) {
         (void)curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines);
         rc = run(curl, request, &x, status, err);
     } else {

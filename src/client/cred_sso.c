@@ -39,11 +39,13 @@ int tn_cred_fetch_sso(const struct tn_cred_source *source, const struct tarn_cre
     struct tn_buf answer = TN_BUF_INIT(TN_CRED_ANSWER_MAX);
     int status = 0;
     (void)base;
-    int rc = tn_buf_append_text(&line, "x-amz-sso_bearer_token: ");
+    int rc = make_url(source, &url);
+    if (rc == TARN_OK)
+        rc = tn_buf_append_text(&line, "x-amz-sso_bearer_token: ");
+    if (rc < 0)
+        (void)tn_fail(err, rc, "could not get credentials: %s", tarn_status_text(rc));
     if (rc == TARN_OK)
         rc = tn_cred_sso_token(source, context, &line, err);
-    if (rc == TARN_OK && make_url(source, &url) < 0)
-        rc = tn_fail(err, TARN_ENOMEM, "could not get credentials: out of memory");
     if (rc == TARN_OK) {
         const struct tn_cred_http request = { .method = "GET",
                                               .url = url.data,

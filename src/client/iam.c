@@ -51,9 +51,10 @@ int tarn_iam_call(struct tarn_client *client, const char *action, const struct t
         tn_op_document(call.op, &form);
         rc = tn_op_run(call.op, err);
         if (rc == TARN_OK) {
-            *len = call.op->answer.len;
-            *answer = tn_memdup(call.op->answer.data, call.op->answer.len);
-            if (!*answer)
+            char *copy = tn_memdup(call.op->answer.data, call.op->answer.len);
+            if (copy)
+                *answer = copy, *len = call.op->answer.len;
+            else
                 rc = tn_fail_no_memory(err, "administer");
         }
         tn_call_end(&call);

@@ -67,7 +67,8 @@ struct tn_loop {
     struct op_list pending, active, delayed;
     struct tn_loop_call *hungry; /* to be made when there is room for another request */
     bool did_cancel;
-    bool has_calls; /* as of the beginning of this turn */
+    bool is_curl_lost; /* it failed by itself, and no request may be left to it */
+    bool has_calls;    /* as of the beginning of this turn */
     atomic_int load;
 
     struct {
@@ -425,7 +426,8 @@ static void start(struct tn_loop *loop, struct tn_op *op)
             finish(loop, op, code);
         return;
     }
-    if (code != CURLE_OK || curl_multi_add_handle(loop->multi, op->curl) != CURLM_OK) {
+    if (code != CURLE_OK || loop->is_curl_lost ||
+        curl_multi_add_handle(loop->multi, op->curl) != CURLM_OK) {
         tn_hook_cancelled(op);
         complete_failed(loop, op, TARN_ENOMEM, "could not start the request");
         return;
@@ -439,8 +441,8 @@ static void unpause(struct tn_loop *loop, struct tn_op *op)
     op->moved_ns = tn_now_ns();
     if (loop->wire)
         tn_wire_resume(loop->wire, op);
-    else
-        (void)curl_easy_pause(op->curl, CURLPAUSE_CONT);
+    else if (curl_easy_pause(op->curl, CURLPAUSE_CONT) == CURLE_OUT_OF_MEMORY)
+        finish(loop, op, CURLE_OUT_OF_MEMORY);
 }
 
 static void start_pending(struct tn_loop *loop)
@@ -673,7 +675,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
     if (rc < 0 && errno == ENOENT)
         rc = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
     (void)curl_multi_assign(loop->multi, fd, loop);
-    return rc < 0 ? -1 : 0;
+    loop->is_curl_lost |= rc < 0; /* what is returned here would end it for good */
+    return 0;
 }
 
 static int on_timer(CURLM *multi, long timeout_ms, void *arg)
@@ -684,13 +687,40 @@ static int on_timer(CURLM *multi, long timeout_ms, void *arg)
     return 0;
 }
 
-static void run_timer(struct tn_loop *loop)
+static int set_up_curl(struct tn_loop *loop)
+{
+    if (loop->client->has_wire)
+        return 0;
+    loop->multi = curl_multi_init();
+    if (!loop->multi) {
+        errno = ENOMEM;
+        return -1;
+    }
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+    (void)curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long)loop->active_max);
+    return 0;
+}
+
+/* After a failure "the state of all transfers is uncertain" (curl_multi_socket_action), and some
+ * may wait for a socket that nobody looks at. */
+static void act_on_socket(struct tn_loop *loop, curl_socket_t fd, int what)
 {
     int running;
+    if (!loop->is_curl_lost &&
+        curl_multi_socket_action(loop->multi, fd, what, &running) != CURLM_OK)
+        loop->is_curl_lost = true;
+}
+
+static void run_timer(struct tn_loop *loop)
+{
     if (loop->curl_due_ns == NO_TIMER || tn_now_ns() < loop->curl_due_ns)
         return;
     loop->curl_due_ns = NO_TIMER;
-    (void)curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    act_on_socket(loop, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void reap(struct tn_loop *loop)
@@ -711,10 +741,26 @@ static void reap(struct tn_loop *loop)
     }
 }
 
+/* Those that have ended are not concerned. The handle goes too, with what it still knows of the
+ * sockets: libcurl 7.88 divides by zero when it comes to a half-made record of one. */
+static void drop_lost(struct tn_loop *loop)
+{
+    if (!loop->is_curl_lost)
+        return;
+    for (struct tn_op *op = loop->active.first, *next; op; op = next) {
+        next = op->next;
+        finish(loop, op, CURLE_OUT_OF_MEMORY);
+    }
+    if (loop->multi)
+        (void)curl_multi_cleanup(loop->multi);
+    loop->multi = NULL;
+    loop->curl_due_ns = NO_TIMER;
+    loop->is_curl_lost = set_up_curl(loop) < 0; /* then the next turn tries again */
+}
+
 static void run_events(struct tn_loop *loop, const struct epoll_event *events, int count)
 {
     for (int i = 0; i < count; i++) {
-        int running;
         if (events[i].data.u64 & TN_WIRE_EVENT) {
             tn_wire_event(loop->wire, events[i].data.u64, events[i].events);
             continue;
@@ -728,7 +774,7 @@ static void run_events(struct tn_loop *loop, const struct epoll_event *events, i
         int what = (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR) ? CURL_CSELECT_IN : 0) |
                    (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                    (events[i].events & EPOLLERR ? CURL_CSELECT_ERR : 0);
-        (void)curl_multi_socket_action(loop->multi, events[i].data.fd, what, &running);
+        act_on_socket(loop, events[i].data.fd, what);
     }
 }
 
@@ -763,8 +809,8 @@ static bool must_stop(struct tn_loop *loop)
     return stop;
 }
 
-/* What is there at once may have been there since the last look: this thread was busy, and the server
- * was not silent. */
+/* What is there at once may have been there since the last look: this thread was busy, and the
+ * server was not silent. */
 static int wait_for_events(struct tn_loop *loop, struct epoll_event *events)
 {
     uint64_t began = tn_now_ns();
@@ -788,6 +834,7 @@ static void *run(void *arg)
         if (loop->wire)
             tn_wire_turn(loop->wire, loop->woken_ns);
         reap(loop);
+        drop_lost(loop);
         look_for_stalls(loop, count < EVENTS_MAX);
         cancel_all_once(loop);
         handle_inbox(loop);
@@ -813,22 +860,6 @@ static int start_thread(struct tn_loop *loop)
     return rc;
 }
 
-static int set_up_curl(struct tn_loop *loop)
-{
-    if (loop->client->has_wire)
-        return 0;
-    loop->multi = curl_multi_init();
-    if (!loop->multi)
-        return -1;
-    (void)curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    (void)curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
-    (void)curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-    (void)curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
-    (void)curl_multi_setopt(loop->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-    (void)curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, (long)loop->active_max);
-    return 0;
-}
-
 static int set_up(struct tn_loop *loop)
 {
     loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -844,7 +875,8 @@ static int set_up(struct tn_loop *loop)
         errno = ENOMEM;
         return -1;
     }
-    return start_thread(loop) == 0 ? 0 : -1;
+    errno = start_thread(loop);
+    return errno == 0 ? 0 : -1;
 }
 
 static void tear_down(struct tn_loop *loop)

@@ -74,7 +74,17 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
     return tn_body_start(&op->body) == TARN_OK ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-static void set_up_curl(struct tn_op *op)
+/* False when libcurl has no memory for a text. */
+static bool set_texts(CURL *curl, const struct tn_settings *s)
+{
+    const char *proxy = s->proxy ? s->proxy : s->ignore_environment ? "" : NULL;
+    return tn_curl_set_text(curl, CURLOPT_PROTOCOLS_STR, "http,https") &&
+           tn_curl_set_text(curl, CURLOPT_USERAGENT, s->user_agent) &&
+           (!s->ca_bundle || tn_curl_set_text(curl, CURLOPT_CAINFO, s->ca_bundle)) &&
+           (!proxy || tn_curl_set_text(curl, CURLOPT_PROXY, proxy));
+}
+
+static bool set_up_curl(struct tn_op *op)
 {
     const struct tn_settings *s = &op->client->settings;
     CURL *curl = op->curl;
@@ -83,7 +93,6 @@ static void set_up_curl(struct tn_op *op)
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, tn_curl_open_socket);
     (void)curl_easy_setopt(curl, CURLOPT_SHARE, op->client->share);
-    (void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     (void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     (void)curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, tn_op_on_header);
@@ -99,17 +108,11 @@ static void set_up_curl(struct tn_op *op)
     (void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, s->connect_timeout_ms);
     (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, idle_s);
-    (void)curl_easy_setopt(curl, CURLOPT_USERAGENT, s->user_agent);
     if (s->skip_tls_verify) {
         (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
         (void)curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);
     }
-    if (s->ca_bundle)
-        (void)curl_easy_setopt(curl, CURLOPT_CAINFO, s->ca_bundle);
-    if (s->proxy)
-        (void)curl_easy_setopt(curl, CURLOPT_PROXY, s->proxy);
-    else if (s->ignore_environment)
-        (void)curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    return set_texts(curl, s);
 }
 
 static struct tn_op *op_make(struct tarn_client *client)
@@ -135,8 +138,10 @@ static struct tn_op *op_make(struct tarn_client *client)
     op->head = TN_BUF_INIT(TN_OP_HEAD_MAX);
     op->first_head = TN_BUF_INIT(TN_OP_HEAD_MAX);
     op->answer = TN_BUF_INIT(TN_OP_ANSWER_MAX);
-    if (op->curl)
-        set_up_curl(op);
+    if (op->curl && !set_up_curl(op)) {
+        tn_op_destroy(op);
+        return NULL;
+    }
     return op;
 }
 
@@ -691,7 +696,8 @@ int tn_op_prepare(struct tn_op *op, struct tarn_error *err)
     tn_client_region_get(op->client, op->bucket, op->region);
     int rc = build_url(op, &path);
     if (rc < 0)
-        return tn_op_fail(op, err, rc, "the URL would be too long");
+        return tn_op_fail(op, err, rc, "%s",
+                          rc == TARN_ETOOBIG ? "the URL would be too long" : tarn_status_text(rc));
     add_attempt_headers(op, now);
     rc = sign(op, path, now, err);
     if (rc < 0)
