@@ -268,7 +268,7 @@ struct attempt {
     int polls;              /* since the record changed */
     int unclear;            /* looks after writes without a clear outcome */
     int races;              /* writes that were refused */
-    bool may_hold;          /* a write was sent of which nothing is known */
+    bool may_hold;          /* a write was sent that worked, or of which nothing is known */
     bool was_denied;        /* the look; a write was tried all the same */
     uint64_t first_sent_ms; /* of any write; 0 before */
     uint64_t last_sent_ms;
@@ -365,7 +365,8 @@ static int take(struct attempt *a, struct tarn_error *err)
     memcpy(l->given_back, a->record.given_back, sizeof l->given_back);
     int rc = tn_lock_put(l->client, l->bucket, l->key, &request, &l->mine, l->given_back,
                          a->record.info.etag, &a->why);
-    a->may_hold = rc == TARN_ECANCELLED || tn_outcome_is_passing(rc);
+    a->may_hold =
+        rc == TARN_OK || rc == TARN_ECANCELLED || rc == TARN_ENOMEM || tn_outcome_is_passing(rc);
     if (rc == TARN_OK)
         return begin_lease(a, sent, err);
     if (rc == TARN_EPRECOND || rc == TARN_ENOTFOUND)
@@ -386,6 +387,7 @@ static int adopt(struct attempt *a, struct tarn_error *err)
 {
     struct tarn_lock *l = a->l;
     bool is_last = a->record.info.seq == l->mine.seq;
+    a->may_hold = true;
     tn_text_copy(l->mine.etag, sizeof l->mine.etag, a->record.info.etag);
     l->mine.token = a->record.info.token;
     memcpy(l->given_back, a->record.given_back, sizeof l->given_back);
@@ -496,8 +498,8 @@ static int write_release(struct tarn_lock *l, const struct tarn_request *request
     return tn_lock_put(l->client, l->bucket, l->key, request, &info, given_back, l->mine.etag, err);
 }
 
-/* An acquisition that ends while its last write is not known to have failed: should it have worked,
- * nobody must wait for it. Not ended by what ended the acquisition. */
+/* An acquisition that fails while its last write is not known to have failed: should it have
+ * worked, nobody must wait for it. Not ended by what ended the acquisition. */
 static void abandon(struct tarn_lock *l)
 {
     struct tn_lock_record record;

@@ -35,9 +35,10 @@ bool tn_outcome_is_passing(int status)
 
 bool tn_outcome_is_unclear(int status)
 {
-    /* A cancelled call may have been sent as well. 412 and 404 may answer a repetition. */
+    /* A cancelled call may have been sent as well, and memory may have been wanted for the answer
+     * only. 412 and 404 may answer a repetition. */
     return tn_outcome_is_passing(status) || status == TARN_EPRECOND || status == TARN_ENOTFOUND ||
-           status == TARN_ECANCELLED;
+           status == TARN_ECANCELLED || status == TARN_ENOMEM;
 }
 
 uint64_t tn_outcome_pause_ms(int tries, uint64_t base_ms, uint64_t cap_ms)

@@ -296,7 +296,7 @@ static int swap(struct call *c, const char *bytes, size_t len, const struct tarn
         if ((looked == TARN_OK || looked == TARN_ENOTFOUND) && !is_same)
             return tn_fail(err, refused, "could not write \"%s/%s\": %s", c->bucket, c->key,
                            refused == TARN_EEXISTS ? "it exists" : "it was changed meanwhile");
-        if (rc == TARN_ENOTFOUND) /* of the bucket's making, not of the key's */
+        if (rc == TARN_ENOTFOUND || rc == TARN_ENOMEM) /* the bucket's doing, or this machine's */
             break;
         pause_ms(tn_outcome_pause_ms(i, PASSING_PAUSE_MS, 2000));
     }

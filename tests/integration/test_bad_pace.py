@@ -332,15 +332,14 @@ def compare(calm_run, stalled_run, cost_s_max=None):
     return server
 
 
-@pytest.mark.parametrize(
-    "scheme, count, stalled", [("http", 2000, (10, 1500)), ("https", 2000, (10, 1500)), ("http", 4000, (1000, 2000, 3000, 4000))]
-)
+@pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("direction", ["down", "up"])
-def test_one_in_a_thousand_is_forgotten(job, direction, scheme, count, stalled):
-    """The first one while nothing is known of the server yet, or the last one, which all others no longer hide."""
+def test_one_in_a_thousand_is_forgotten(job, direction, scheme):
+    """The first one while nothing is known of the server yet."""
+    count = 2000
     server = compare(
         lambda: job(count, lambda asked: 0.06, direction, scheme),
-        lambda: job(count, lambda asked: STALL_S if asked.number in stalled else 0.06, direction, scheme),
+        lambda: job(count, lambda asked: STALL_S if asked.number in (10, 1500) else 0.06, direction, scheme),
     )
     assert server.asked < count * 1.05
 
