@@ -50,6 +50,7 @@ def test_parts(s3, bucket, kind):
     head = s3.head_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
     assert (head[f"Checksum{kind}"], head["ChecksumType"]) == (whole, "COMPOSITE")
     found = s3.get_object_attributes(Bucket=bucket, Key="k", ObjectAttributes=PARTS_ALL)
+    assert (found["Checksum"][f"Checksum{kind}"], found["Checksum"]["ChecksumType"]) == (whole.partition("-")[0], "COMPOSITE")
     assert [part[f"Checksum{kind}"] for part in found["ObjectParts"]["Parts"]] == [checksum(kind, body) for body in bodies]
     assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["ChecksumAlgorithm"] == [kind]
 

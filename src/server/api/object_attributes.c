@@ -117,6 +117,7 @@ static enum tn_s3_code write_parts(struct api_req *r, struct tn_xml_writer *w, u
     return code;
 }
 
+/* Without the count of parts that others say behind a composite one, as S3 does here. */
 static void write_checksum(struct tn_xml_writer *w, const struct tn_checksum_value *value)
 {
     struct tn_checksum_value bare = *value;
@@ -124,7 +125,7 @@ static void write_checksum(struct tn_xml_writer *w, const struct tn_checksum_val
         return;
     bare.part_count = 0;
     tn_xml_open(w, "Checksum");
-    api_xml_checksum(w, value->type == TN_CHECKSUM_COMPOSITE ? value : &bare);
+    api_xml_checksum(w, &bare);
     tn_xml_str(w, "ChecksumType", tn_checksum_type_name(value->type));
     tn_xml_close(w, "Checksum");
 }
