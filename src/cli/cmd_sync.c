@@ -325,7 +325,16 @@ static void finish(struct cp_job *job)
 
 /* ---- comparing ---- */
 
-/* Seconds: no more of a time survives the way through a header to a file. */
+/* Seconds: no more of a time survives the way through a header to a file. An upload is compared
+ * with what the server tells of its own clock, as finely as it does. */
+static bool is_newer(const struct sync *s)
+{
+    int64_t source_ms = s->source.mtime_ms;
+    int64_t target_ms = s->target.mtime_ms;
+    bool is_fine = s->job->kind == CP_UPLOAD && target_ms % 1000 != 0;
+    return is_fine ? source_ms > target_ms : source_ms / 1000 > target_ms / 1000;
+}
+
 static const char *why_same(const struct sync *s)
 {
     const struct cli_options *opt = &s->job->app->opt;
@@ -337,7 +346,7 @@ static const char *why_same(const struct sync *s)
         return "same size";
     if (opt->exact_timestamps && s->job->kind == CP_DOWNLOAD)
         return source_s == target_s ? "same size and time" : NULL;
-    return source_s <= target_s ? "same size, not newer" : NULL;
+    return is_newer(s) ? NULL : "same size, not newer";
 }
 
 static int submit_object(struct sync *s, bool is_compared, struct tarn_error *err)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "client/client_impl.h"
 #include "proto/http_date.h"
 #include "proto/range.h"
@@ -267,6 +268,45 @@ bool tn_op_etag_is_md5(const struct tn_op *op)
            tn_etag_is_md5(tn_op_etag(op), digest);
 }
 
+/* "ListParts" of "ListPartsResult": servers do not agree on what comes behind. */
+static struct tn_str stem(struct tn_str name)
+{
+    static const struct tn_str ends[] = { TN_STR("Result"), TN_STR("Response"), TN_STR("Output") };
+    for (size_t i = 0; i < TN_COUNT(ends); i++) {
+        if (name.len > ends[i].len &&
+            tn_str_eq(tn_str_sub(name, name.len - ends[i].len, SIZE_MAX), ends[i]))
+            return tn_str_sub(name, 0, name.len - ends[i].len);
+    }
+    return name;
+}
+
+/* Nor on capitals; and some call a document by the operation where S3 has a name of its own. */
+static bool is_root(struct tn_str name, struct tn_str expected)
+{
+    static const struct {
+        struct tn_str expected;
+        struct tn_str other;
+    } others[] = {
+        { TN_STR("VersioningConfiguration"), TN_STR("GetBucketVersioning") },
+        { TN_STR("Tagging"), TN_STR("GetObjectTagging") },
+        { TN_STR("Tagging"), TN_STR("GetBucketTagging") },
+        { TN_STR("LocationConstraint"), TN_STR("GetBucketLocation") },
+        { TN_STR("ListAllMyBuckets"), TN_STR("ListBuckets") },
+        { TN_STR("ListVersions"), TN_STR("ListBucketVersions") },
+        { TN_STR("ListVersions"), TN_STR("ListObjectVersions") },
+        { TN_STR("InitiateMultipartUpload"), TN_STR("CreateMultipartUpload") },
+        { TN_STR("CopyPart"), TN_STR("UploadPartCopy") },
+        { TN_STR("Delete"), TN_STR("DeleteObjects") },
+    };
+    name = stem(name);
+    expected = stem(expected);
+    bool is_same = tn_str_eq_nocase(name, expected);
+    for (size_t i = 0; i < TN_COUNT(others) && !is_same; i++)
+        is_same = tn_str_eq_nocase(expected, others[i].expected) &&
+                  tn_str_eq_nocase(name, others[i].other);
+    return is_same;
+}
+
 int tn_op_parse(struct tn_op *op, const char *root_name, const struct tn_xml_node **root,
                 struct tarn_error *err)
 {
@@ -275,7 +315,7 @@ int tn_op_parse(struct tn_op *op, const char *root_name, const struct tn_xml_nod
     int rc = tn_xml_parse(&op->arena, tn_buf_str(&op->answer), &node, &local);
     if (rc == TARN_ENOMEM)
         return tn_op_fail(op, err, rc, "out of memory");
-    if (rc < 0 || !tn_str_eq(node->name, tn_str_from(root_name)))
+    if (rc < 0 || !is_root(node->name, tn_str_from(root_name)))
         return tn_op_fail(op, err, TARN_EPROTOCOL, "the answer is no %s document%s%s", root_name,
                           local.message[0] ? ": " : "", local.message);
     *root = node;
@@ -351,7 +391,7 @@ static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_a
 {
     const struct tn_settings *s = &op->client->settings;
     if (op->attempts > s->retries_max + op->stalls + op->region_tries + op->key_tries +
-                           (op->has_fixed_clock ? 1 : 0))
+                           op->form_tries + (op->has_fixed_clock ? 1 : 0))
         return TN_NEXT_DONE;
     /* What the server has corrected says nothing of how it fares: the budget is not for that. */
     bool is_at_once = kind == TN_RETRY_CLOCK || kind == TN_RETRY_REGION || kind == TN_RETRY_KEYS;
@@ -370,6 +410,21 @@ static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_a
     }
     keep_first_head(op);
     op->is_resuming = op->sink.kind != TN_SINK_DOCUMENT && op->sink.received > 0;
+    atomic_fetch_add_explicit(&op->client->retries, 1, memory_order_relaxed);
+    return TN_NEXT_RETRY;
+}
+
+/* Once more, at once and for free, with less of what this server does not know. */
+static enum tn_next try_next_form(struct tn_op *op)
+{
+    tn_payload_change(op);
+    if (has_sent_pipe(op)) {
+        op->wants_rewind = true;
+        op->rewind_delay_ms = 0;
+        return TN_NEXT_DONE;
+    }
+    TN_TRACE(client, "%s %s/%s: not understood, asked in another form", op->what,
+             op->bucket ? op->bucket : "", op->key ? op->key : "");
     atomic_fetch_add_explicit(&op->client->retries, 1, memory_order_relaxed);
     return TN_NEXT_RETRY;
 }
@@ -496,6 +551,8 @@ static enum tn_next judge_error(struct tn_op *op, const struct problem *problem,
     struct tn_verdict v = tn_classify_answer(op->http_status, tn_str_from(problem->code));
     long retry_after =
         tn_retry_after_ms(tn_head_find(&op->head, TN_STR("retry-after")), tn_wall_ms() / 1000);
+    if (tn_payload_is_refused(op, tn_str_from(problem->code)) && try_next_form(op) == TN_NEXT_RETRY)
+        return TN_NEXT_RETRY;
     refine(op, problem, &v);
     if (v.retry == TN_RETRY_THROTTLE)
         tn_pace_refused(&op->client->pace, op->started_ns, tn_now_ns());
@@ -564,6 +621,9 @@ static enum tn_next judge_success(struct tn_op *op, uint64_t *delay_ms)
         if (rc == TARN_EPROTOCOL)
             return judge_transport(op, CURLE_WEIRD_SERVER_REPLY, delay_ms);
     }
+    if (tn_payload_is_mangled(op))
+        return try_next_form(op);
+    tn_payload_learn(op);
     op->rc = TARN_OK;
     tn_pace_served(&op->client->pace, op->started_ns, tn_now_ns());
     atomic_fetch_add_explicit(&op->client->bytes_up, op->body.sent, memory_order_relaxed);

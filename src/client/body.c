@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "proto/aws_chunked.h"
 
-enum { MD5_STEP_LEN = 256 * 1024, TAIL_MARK_LEN = 2 };
+enum { READ_STEP_LEN = 256 * 1024, TAIL_MARK_LEN = 2 };
 
 void tn_body_init(struct tn_body *b)
 {
@@ -21,6 +21,41 @@ void tn_body_release(struct tn_body *b)
     tn_body_init(b);
 }
 
+/* Gives the data to `each`, in whatever kind but a pipe. */
+static int read_over(const struct tn_body *b, void (*each)(void *to, const void *bytes, size_t len),
+                     void *to)
+{
+    if (b->kind == TN_BODY_BYTES)
+        each(to, b->bytes, (size_t)b->len);
+    if (b->kind != TN_BODY_FILE)
+        return b->kind == TN_BODY_PIPE ? TARN_ENOTSUPPORTED : TARN_OK;
+    TN_AUTO_FREE char *step = tn_realloc(NULL, READ_STEP_LEN);
+    if (!step)
+        return TARN_ENOMEM;
+    for (uint64_t done = 0; done < b->len;) {
+        uint64_t left = b->len - done;
+        size_t want = left < READ_STEP_LEN ? (size_t)left : READ_STEP_LEN;
+        ssize_t n = tn_fd_pread(b->fd, step, want, b->offset + done);
+        if (n < 0)
+            return (int)n;
+        if ((size_t)n < want)
+            return TARN_ECONFLICT;
+        each(to, step, want);
+        done += want;
+    }
+    return TARN_OK;
+}
+
+static void add_to_sum(void *to, const void *bytes, size_t len)
+{
+    tn_checksum_update(to, bytes, len);
+}
+
+static void add_to_hash(void *to, const void *bytes, size_t len)
+{
+    tn_hash_update(to, bytes, len);
+}
+
 int tn_body_sum_ahead(struct tn_body *b)
 {
     if (b->checksum == TN_CHECKSUM_NONE || b->has_value)
@@ -29,44 +64,21 @@ int tn_body_sum_ahead(struct tn_body *b)
     int rc = tn_checksum_init(&sum, b->checksum);
     if (rc < 0)
         return rc;
-    tn_checksum_update(&sum, b->bytes, (size_t)b->len);
-    tn_checksum_final(&sum, &b->value);
+    rc = read_over(b, add_to_sum, &sum);
+    if (rc == TARN_OK)
+        tn_checksum_final(&sum, &b->value);
     tn_checksum_release(&sum);
-    b->has_value = true;
-    return TARN_OK;
-}
-
-static int md5_file(const struct tn_body *b, struct tn_hash *hash)
-{
-    TN_AUTO_FREE char *step = tn_realloc(NULL, MD5_STEP_LEN);
-    if (!step)
-        return TARN_ENOMEM;
-    for (uint64_t done = 0; done < b->len;) {
-        uint64_t left = b->len - done;
-        size_t want = left < MD5_STEP_LEN ? (size_t)left : MD5_STEP_LEN;
-        ssize_t n = tn_fd_pread(b->fd, step, want, b->offset + done);
-        if (n < 0)
-            return (int)n;
-        if ((size_t)n < want)
-            return TARN_ECONFLICT;
-        tn_hash_update(hash, step, want);
-        done += want;
-    }
-    return TARN_OK;
+    b->has_value = rc == TARN_OK;
+    return rc;
 }
 
 int tn_body_md5(const struct tn_body *b, unsigned char out[TN_MD5_LEN])
 {
-    if (b->kind == TN_BODY_PIPE)
-        return TARN_ENOTSUPPORTED;
     struct tn_hash hash;
     int rc = tn_hash_init(&hash, TN_HASH_MD5);
     if (rc < 0)
         return rc;
-    if (b->kind == TN_BODY_FILE)
-        rc = md5_file(b, &hash);
-    else if (b->kind == TN_BODY_BYTES)
-        tn_hash_update(&hash, b->bytes, (size_t)b->len);
+    rc = read_over(b, add_to_hash, &hash);
     if (rc == TARN_OK)
         tn_hash_final(&hash, out);
     tn_hash_release(&hash);

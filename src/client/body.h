@@ -42,10 +42,10 @@ struct tn_body {
 void tn_body_init(struct tn_body *b);
 void tn_body_release(struct tn_body *b);
 
-/* Computes the checksum of TN_BODY_BYTES ahead. */
+/* Computes the checksum ahead, reading files once more; TARN_ENOTSUPPORTED for a pipe. */
 TN_MUST_USE int tn_body_sum_ahead(struct tn_body *b);
 
-/* Computes it by reading the file or the bytes once more, in any kind; TARN_ENOTSUPPORTED for a
+/* Computes the MD5 by reading the file or the bytes once more; TARN_ENOTSUPPORTED for a
  * pipe. */
 TN_MUST_USE int tn_body_md5(const struct tn_body *b, unsigned char out[TN_MD5_LEN]);
 

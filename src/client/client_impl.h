@@ -37,6 +37,9 @@ struct tarn_client {
     atomic_bool is_cancelled;
     atomic_int_fast64_t clock_offset_s; /* server's clock less ours */
     atomic_int retry_tokens;
+    atomic_int payload_form;     /* the best one that is not known to be refused */
+    atomic_bool knows_checksums; /* the server does, and those behind bodies */
+    atomic_bool knows_trailers;
     atomic_uint_fast64_t requests;
     atomic_uint_fast64_t retries;
     atomic_uint_fast64_t bytes_up;

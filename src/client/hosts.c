@@ -4,6 +4,7 @@
 #include "client/hosts.h"
 
 #include <netdb.h>
+#include <strings.h>
 
 #include "base/clock.h"
 #include "base/str.h"
@@ -42,13 +43,22 @@ static bool split(const char *text, char name[TN_HOST_NAME_MAX], char port[8])
     return true;
 }
 
+/* What is below "localhost" is the loopback (RFC 6761), which not every resolver knows. */
+static const char *resolvable(const char *name)
+{
+    static const char below[] = ".localhost";
+    size_t len = strlen(name);
+    bool is_below = len >= sizeof below && strcasecmp(name + len - (sizeof below - 1), below) == 0;
+    return is_below ? below + 1 : name;
+}
+
 static struct addrinfo *ask(const char *host)
 {
     char name[TN_HOST_NAME_MAX];
     char port[8];
     struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
     struct addrinfo *found = NULL;
-    if (!split(host, name, port) || getaddrinfo(name, port, &hints, &found) != 0)
+    if (!split(host, name, port) || getaddrinfo(resolvable(name), port, &hints, &found) != 0)
         return NULL;
     return found;
 }

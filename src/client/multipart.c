@@ -37,14 +37,12 @@ static struct tn_str type_of(enum tn_checksum_kind kind)
 
 /* ---- create ---- */
 
-int tarn_multipart_create(struct tarn_client *client, const char *bucket, const char *key,
-                          const struct tarn_put_options *options,
-                          char upload_id[TARN_UPLOAD_ID_LEN_MAX], struct tarn_error *err)
+static int create_with(struct tarn_client *client, const char *bucket, const char *key,
+                       const struct tarn_put_options *options, enum tn_checksum_kind kind,
+                       char upload_id[TARN_UPLOAD_ID_LEN_MAX], struct tarn_error *err)
 {
     const struct tn_xml_node *root = NULL;
     struct tn_waiter waiter;
-    options = options ? options : &no_put_options;
-    enum tn_checksum_kind kind = tn_client_checksum(client, options->checksum);
     tn_waiter_init(&waiter);
     struct tn_op *op = tn_op_new(client, &waiter, "create multipart upload", "POST", bucket, key);
     int rc = op ? TARN_OK : tn_fail_no_memory(err, "create multipart upload");
@@ -67,6 +65,32 @@ int tarn_multipart_create(struct tarn_client *client, const char *bucket, const 
         copy_text(upload_id, TARN_UPLOAD_ID_LEN_MAX, id);
     tn_op_free(op);
     tn_waiter_release(&waiter);
+    return rc;
+}
+
+/* Servers from before CRC64NVME refuse to be told of it. */
+static bool is_kind_refused(const struct tarn_error *err)
+{
+    return err->http_status == 501 ||
+           (err->http_status == 400 &&
+            (!err->s3_code[0] || strcmp(err->s3_code, "InvalidArgument") == 0 ||
+             strcmp(err->s3_code, "InvalidRequest") == 0));
+}
+
+int tarn_multipart_create(struct tarn_client *client, const char *bucket, const char *key,
+                          const struct tarn_put_options *options,
+                          char upload_id[TARN_UPLOAD_ID_LEN_MAX], struct tarn_error *err)
+{
+    struct tarn_error local = { 0 };
+    options = options ? options : &no_put_options;
+    enum tn_checksum_kind kind = tn_client_checksum(client, options->checksum);
+    if (kind == TN_CHECKSUM_CRC64NVME && atomic_load(&client->payload_form) == TN_PAYLOAD_BARE)
+        kind = TN_CHECKSUM_NONE;
+    int rc = create_with(client, bucket, key, options, kind, upload_id, &local);
+    if (rc < 0 && kind == TN_CHECKSUM_CRC64NVME && is_kind_refused(&local))
+        rc = create_with(client, bucket, key, options, TN_CHECKSUM_NONE, upload_id, &local);
+    if (rc < 0 && err)
+        *err = local;
     return rc;
 }
 
@@ -562,11 +586,19 @@ static int list_uploads_page(struct tn_op *op, tarn_upload_fn each, void *arg,
                              struct upload_markers *m, struct tarn_error *err)
 {
     const struct tn_xml_node *root = NULL;
-    int rc = tn_op_run(op, err);
+    struct tarn_error local = { 0 };
+    int rc = tn_op_run(op, &local);
+    /* Some servers say so of a bucket that has none. */
+    m->is_more = false;
+    if (rc < 0 && m->key.len == 0 && strcmp(local.s3_code, "NoSuchUpload") == 0)
+        return TARN_OK;
     if (rc == TARN_OK)
-        rc = tn_op_parse(op, "ListMultipartUploadsResult", &root, err);
-    if (rc < 0)
+        rc = tn_op_parse(op, "ListMultipartUploadsResult", &root, &local);
+    if (rc < 0) {
+        if (err)
+            *err = local;
         return rc;
+    }
     const struct tn_xml_node *node = tn_xml_child(root, "Upload");
     for (; node && rc == TARN_OK; node = tn_xml_next(node))
         rc = hand_out_upload(op, node, each, arg);

@@ -125,6 +125,25 @@ static bool start_over(struct tn_op *op, struct source *src)
     return true;
 }
 
+/* A server that does not know checksums behind a body stores them with it. Of bytes that are gone
+ * only the length can be compared. */
+static int check_length(struct tn_op *op, const struct tarn_put_options *options,
+                        struct tarn_error *err)
+{
+    struct tarn_object_info info = { 0 };
+    struct tarn_get_options look = { .request = options->request };
+    if (op->rc < 0 || !op->body.is_chunked || atomic_load(&op->client->knows_trailers) ||
+        tarn_object_head(op->client, op->bucket, op->key, &look, &info, NULL) < 0)
+        return TARN_OK;
+    bool is_same = info.size == op->body.len;
+    tarn_object_info_release(&info);
+    if (!is_same)
+        return tn_op_fail(op, err, TARN_ECHECKSUM,
+                          "the server stored other bytes: it does not know checksums behind them");
+    atomic_store(&op->client->knows_trailers, true);
+    return TARN_OK;
+}
+
 static int run_source(struct tn_op *op, struct source *src, struct tarn_error *err)
 {
     do {
@@ -163,6 +182,8 @@ int tarn_object_put_stream(struct tarn_client *client, const char *bucket, const
         add_put_options(op, options);
         rc = run_source(op, &src, err);
     }
+    if (rc == TARN_OK)
+        rc = check_length(op, options, err);
     if (rc == TARN_OK)
         rc = tn_upload_take(op, info, err);
     tn_op_free(op);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Building requests: query, headers, payload mode, URL, signature, curl handle. */
+/* Building requests: query, headers, URL, signature, curl handle. */
 
 #include "client/op.h"
 
@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "client/client_impl.h"
+#include "client/payload.h"
 #include "client/wire.h"
 #include "proto/name.h"
 #include "proto/uri.h"
@@ -18,8 +19,6 @@ enum {
     KEPT_BUFFER_MAX = 64 * 1024, /* a pooled operation keeps no more of an answer's room */
     CANCEL_POLL_MS = 100,
 };
-
-#define EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 /* ---- the pool ---- */
 
@@ -223,6 +222,9 @@ static void forget(struct tn_op *op)
     op->rc = TARN_OK;
     op->err = (struct tarn_error){ 0 };
     op->payload_hash[0] = '\0';
+    op->form = TN_PAYLOAD_BEST;
+    op->form_tries = 0;
+    op->must_choose = false;
     atomic_store(&op->moved, 0);
 }
 
@@ -275,7 +277,7 @@ void tn_op_query_u64(struct tn_op *op, const char *name, uint64_t value)
     tn_op_query(op, name, text);
 }
 
-static struct tn_header *find_header(struct tn_op *op, struct tn_str name)
+struct tn_header *tn_op_find_header(struct tn_op *op, struct tn_str name)
 {
     for (size_t i = 0; i < op->header_count; i++) {
         if (tn_str_eq_nocase(op->headers[i].name, name))
@@ -298,7 +300,7 @@ void tn_op_header_str(struct tn_op *op, const char *name, struct tn_str value)
 {
     struct tn_str copy;
     struct tn_str name_copy;
-    if (find_header(op, tn_str_from(name)))
+    if (tn_op_find_header(op, tn_str_from(name)))
         return;
     value = tn_str_trim(value);
     if (!tn_str_is_token(tn_str_from(name)) || !is_clean_value(value)) {
@@ -397,96 +399,6 @@ void tn_op_stream(struct tn_op *op, struct tn_pipe *pipe, uint64_t len,
     op->body.checksum = checksum;
 }
 
-/* ---- the payload ---- */
-
-static bool is_small(const struct tn_body *b)
-{
-    return b->kind == TN_BODY_BYTES && b->len <= TN_OP_SIGNED_BODY_MAX;
-}
-
-bool tn_op_needs_hash(const struct tn_op *op)
-{
-    return op->is_control || (is_small(&op->body) && !op->client->settings.is_https);
-}
-
-void tn_op_hashed(struct tn_op *op, const unsigned char digest[TN_SHA256_LEN])
-{
-    tn_hex_encode(digest, TN_SHA256_LEN, op->payload_hash);
-}
-
-static void hash_body(struct tn_op *op)
-{
-    unsigned char digest[TN_SHA256_LEN];
-    if (op->payload_hash[0])
-        return;
-    tn_sha256(op->body.bytes, (size_t)op->body.len, digest);
-    tn_op_hashed(op, digest);
-}
-
-static void set_payload(struct tn_op *op, enum tn_sigv4_payload payload)
-{
-    struct tn_str text = tn_sigv4_payload_text(payload);
-    memcpy(op->payload_hash, text.data, text.len);
-    op->payload_hash[text.len] = '\0';
-}
-
-static void add_chunked_headers(struct tn_op *op)
-{
-    struct tn_header *encoding = find_header(op, TN_STR("content-encoding"));
-    if (encoding) {
-        char *both = tn_arena_printf(&op->arena, "aws-chunked,%.*s", TN_STR_ARG(encoding->value));
-        remember(op, both ? TARN_OK : TARN_ENOMEM);
-        if (both)
-            encoding->value = tn_str_from(both);
-    } else {
-        tn_op_header(op, "Content-Encoding", "aws-chunked");
-    }
-    tn_op_header_u64(op, "x-amz-decoded-content-length", op->body.len);
-    tn_op_header_str(op, "x-amz-trailer", tn_checksum_header(op->body.checksum));
-}
-
-static void add_checksum_header(struct tn_op *op)
-{
-    char text[TN_CHECKSUM_TEXT_LEN];
-    char name[64];
-    (void)tn_checksum_text(&op->body.value, text);
-    (void)snprintf(name, sizeof name, "%.*s", TN_STR_ARG(tn_checksum_header(op->body.checksum)));
-    tn_op_header(op, name, text);
-}
-
-/* How the body is covered. Over TLS it need not be signed. In the clear, small bodies are; large
- * ones carry their checksum behind them. Nothing is read twice but small bodies in memory. */
-static int choose_payload(struct tn_op *op)
-{
-    struct tn_body *b = &op->body;
-    bool is_https = op->client->settings.is_https;
-    if (b->len > TARN_PUT_LEN_MAX)
-        return TARN_ETOOBIG;
-    if (b->kind == TN_BODY_NONE) {
-        memcpy(op->payload_hash, EMPTY_SHA256, sizeof EMPTY_SHA256);
-        return TARN_OK;
-    }
-    if (is_small(b) || (b->kind == TN_BODY_BYTES && is_https)) {
-        int rc = tn_body_sum_ahead(b);
-        if (rc < 0)
-            return rc;
-    }
-    if (b->checksum != TN_CHECKSUM_NONE && b->has_value)
-        add_checksum_header(op);
-    else if (b->checksum != TN_CHECKSUM_NONE)
-        b->is_chunked = true;
-
-    if (tn_op_needs_hash(op))
-        hash_body(op);
-    else if (b->is_chunked)
-        set_payload(op, TN_SIGV4_PAYLOAD_STREAM_UNSIGNED_TRAILER);
-    else
-        set_payload(op, TN_SIGV4_PAYLOAD_UNSIGNED);
-    if (b->is_chunked)
-        add_chunked_headers(op);
-    return TARN_OK;
-}
-
 /* ---- an attempt ---- */
 
 static int build_url(struct tn_op *op, struct tn_str *path)
@@ -552,7 +464,7 @@ static void add_attempt_headers(struct tn_op *op, int64_t now)
     make_range(op);
     if (op->range_text[0])
         add(op, TN_STR("Range"), tn_str_from(op->range_text));
-    if (op->is_resuming && !find_header(op, TN_STR("if-match")))
+    if (op->is_resuming && !tn_op_find_header(op, TN_STR("if-match")))
         add(op, TN_STR("If-Match"), tn_head_find(&op->first_head, TN_STR("etag")));
 }
 
@@ -694,7 +606,10 @@ int tn_op_prepare(struct tn_op *op, struct tarn_error *err)
     struct tn_str path = TN_STR_EMPTY;
     int64_t now = tn_wall_ms() / 1000 + atomic_load(&op->client->clock_offset_s);
     tn_client_region_get(op->client, op->bucket, op->region);
-    int rc = build_url(op, &path);
+    int rc = op->must_choose ? tn_payload_choose_again(op) : TARN_OK;
+    if (rc < 0)
+        return tn_op_fail(op, err, rc, "could not read the local data again");
+    rc = build_url(op, &path);
     if (rc < 0)
         return tn_op_fail(op, err, rc, "%s",
                           rc == TARN_ETOOBIG ? "the URL would be too long" : tarn_status_text(rc));
@@ -774,7 +689,7 @@ static int build_request(struct tn_op *op)
     if (rc < 0)
         return rc;
     if (op->attempts == 0 && op->build_rc == TARN_OK)
-        remember(op, choose_payload(op));
+        remember(op, tn_payload_choose(op));
     if (op->build_rc < 0)
         return tn_op_fail(op, &op->err, op->build_rc, "%s",
                           op->build_rc == TARN_EINVAL ? "a header or parameter is not valid"

@@ -21,6 +21,7 @@
 #include "client/classify.h"
 #include "client/cred.h"
 #include "base/curl_door.h"
+#include "client/payload.h"
 #include "client/sink.h"
 #include "proto/sigv4.h"
 #include "proto/xml.h"
@@ -74,8 +75,10 @@ struct tn_op {
     struct tn_buf query;
     struct tn_header headers[TN_OP_HEADERS_MAX]; /* the caller's first, then this attempt's */
     size_t header_count;
-    size_t given_count;    /* the caller's */
-    struct tn_arena arena; /* texts of the given headers */
+    size_t given_count;           /* the caller's, and the payload's */
+    size_t plain_count;           /* without the payload's */
+    struct tn_str plain_encoding; /* Content-Encoding without them */
+    struct tn_arena arena;        /* texts of the given headers */
     struct tn_body body;
     struct tn_sink sink;
     bool is_control;      /* a small document: always signed with its hash */
@@ -120,7 +123,10 @@ struct tn_op {
     bool is_throttled; /* paused by the limit of bandwidth */
     bool is_resuming;  /* this attempt continues a body */
     uint64_t due_ns;   /* while delayed */
-    int stalls;        /* attempts that were given up for their silence */
+    enum tn_payload_form form;
+    int form_tries;   /* attempts whose form was not understood */
+    bool must_choose; /* the form has changed since the last attempt */
+    int stalls;       /* attempts that were given up for their silence */
     uint64_t started_ns;
     uint64_t moved_ns;  /* the last byte, in either direction */
     uint64_t waited_ns; /* then, until the answer's first byte */
@@ -162,6 +168,8 @@ void tn_op_header_u64(struct tn_op *op, const char *name, uint64_t value);
 void tn_op_request(struct tn_op *op, const struct tarn_request *request); /* NULL is fine */
 void tn_op_bytes(struct tn_op *op, const void *bytes, size_t len, enum tn_checksum_kind checksum);
 void tn_op_document(struct tn_op *op, const struct tn_buf *document);
+
+struct tn_header *tn_op_find_header(struct tn_op *op, struct tn_str name); /* NULL: none */
 
 /* Must the SHA-256 of these bytes be signed? Then whoever has it may say so with tn_op_hashed,
  * before the first attempt is built. */

@@ -38,6 +38,7 @@ static void take_key(struct reader *r, struct tn_str key, struct tn_str value)
         { "aws_session_token", offsetof(struct tn_profile, session_token) },
         { "region", offsetof(struct tn_profile, region) },
         { "endpoint_url", offsetof(struct tn_profile, endpoint) },
+        { "request_checksum_calculation", offsetof(struct tn_profile, checksum_calculation) },
         { "ca_bundle", offsetof(struct tn_profile, ca_bundle) },
         { "role_arn", offsetof(struct tn_profile, role_arn) },
         { "source_profile", offsetof(struct tn_profile, source_profile) },

@@ -18,6 +18,7 @@ struct tn_profile {
     struct tn_str endpoint_s3;
     struct tn_str addressing; /* "auto", "path", "virtual" */
     struct tn_str ca_bundle;
+    struct tn_str checksum_calculation; /* "when_supported", "when_required" */
     struct tn_str role_arn;
     struct tn_str source_profile;
     struct tn_str credential_source;

@@ -294,8 +294,18 @@ static int make_numbers(const struct tarn_config *c, struct tn_settings *s, stru
     s->retry_cap_ms = c->retry_cap_ms;
     s->connections_max = c->connections_max;
     s->memory_max = c->memory_max;
-    s->checksum = c->checksum ? c->checksum : TARN_CHECKSUM_CRC64NVME;
+    s->checksum = c->checksum;
     return TARN_OK;
+}
+
+/* What nobody has chosen is as the AWS tools are told to have it. */
+static void choose_checksum(const struct sources *src, struct tn_settings *s)
+{
+    struct tn_str when = pick(from_env(src, "AWS_REQUEST_CHECKSUM_CALCULATION", NULL),
+                              src->profile.checksum_calculation, TN_STR_EMPTY);
+    if (s->checksum == TARN_CHECKSUM_DEFAULT)
+        s->checksum = tn_str_eq_nocase(when, TN_STR("when_required")) ? TARN_CHECKSUM_NONE
+                                                                      : TARN_CHECKSUM_CRC64NVME;
 }
 
 static int make_texts(const struct sources *src, struct tn_settings *s, struct tarn_error *err)
@@ -335,6 +345,8 @@ static int put_together(struct sources *src, struct tn_settings *s, struct tarn_
     int rc = make_numbers(c, s, err);
     if (rc == TARN_OK)
         rc = load_profile(src, err);
+    if (rc == TARN_OK)
+        choose_checksum(src, s);
     if (rc == TARN_OK)
         rc = make_texts(src, s, err);
     if (rc == TARN_OK)

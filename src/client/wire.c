@@ -594,6 +594,16 @@ static CURLcode take_chunk_size(struct tn_wire_conn *c, struct tn_str line)
     return CURLE_OK;
 }
 
+/* With its line break. */
+static bool is_empty_line(struct tn_str line)
+{
+    for (size_t i = 0; i < line.len; i++) {
+        if (!strchr(" \t\r\n", line.data[i]) || line.data[i] == '\0')
+            return false;
+    }
+    return true;
+}
+
 static CURLcode take_line(struct tn_wire_conn *c, struct tn_str line)
 {
     switch (c->answer) {
@@ -603,9 +613,9 @@ static CURLcode take_line(struct tn_wire_conn *c, struct tn_str line)
         return take_chunk_size(c, line);
     case ANSWER_CHUNK_END:
         c->answer = ANSWER_CHUNK_SIZE;
-        return tn_str_trim(line).len == 0 ? CURLE_OK : CURLE_WEIRD_SERVER_REPLY;
+        return is_empty_line(line) ? CURLE_OK : CURLE_WEIRD_SERVER_REPLY;
     case ANSWER_TRAILER:
-        if (tn_str_trim(line).len == 0)
+        if (is_empty_line(line))
             c->answer = ANSWER_DONE;
         return CURLE_OK;
     case ANSWER_LENGTH:
