@@ -10,6 +10,22 @@
 #include "cli/operands.h"
 #include "cli/version_walk.h"
 
+/* Some servers know If-Match with reading only, and would delete whatever is there. */
+static int look_first(struct cli_app *app, const char *bucket, const char *key,
+                      struct tarn_error *err)
+{
+    struct tarn_error why = { 0 };
+    struct tarn_get_options look = { .request = cli_app_request(app),
+                                     .version_id = app->opt.version_id,
+                                     .conditions.if_match = app->opt.if_match };
+    if (!app->opt.if_match ||
+        tarn_object_head(app->client, bucket, key, &look, NULL, &why) != TARN_EPRECOND)
+        return TARN_OK; /* the deletion itself tells of other trouble */
+    return tn_fail(err, TARN_EPRECOND,
+                   "could not delete object \"%s/%s\": it is not the one of this ETag", bucket,
+                   key);
+}
+
 static int delete_one(struct cli_app *app, const struct cli_address *address,
                       struct tarn_error *err)
 {
@@ -21,6 +37,8 @@ static int delete_one(struct cli_app *app, const struct cli_address *address,
     if (rc < 0 || !cli_match_takes(app, key.data))
         return rc;
     if (!app->opt.dry_run)
+        rc = look_first(app, address->bucket, key.data, err);
+    if (rc == TARN_OK && !app->opt.dry_run)
         rc = tarn_object_delete(app->client, address->bucket, key.data, &options, NULL, err);
     if (rc == TARN_OK)
         cli_delete_report(app, address->bucket, key.data, app->opt.version_id);

@@ -449,7 +449,8 @@ static bool is_plain_put(const struct tn_op *op)
     if (strcmp(op->method, "PUT") != 0 || !op->key || op->is_control || op->checks_200 ||
         (op->body.kind != TN_BODY_BYTES && op->body.kind != TN_BODY_FILE))
         return false;
-    if (!op->on_done && !strstr(op->query.data, "uploadId="))
+    bool is_part = strstr(op->query.data, "uploadId=");
+    if (is_part ? atomic_load(&op->client->repeats_no_parts) : !op->on_done)
         return false;
     for (size_t i = 0; i < TN_COUNT(others); i++) {
         if (has_header(op, tn_str_from(others[i])))

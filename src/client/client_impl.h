@@ -40,6 +40,7 @@ struct tarn_client {
     atomic_int payload_form;     /* the best one that is not known to be refused */
     atomic_bool knows_checksums; /* the server does, and those behind bodies */
     atomic_bool knows_trailers;
+    atomic_bool repeats_no_parts; /* the server loses those that come twice */
     atomic_uint_fast64_t requests;
     atomic_uint_fast64_t retries;
     atomic_uint_fast64_t bytes_up;

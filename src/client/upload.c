@@ -49,6 +49,7 @@ struct upload {
     uint32_t next_number;
     char upload_id[TARN_UPLOAD_ID_LEN_MAX];
     bool is_created;
+    bool has_repeats;        /* parts that were sent again for their silence */
     struct done_part *parts; /* [number - 1] */
     size_t part_cap;
     size_t part_count; /* parts started */
@@ -165,6 +166,7 @@ static int take_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
     int rc = tn_part_take(slot->op, slot->number, &done->part, err);
     if (rc < 0)
         return rc;
+    u->has_repeats |= slot->op->stalls > 0;
     done->has_value = slot->op->body.has_value;
     done->value = slot->op->body.value;
     struct tn_resume_part record = { .number = slot->number, .size = slot->len };
@@ -219,20 +221,60 @@ static bool is_kept(const struct upload *u, int rc)
            tn_resume_is_worth(rc);
 }
 
-/* Runs the parts and completes; whatever goes wrong, the upload is aborted, unless it is kept. */
-static int upload_parts(struct upload *u, const struct tn_window_calls *calls,
-                        struct tarn_object_info *info, struct tarn_error *err)
+static int send_parts(struct upload *u, const struct tn_window_calls *calls,
+                      struct tarn_object_info *info, struct tarn_error *err)
 {
     int rc = u->is_created ? TARN_OK : create(u, err);
     if (rc == TARN_OK)
         rc = tn_window_run(&u->window, calls, u, err);
-    if (rc == TARN_OK)
-        rc = complete(u, info, err);
-    bool keeps = is_kept(u, rc);
-    if (rc < 0 && u->is_created && !keeps)
+    return rc == TARN_OK ? complete(u, info, err) : rc;
+}
+
+static void abort_upload(struct upload *u)
+{
+    if (u->is_created)
         (void)tarn_multipart_abort(u->client, u->bucket, u->key, u->upload_id, &u->options->request,
                                    NULL);
+    u->is_created = false;
+}
+
+/* With servers that cannot take a part twice, what was sent again for its silence is lost. */
+static bool must_not_repeat(struct upload *u, const struct tarn_error *err)
+{
+    if (!u->has_repeats || strcmp(err->s3_code, "InvalidPart") != 0)
+        return false;
+    atomic_store(&u->client->repeats_no_parts, true);
+    return !u->read;
+}
+
+static void begin_anew(struct upload *u)
+{
+    abort_upload(u);
+    if (u->part_cap > 0)
+        memset(u->parts, 0, u->part_cap * sizeof *u->parts);
+    u->next_number = 1;
+    u->part_count = 0;
+    u->has_repeats = false;
+    u->window.bytes_done = 0;
+    u->window.parts_done = 0;
+}
+
+/* Runs the parts and completes; whatever goes wrong, the upload is aborted, unless it is kept. */
+static int upload_parts(struct upload *u, const struct tn_window_calls *calls,
+                        struct tarn_object_info *info, struct tarn_error *err)
+{
+    struct tarn_error local = { 0 };
+    int rc = send_parts(u, calls, info, &local);
+    if (rc < 0 && must_not_repeat(u, &local)) {
+        begin_anew(u);
+        rc = send_parts(u, calls, info, &local);
+    }
+    bool keeps = is_kept(u, rc);
+    if (rc < 0 && !keeps)
+        abort_upload(u);
     tn_resume_end(&u->record, keeps);
+    if (rc < 0 && err)
+        *err = local;
     return rc;
 }
 

@@ -137,8 +137,17 @@ static void test_put(void **state)
           1,
           3,
           TARN_EINVAL,
-          1,
+          2, /* the other one without a checksum */
           "InvalidArgument" },
+        { "refused before the body was read, whatever it is",
+          { { .answer = XML_ERROR("400 Bad", "InvalidTag", ""),
+              .leaves_body = true,
+              .closes = true } },
+          1,
+          3,
+          TARN_EINVAL,
+          1,
+          "InvalidTag" },
         { "error without a document",
           { { .answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\n\r\nno!" } },
           1,
@@ -525,11 +534,36 @@ static int rewind_text(void *arg)
     return TARN_OK;
 }
 
+/* A server that tells no checksum is asked once for the length of what it has stored. */
+static void test_put_stream_kept_with_its_framing(void **state)
+{
+    static const struct {
+        const char *length;
+        int rc;
+    } cases[] = { { "5", TARN_OK }, { "72", TARN_ECHECKSUM } };
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(cases); i++) {
+        char head[128];
+        (void)snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n",
+                       cases[i].length);
+        const struct fake_step steps[] = { { .answer = PUT_OK }, { .answer = head } };
+        struct text_source src = { 0 };
+        struct fake_server *s = fake_server_new(steps, TN_COUNT(steps));
+        struct tarn_client *client = connect_to(s, 0, 5000);
+        assert_int_equal(
+            tarn_object_put_stream(client, "b", "k", read_text, NULL, &src, 5, NULL, NULL, NULL),
+            cases[i].rc);
+        assert_int_equal(fake_server_count(s), 2);
+        tarn_client_free(client);
+        fake_server_free(s);
+    }
+}
+
 static void test_put_stream(void **state)
 {
     static const struct fake_step steps[] = {
         { .answer = XML_ERROR("503 S", "SlowDown", ""), .closes = true },
-        { .answer = PUT_OK },
+        { .answer = OK_EMPTY "x-amz-checksum-crc64nvme: M3eFcAZSQlc=\r\n\r\n" }, /* of "hello" */
     };
     struct text_source src = { 0 };
     struct fake_server *s = fake_server_new(steps, TN_COUNT(steps));
@@ -891,6 +925,7 @@ int main(void)
         cmocka_unit_test(test_head_keeps_headers),
         cmocka_unit_test(test_complete_whose_answer_was_lost),
         cmocka_unit_test(test_put_stream),
+        cmocka_unit_test(test_put_stream_kept_with_its_framing),
         cmocka_unit_test(test_list),
         cmocka_unit_test(test_more_than_announced),
         cmocka_unit_test(test_delete_many),

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers that are not Amazon's: what they do otherwise, and nearly as S3 allows, ends in the right bytes too."""
+
+import hashlib
+import os
+import re
+import socketserver
+import threading
+import urllib.parse
+
+import pytest
+from conftest import BIN, MIB, run
+
+PATIENCE_S = 120
+ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>no</Message></Error>"
+
+
+class OtherServer:
+    """Keeps the bodies of PUT as they came, framing and all. `refuse(method, query, head)` may give an answer instead:
+    (status, document)."""
+
+    def __init__(self, refuse=lambda method, query, head: None):
+        outer = self
+        self.objects = {}
+        self.parts = {}
+        self.requests = []
+        self.lock = threading.Lock()
+
+        class Handler(socketserver.StreamRequestHandler):
+            disable_nagle_algorithm = True
+
+            def handle(self):
+                try:
+                    while self.one():
+                        pass
+                except OSError:
+                    pass
+
+            def one(self):
+                line = self.rfile.readline().decode()
+                if not line.strip():
+                    return False
+                head = {}
+                while (field := self.rfile.readline().decode().strip()) != "":
+                    name, _, value = field.partition(":")
+                    head[name.lower()] = value.strip()
+                body = self.rfile.read(int(head.get("content-length", 0)))
+                method, target, _ = line.split(" ", 2)
+                path, _, query = target.partition("?")
+                with outer.lock:
+                    outer.requests.append((method, target, head))
+                    answer = refuse(method, query, head) or outer.answer(method, urllib.parse.unquote(path), query, head, body)
+                status, document, *fields = answer
+                document = document if isinstance(document, bytes) else document.encode()
+                lines = [f"HTTP/1.1 {status} X", *fields]
+                if not any(f.startswith("Transfer-Encoding") for f in fields):
+                    lines.append(f"Content-Length: {len(document)}")
+                self.wfile.write("\r\n".join([*lines, "", ""]).encode() + (b"" if method == "HEAD" else document))
+                return True
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def answer(self, method, path, query, head, body):
+        asked = urllib.parse.parse_qs(query, keep_blank_values=True)
+        etag = f'ETag: "{hashlib.md5(body).hexdigest()}"'
+        if method == "POST" and "uploads" in asked:
+            return 200, "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+        if method == "PUT" and "uploadId" in asked:
+            self.parts[path, int(asked["partNumber"][0])] = body
+            return 200, "", etag
+        if method == "PUT":
+            self.objects[path] = body
+            return 200, "", etag
+        if method == "POST" and "uploadId" in asked:
+            numbers = [int(n) for n in re.findall(rb"<PartNumber>(\d+)", body)]
+            parts = [self.parts[path, n] for n in numbers]
+            self.objects[path] = b"".join(parts)
+            sums = hashlib.md5(b"".join(hashlib.md5(p).digest() for p in parts)).hexdigest()
+            return 200, f"<CompleteMultipartUploadResult><ETag>&quot;{sums}-{len(parts)}&quot;</ETag></CompleteMultipartUploadResult>"
+        if method == "DELETE":
+            self.objects.pop(path, None)
+            return 204, ""
+        if path not in self.objects:
+            return 404, ERROR.format("NoSuchKey")
+        etag = hashlib.md5(self.objects[path]).hexdigest()
+        if head.get("if-match", etag).strip('"') != etag:
+            return 412, ERROR.format("PreconditionFailed")
+        return 200, self.objects[path], f'ETag: "{etag}"', "Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT"
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def other(tmp_path):
+    made = []
+
+    def start(*args, **more_env):
+        server = OtherServer(*args)
+        made.append(server)
+        env = {"HOME": str(tmp_path), "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "S", "NO_PROXY": "127.0.0.1,localhost"}
+        env.update({"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}"} | more_env)
+        return lambda *args, status=0, **options: run([BIN / "tarn", *args], env, status, timeout=PATIENCE_S, **options), server
+
+    yield start
+    for server in made:
+        server.stop()
+
+
+# ---- answers in chunks
+
+
+def chunked(body, step, trailer=b""):
+    pieces = [body[i : i + step] for i in range(0, len(body), step)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces) + b"0\r\n" + trailer + b"\r\n"
+
+
+@pytest.mark.parametrize("step", [1, 7, 2048, 1 << 20])
+@pytest.mark.parametrize("trailer", [b"", b"X-Sum: 1\r\nX-More: 2\r\n"], ids=["plain", "trailer"])
+def test_listing_in_chunks(other, step, trailer):
+    keys = [f"key-{i:04d}" for i in range(300)]
+    items = "".join(f"<Contents><Key>{k}</Key><Size>1</Size><ETag>&quot;e&quot;</ETag></Contents>" for k in keys)
+    page = f"<?xml version='1.0'?><ListBucketResult><IsTruncated>false</IsTruncated>{items}</ListBucketResult>".encode()
+    tarn, server = other(lambda *_: (200, chunked(page, step, trailer), "Transfer-Encoding: chunked"))
+    for _ in range(2):
+        out = tarn("ls", "-R", "--show-fullpath", "s3://b").stdout.decode()
+        assert re.findall(r"s3://b/(\S+)", out) == keys
+    assert len(server.requests) == 2
+
+
+def test_object_in_chunks(other, tmp_path):
+    body = os.urandom(3 * MIB)
+    etag = f'ETag: "{hashlib.md5(body).hexdigest()}"'
+
+    def answer(method, _, head):
+        if method == "HEAD":
+            return 200, body, etag
+        first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d*)", head.get("range", "bytes=0-0")).group(1, 2)) if "range" in head else (0, len(body) - 1)
+        piece = body[first : last + 1]
+        fields = [etag, "Transfer-Encoding: chunked"] + ([f"Content-Range: bytes {first}-{last}/{len(body)}"] if "range" in head else [])
+        return 206 if "range" in head else 200, chunked(piece, 4096), *fields
+
+    tarn, _ = other(answer)
+    tarn("cp", "s3://b/k", tmp_path / "k")
+    assert (tmp_path / "k").read_bytes() == body
+    assert tarn("cat", "s3://b/k").stdout == body
+
+
+# ---- checksums that are not known
+
+
+def is_behind(head):
+    return "x-amz-trailer" in head
+
+
+def has_checksum(head):
+    return is_behind(head) or any(name.startswith("x-amz-checksum-") for name in head)
+
+
+def refusing(test, status, code):
+    return lambda method, query, head: (status, ERROR.format(code)) if method in ("PUT", "POST") and test(head) else None
+
+
+SERVERS = {
+    "stores the framing": None,
+    "no trailers, 501": refusing(is_behind, 501, "NotImplemented"),
+    "no trailers, 400": refusing(is_behind, 400, "InvalidArgument"),
+    "no trailers, hash": refusing(is_behind, 400, "XAmzContentSHA256Mismatch"),
+    "no trailers, signature": refusing(is_behind, 403, "SignatureDoesNotMatch"),
+    "no checksums, 501": refusing(has_checksum, 501, "NotImplemented"),
+    "no checksums, 400": refusing(has_checksum, 400, "InvalidRequest"),
+}
+
+
+@pytest.mark.parametrize("size", [0, 100_000, 3 * MIB, 20 * MIB])
+@pytest.mark.parametrize("name", SERVERS)
+def test_upload_without_known_checksums(other, tmp_path, name, size):
+    body = os.urandom(size)
+    (tmp_path / "file").write_bytes(body)
+    tarn, server = other(*filter(None, [SERVERS[name]]))
+    tarn("cp", "--content-encoding", "x-own", tmp_path / "file", "s3://b/file")
+    tarn("pipe", "s3://b/pipe", input=body)
+    assert server.objects == {"/b/file": body, "/b/pipe": body}
+    last = [head for method, target, head in server.requests if method == "PUT" and target.startswith("/b/file")]
+    if size == 3 * MIB:
+        assert last[-1]["content-encoding"] == "x-own"
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_tree_learns_what_is_known(other, tmp_path, name):
+    """Once an upload went well in another form, the next ones begin in it."""
+    files = {f"{i:02d}": os.urandom(100_000 + i) for i in range(40)}
+    (tmp_path / "tree").mkdir()
+    for key, body in files.items():
+        (tmp_path / "tree" / key).write_bytes(body)
+    tarn, server = other(*filter(None, [SERVERS[name]]))
+    tarn("cp", "-r", "--workers", "2", tmp_path / "tree", "s3://b/t")
+    assert server.objects == {f"/b/t/{key}": body for key, body in files.items()}
+    assert sum(is_behind(head) for _, _, head in server.requests) < len(files) / 2
+
+
+def test_checksum_that_was_asked_for_is_not_dropped(other, tmp_path):
+    (tmp_path / "file").write_bytes(b"x" * 100_000)
+    tarn, server = other(refusing(has_checksum, 501, "NotImplemented"))
+    found = tarn("--checksum-algorithm", "SHA256", "cp", tmp_path / "file", "s3://b/file", status=1)
+    assert b"NotImplemented" in found.stderr and server.objects == {}
+    (tmp_path / "big").write_bytes(b"x" * 3 * MIB)
+    tarn, server = other(SERVERS["no trailers, 501"])
+    tarn("--checksum-algorithm", "SHA256", "cp", tmp_path / "big", "s3://b/big")
+    assert len(server.objects["/b/big"]) == 3 * MIB and "x-amz-checksum-sha256" in server.requests[-1][2]
+
+
+def test_atomic_upload_is_not_sent_twice(other, tmp_path):
+    """A server that stored the framing has the key now: the second try would find it there, and call it somebody else's."""
+    (tmp_path / "file").write_bytes(b"x" * 3 * MIB)
+    tarn, server = other()
+    found = tarn("cp", "--atomic", tmp_path / "file", "s3://b/file", status=3)
+    assert b"stored other bytes" in found.stderr
+    assert sum(method == "PUT" for method, _, _ in server.requests) == 1
+
+
+@pytest.mark.parametrize("where", ["environment", "profile"])
+def test_checksums_when_required(other, tmp_path, where):
+    (tmp_path / "file").write_bytes(b"x" * 3 * MIB)
+    (tmp_path / "config").write_text("[default]\nrequest_checksum_calculation = WHEN_REQUIRED\n")
+    more = {"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required"} if where == "environment" else {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    tarn, server = other(**more)
+    tarn("cp", tmp_path / "file", "s3://b/file")
+    assert server.objects == {"/b/file": b"x" * 3 * MIB}
+    assert not any(has_checksum(head) for _, _, head in server.requests)
+
+
+# ---- documents under other names
+
+DOCUMENTS = [
+    ("attr", ("s3://b/k",), "attributes", "<{0}><ObjectSize>7</ObjectSize></{0}>", ["GetObjectAttributesOutput", "getObjectAttributesResponse"], b"7"),
+    ("status", ("--status", "s3://b"), "versioning", "<{0}><Status>Enabled</Status></{0}>", ["GetBucketVersioningResponse"], b"enabled"),
+    ("versions", ("-r", "s3://b"), "versions", "<{0}><Version><Key>k</Key><VersionId>v7</VersionId><IsLatest>true</IsLatest><LastModified>2026-01-01T00:00:00Z</LastModified><ETag>&quot;e&quot;</ETag><Size>1</Size></Version></{0}>", ["ListBucketVersionsResult", "ListVersionsResponse"], b"v7"),
+    ("tag", ("s3://b/k",), "tagging", "<{0}><TagSet><Tag><Key>a</Key><Value>7</Value></Tag></TagSet></{0}>", ["GetObjectTaggingOutput"], b"a=7"),
+]
+
+
+@pytest.mark.parametrize("root", [(d, name) for d in DOCUMENTS for name in d[4]], ids=lambda r: r[1])
+def test_documents_under_other_names(other, root):
+    (command, args, asked, document, _, expected), name = root
+    tarn, _ = other(lambda method, query, head: (200, document.format(name)) if asked in query else None)
+    assert expected in tarn("versions" if command == "status" else command, *args).stdout
+
+
+@pytest.mark.parametrize("document", ["<html><body>log in</body></html>", "<Tagging/>", "no document"])
+def test_other_documents_are_none(other, document):
+    tarn, _ = other(lambda *_: (200, document))
+    assert b"no ListVersionsResult document" in tarn("versions", "-r", "s3://b", status=1).stderr
+
+
+def test_no_uploads_is_no_failure(other):
+    tarn, server = other(lambda method, query, head: (404, ERROR.format("NoSuchUpload")) if query.startswith("uploads") else (200, "<ListBucketResult/>") if method == "GET" else None)
+    tarn("rb", "--force", "s3://b")
+    assert server.requests[-1][0] == "DELETE"
+
+
+# ---- conditions, hosts, times
+
+
+def test_rm_if_match_without_help(other, tmp_path):
+    """The server knows If-Match with HEAD and GET only."""
+    tarn, server = other()
+    server.objects["/b/k"] = b"body"
+    found = tarn("rm", "--if-match", "0" * 32, "s3://b/k", status=1)
+    assert b"it is not the one of this ETag" in found.stderr and "/b/k" in server.objects
+    tarn("rm", "--if-match", hashlib.md5(b"body").hexdigest(), "s3://b/k")
+    assert server.objects == {}
+
+
+def test_bucket_below_localhost(other):
+    tarn, server = other()
+    tarn, _ = other(AWS_ENDPOINT_URL=f"http://localhost:{server.port}")
+    server.objects["/k"] = b"body"
+    assert tarn("--virtual", "cat", "s3://b/k").stdout == b"body"
+    assert server.requests[0][2]["host"] == f"b.localhost:{server.port}"
+
+
+@pytest.mark.parametrize("fraction, is_sent", [("500", True), ("700", False), ("000", False)])
+def test_sync_within_a_second(other, tmp_path, fraction, is_sent):
+    """The server tells thousandths: a file that was changed in the second of its upload is seen to be newer."""
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "k").write_bytes(b"body")
+    os.utime(tmp_path / "tree" / "k", ns=(1767225600_600_000_000,) * 2)
+    page = f"<ListBucketResult><Contents><Key>t/k</Key><Size>4</Size><LastModified>2026-01-01T00:00:00.{fraction}Z</LastModified></Contents></ListBucketResult>"
+    tarn, server = other(lambda method, query, head: (200, page) if method == "GET" else None)
+    tarn("sync", tmp_path / "tree", "s3://b/t")
+    assert ("/b/t/k" in server.objects) == is_sent
