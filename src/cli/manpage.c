@@ -22,8 +22,9 @@ static const char *const sections[][2] = {
       "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN: credentials, which are never "
       "taken from the command line. AWS_PROFILE, AWS_SHARED_CREDENTIALS_FILE, AWS_CONFIG_FILE: "
       "where else to look. AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, "
-      "AWS_CA_BUNDLE: as the options of that meaning, which go first. TARN_TRACE: components to "
-      "trace." },
+      "AWS_CA_BUNDLE: as the options of that meaning, which go first. "
+      "AWS_REQUEST_CHECKSUM_CALCULATION: when_required, no checksums unless one is asked for. "
+      "TARN_TRACE: components to trace." },
     { "EXIT STATUS",
       "0: all was done, also when nothing matched what ls or a wildcard of rm asked for. "
       "1: some items failed, or one failed for a reason outside of the command line (network, "

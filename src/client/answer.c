@@ -352,6 +352,21 @@ static int read_problem(const struct tn_op *op, struct problem *out)
     return rc;
 }
 
+/* A proxy, or a server that is spoken to in the wrong way, says why in a line of plain text. */
+static void read_line(const struct tn_op *op, struct problem *out)
+{
+    struct tn_str text = tn_buf_str(&op->answer);
+    struct tn_str line = tn_str_split(&text, '\n');
+    if (line.len > 0 && line.data[line.len - 1] == '\r')
+        line.len--;
+    bool is_text = line.len > 0 && line.len < sizeof out->message && line.data[0] != '<' &&
+                   line.data[0] != '{';
+    for (size_t i = 0; i < line.len && is_text; i++)
+        is_text = (unsigned char)line.data[i] >= 0x20 && (unsigned char)line.data[i] < 0x7f;
+    if (is_text)
+        keep_text(out->message, sizeof out->message, line);
+}
+
 static void fill_record(struct tn_op *op, long retry_after_ms, const char *code)
 {
     op->err.http_status = op->http_status;
@@ -650,7 +665,9 @@ enum tn_next tn_op_judge(struct tn_op *op, int curl_code, uint64_t *delay_ms)
     int rc = read_problem(op, &problem);
     if (rc == TARN_ENOMEM)
         return fail_locally(op, rc);
-    if (rc < 0)
+    if (rc < 0) {
         problem = (struct problem){ 0 };
+        read_line(op, &problem);
+    }
     return judge_error(op, &problem, delay_ms);
 }

@@ -17,9 +17,9 @@ ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>no</Message></Error
 
 class OtherServer:
     """Keeps the bodies of PUT as they came, framing and all. `refuse(method, query, head)` may give an answer instead:
-    (status, document)."""
+    (status, document); `hold(method, query)` may take its time before."""
 
-    def __init__(self, refuse=lambda method, query, head: None):
+    def __init__(self, refuse=lambda method, query, head: None, hold=lambda method, query: None):
         outer = self
         self.objects = {}
         self.parts = {}
@@ -47,6 +47,7 @@ class OtherServer:
                 body = self.rfile.read(int(head.get("content-length", 0)))
                 method, target, _ = line.split(" ", 2)
                 path, _, query = target.partition("?")
+                hold(method, query)
                 with outer.lock:
                     outer.requests.append((method, target, head))
                     answer = refuse(method, query, head) or outer.answer(method, urllib.parse.unquote(path), query, head, body)
@@ -237,6 +238,40 @@ def test_checksums_when_required(other, tmp_path, where):
     assert not any(has_checksum(head) for _, _, head in server.requests)
 
 
+# ---- parts that come twice
+
+
+def test_server_that_loses_repeated_parts(other, tmp_path):
+    """The first part is answered late, and is sent again for its silence; then the server has none. The file goes up anew."""
+    body = os.urandom(65 * MIB)
+    (tmp_path / "file").write_bytes(body)
+    lock, again, seen = threading.Lock(), threading.Event(), []
+
+    def hold(method, query):
+        if "partNumber=1&" not in query or again.is_set():
+            return
+        with lock:
+            seen.append(query)
+        if len(seen) > 1:
+            again.set()
+        again.wait(20)
+
+    created = []
+
+    def refuse(method, query, head):
+        if query == "uploads":
+            created.append(query)
+        if method == "POST" and "uploadId" in query and len(seen) > 1 and len(created) == 1:
+            return 400, ERROR.format("InvalidPart")
+
+    tarn, server = other(refuse, hold)
+    tarn("cp", "--part-size", 5, tmp_path / "file", "s3://b/file")
+    assert server.objects == {"/b/file": body}
+    assert len(created) == len(seen)
+    aborts = [target for method, target, _ in server.requests if method == "DELETE"]
+    assert len(aborts) == len(created) - 1
+
+
 # ---- documents under other names
 
 DOCUMENTS = [
@@ -264,6 +299,17 @@ def test_no_uploads_is_no_failure(other):
     tarn, server = other(lambda method, query, head: (404, ERROR.format("NoSuchUpload")) if query.startswith("uploads") else (200, "<ListBucketResult/>") if method == "GET" else None)
     tarn("rb", "--force", "s3://b")
     assert server.requests[-1][0] == "DELETE"
+
+
+@pytest.mark.parametrize(
+    "text, is_told",
+    [("Client sent an HTTP request to an HTTPS server.\n", True), ("first line\r\nsecond\r\n", True), ("\x1b[31mred", False), ("<p>page", False), ("{}", False), ("x" * 5000, False)],
+)
+def test_reason_in_plain_text(other, text, is_told):
+    tarn, _ = other(lambda *_: (400, text))
+    stderr = tarn("ls", "s3://b", status=2).stderr
+    assert (text.split("\n")[0].strip().encode() in stderr) == is_told and b"HTTP 400" in stderr and b"second" not in stderr
+    assert is_told or b"invalid argument" in stderr
 
 
 # ---- conditions, hosts, times
