@@ -10,20 +10,28 @@
 #include "cli/operands.h"
 #include "cli/version_walk.h"
 
-/* Some servers know If-Match with reading only, and would delete whatever is there. */
+static bool is_etag(struct tn_str wanted, const char *etag)
+{
+    if (wanted.len >= 2 && wanted.data[0] == '"' && wanted.data[wanted.len - 1] == '"')
+        wanted = tn_str_sub(wanted, 1, wanted.len - 2);
+    return tn_str_eq(wanted, TN_STR("*")) || tn_str_eq(wanted, tn_str_from(etag));
+}
+
+/* Some servers do not know If-Match here, and would delete whatever is there. */
 static int look_first(struct cli_app *app, const char *bucket, const char *key,
                       struct tarn_error *err)
 {
-    struct tarn_error why = { 0 };
+    struct tarn_object_info info = { 0 };
     struct tarn_get_options look = { .request = cli_app_request(app),
-                                     .version_id = app->opt.version_id,
-                                     .conditions.if_match = app->opt.if_match };
-    if (!app->opt.if_match ||
-        tarn_object_head(app->client, bucket, key, &look, NULL, &why) != TARN_EPRECOND)
-        return TARN_OK; /* the deletion itself tells of other trouble */
-    return tn_fail(err, TARN_EPRECOND,
-                   "could not delete object \"%s/%s\": it is not the one of this ETag", bucket,
-                   key);
+                                     .version_id = app->opt.version_id };
+    if (!app->opt.if_match || tarn_object_head(app->client, bucket, key, &look, &info, NULL) < 0)
+        return TARN_OK; /* the deletion itself tells of such trouble */
+    bool is_it = !info.etag || is_etag(tn_str_from(app->opt.if_match), info.etag);
+    tarn_object_info_release(&info);
+    return is_it ? TARN_OK
+                 : tn_fail(err, TARN_EPRECOND,
+                           "could not delete object \"%s/%s\": it is not the one of this ETag",
+                           bucket, key);
 }
 
 static int delete_one(struct cli_app *app, const struct cli_address *address,

@@ -315,13 +315,17 @@ def test_reason_in_plain_text(other, text, is_told):
 # ---- conditions, hosts, times
 
 
-def test_rm_if_match_without_help(other, tmp_path):
-    """The server knows If-Match with HEAD and GET only."""
+@pytest.mark.parametrize("form", ["{}", '"{}"'], ids=["bare", "quoted"])
+def test_rm_if_match_without_help(other, tmp_path, form):
+    """The server does not know If-Match with DELETE."""
     tarn, server = other()
     server.objects["/b/k"] = b"body"
-    found = tarn("rm", "--if-match", "0" * 32, "s3://b/k", status=1)
+    found = tarn("rm", "--if-match", form.format("0" * 32), "s3://b/k", status=1)
     assert b"it is not the one of this ETag" in found.stderr and "/b/k" in server.objects
-    tarn("rm", "--if-match", hashlib.md5(b"body").hexdigest(), "s3://b/k")
+    tarn("rm", "--if-match", form.format(hashlib.md5(b"body").hexdigest()), "s3://b/k")
+    assert server.objects == {}
+    server.objects["/b/k"] = b"body"
+    tarn("rm", "--if-match", "*", "s3://b/k")
     assert server.objects == {}
 
 
