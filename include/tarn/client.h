@@ -77,11 +77,11 @@ struct tarn_config {
 
 TARN_API void tarn_config_init(struct tarn_config *config);
 
-/* NULL on failure: TARN_ECONFIG, TARN_ECREDENTIALS (incomplete pair, unknown profile, none found
- * although not anonymous), TARN_ENOMEM, TARN_EIO. `config` NULL is all defaults. No request is
- * sent, also not for keys: those that must be fetched are with the first call, which may then fail
- * with TARN_ECREDENTIALS; threads start then. The client is used by any number of threads at once,
- * for any buckets. */
+/* NULL on failure: TARN_ECONFIG, TARN_ECREDENTIALS (incomplete pair, a byte that no key has,
+ * unknown profile, none found although not anonymous), TARN_ENOMEM, TARN_EIO. `config` NULL is all
+ * defaults. No request is sent, also not for keys: those that must be fetched are with the first
+ * call, which may then fail with TARN_ECREDENTIALS; threads start then. The client is used by any
+ * number of threads at once, for any buckets. */
 TARN_API struct tarn_client *tarn_client_new(const struct tarn_config *config,
                                              struct tarn_error *err);
 

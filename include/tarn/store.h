@@ -118,8 +118,8 @@ TARN_API int tarn_store_delete(struct tarn_store *store, const char *bucket, con
 typedef int (*tarn_store_update_fn)(void *arg, const void *present, void **next);
 
 /* Reads, changes, swaps, until it fits: each update that returns TARN_OK has happened exactly once.
- * TARN_ECONFLICT after tries_max. TARN_ELOST: fenced off. TARN_ENETWORK and the like: the outcome
- * could not be found out either. */
+ * TARN_ECONFLICT after tries_max. TARN_ELOST: fenced off. TARN_ENETWORK and the like, TARN_ENOMEM:
+ * the outcome could not be found out either. */
 TARN_API int tarn_store_update(struct tarn_store *store, const char *bucket, const char *key,
                                tarn_store_update_fn change, void *arg, uint64_t fence,
                                struct tarn_store_entry *written, struct tarn_error *err);

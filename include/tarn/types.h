@@ -5,7 +5,15 @@
  * call, unless a comment says otherwise; NULL means "not given". Option structs are
  * zero-initialised (`= {0}`); zero in any field is the default, `reserved` stays zero. Every
  * fallible call returns TARN_OK or a negative TARN_E..., fills `err` (NULL is fine) when it fails
- * and then leaves its outputs alone. */
+ * and then leaves its outputs alone.
+ *
+ * Errors. A call names those that mean something of its own. Without a client, or without the
+ * bucket or key that it is about (NULL or empty), each is TARN_EINVAL before any request, as for
+ * headers and values that HTTP cannot carry; TARN_ETOOBIG for a key above 1,024 bytes. Each may run
+ * out of memory (TARN_ENOMEM): behind a request, what the server did stays done. Each that sends a
+ * request may also end with TARN_EDENIED, TARN_ENOBUCKET, TARN_ECREDENTIALS, TARN_ECANCELLED, and
+ * when no try was left with TARN_ENETWORK, TARN_ETIMEOUT, TARN_ETHROTTLED, TARN_ESERVER,
+ * TARN_EPROTOCOL or TARN_ECONFLICT. */
 
 #ifndef TARN_TYPES_H
 #define TARN_TYPES_H

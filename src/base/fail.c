@@ -116,3 +116,23 @@ int tn_fail_errno(struct tarn_error *err, const char *format, ...)
     errno = kept;
     return status;
 }
+
+int tn_check_given(const void *handle, const char *bucket, const char *key, struct tarn_error *err)
+{
+    if (handle && bucket && key)
+        return TARN_OK;
+    return tn_fail(err, TARN_EINVAL, "could not begin: no %s was given",
+                   !handle   ? "client"
+                   : !bucket ? "bucket"
+                             : "key");
+}
+
+int tn_check_object(const char *bucket, const char *key, struct tarn_error *err)
+{
+    if (!bucket || !*bucket || strchr(bucket, '/'))
+        return tn_fail(err, TARN_EINVAL, "could not begin: \"%s\" is no bucket name",
+                       bucket ? bucket : "");
+    if (!key || !*key)
+        return tn_fail(err, TARN_EINVAL, "could not begin in \"%s\": the key is empty", bucket);
+    return TARN_OK;
+}

@@ -6,17 +6,30 @@
 
 #include "base/mem.h"
 
-/* Fills `err` (NULL is fine) and returns `status`: `return tn_fail(err, TARN_EINVAL, "bad port \"%s\"", text)`.
- * Line breaks and other control bytes in the message become blanks. `errno` is kept. */
+/* Fills `err` (NULL is fine) and returns `status`: `return tn_fail(err, TARN_EINVAL, "bad port
+ * \"%s\"", text)`. Line breaks and other control bytes in the message become blanks. `errno` is
+ * kept. */
 int tn_fail(struct tarn_error *err, int status, const char *format, ...) TN_PRINTF(3, 4);
 
 /* The same from `errno`: appends ": strerror" and picks the status that fits it. */
 int tn_fail_errno(struct tarn_error *err, const char *format, ...) TN_PRINTF(2, 3);
 
-/* TARN_ENOSPACE for ENOSPC and EDQUOT, TARN_ENOTFOUND for ENOENT, ... TARN_EIO for what is not known. */
+/* TARN_ENOSPACE for ENOSPC and EDQUOT, TARN_ENOTFOUND for ENOENT, ... TARN_EIO for what is not
+ * known. */
 int tn_status_from_errno(int number);
 
 /* Does nothing: the one place for a breakpoint on the first failure. */
 void tn_fail_hook(void);
+
+/* TARN_EINVAL when a call was made without what it is about. `handle` is the client, or what was
+ * made with one; where a call has no bucket or no key of its own, any text stands for it. Emptiness
+ * is for whoever knows what the text must be, NULL for this: further down it means the bucket
+ * instead of an object in it. */
+TN_MUST_USE int tn_check_given(const void *handle, const char *bucket, const char *key,
+                               struct tarn_error *err);
+
+/* The same for names that are empty or no path's: of a source, which goes into a header field, and
+ * where other requests come first. */
+TN_MUST_USE int tn_check_object(const char *bucket, const char *key, struct tarn_error *err);
 
 #endif

@@ -371,6 +371,9 @@ int tarn_batch_delete(struct tarn_client *client, const char *bucket, const char
                       size_t count, const struct tarn_batch_options *options,
                       struct tarn_batch_result *result, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct batch b = { .client = client,
                        .bucket = bucket,
                        .options = options ? options : &no_options,
@@ -407,6 +410,9 @@ int tarn_batch_copy(struct tarn_client *client, const char *bucket, const char *
                     const struct tarn_batch_options *options, struct tarn_batch_result *result,
                     struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct batch b = { .client = client,
                        .bucket = bucket,
                        .options = options ? options : &no_options,
@@ -458,6 +464,9 @@ int tarn_batch_set_class(struct tarn_client *client, const char *bucket, const c
                          const struct tarn_batch_options *options, struct tarn_batch_result *result,
                          struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct batch b = { .client = client,
                        .bucket = bucket,
                        .options = options ? options : &no_options,
@@ -529,6 +538,9 @@ int tarn_batch_set_metadata(struct tarn_client *client, const char *bucket, cons
                             const struct tarn_batch_options *options,
                             struct tarn_batch_result *result, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct batch b = { .client = client,
                        .bucket = bucket,
                        .options = options ? options : &no_options,
@@ -557,6 +569,9 @@ int tarn_batch_set_tags(struct tarn_client *client, const char *bucket, const ch
                         bool is_merge, const struct tarn_batch_options *options,
                         struct tarn_batch_result *result, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct batch b = { .client = client,
                        .bucket = bucket,
                        .options = options ? options : &no_options,

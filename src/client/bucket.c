@@ -64,6 +64,9 @@ static int make_location(const char *region, struct tn_buf *document)
 int tarn_bucket_create(struct tarn_client *client, const char *bucket,
                        const struct tarn_bucket_options *options, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     TN_AUTO_BUF document = TN_BUF_INIT(CONFIG_DOCUMENT_MAX);
     struct tn_waiter waiter;
     struct tn_op *op = NULL;
@@ -88,6 +91,9 @@ int tarn_bucket_create(struct tarn_client *client, const char *bucket,
 int tarn_bucket_delete(struct tarn_client *client, const char *bucket,
                        const struct tarn_bucket_options *options, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct tn_waiter waiter;
     struct tn_op *op = NULL;
     tn_waiter_init(&waiter);
@@ -108,6 +114,9 @@ int tarn_bucket_head(struct tarn_client *client, const char *bucket,
                      const struct tarn_bucket_options *options, char region[TARN_REGION_LEN_MAX],
                      struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct tn_waiter waiter;
     struct tn_op *op = NULL;
     tn_waiter_init(&waiter);
@@ -130,6 +139,9 @@ int tarn_bucket_location(struct tarn_client *client, const char *bucket,
                          const struct tarn_bucket_options *options,
                          char region[TARN_REGION_LEN_MAX], struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     const struct tn_xml_node *root = NULL;
     struct tn_waiter waiter;
     struct tn_op *op = NULL;
@@ -202,6 +214,9 @@ static int list_page(struct tarn_client *client, struct tn_waiter *waiter,
 int tarn_bucket_list(struct tarn_client *client, const struct tarn_bucket_options *options,
                      tarn_bucket_fn each, void *arg, struct tarn_error *err)
 {
+    int given = tn_check_given(client, "-", "-", err);
+    if (given < 0)
+        return given;
     TN_AUTO_BUF token = TN_BUF_INIT(CONFIG_DOCUMENT_MAX);
     struct tn_waiter waiter;
     int rc;

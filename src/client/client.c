@@ -117,8 +117,15 @@ struct tarn_client *tarn_client_new(const struct tarn_config *config, struct tar
     c->has_wire = !config->use_curl && can_do_without_curl(&c->settings);
     if (!c->has_wire && tn_curl_load(err) < 0)
         goto fail;
-    if ((!c->has_wire && make_share(c) < 0) || set_credentials(c) < 0) {
+    if (!c->has_wire && make_share(c) < 0) {
         (void)tn_fail(err, TARN_ENOMEM, "could not create client: out of memory");
+        goto fail;
+    }
+    int rc = set_credentials(c);
+    if (rc < 0) {
+        (void)tn_fail(err, rc == TARN_ENOMEM ? rc : TARN_ECREDENTIALS,
+                      "could not create client: %s",
+                      rc == TARN_ENOMEM ? tarn_status_text(rc) : "a bad byte in the keys");
         goto fail;
     }
     return c;
@@ -185,6 +192,9 @@ const char *tarn_client_access_key(const struct tarn_client *client)
 int tarn_client_get_credentials(struct tarn_client *client, struct tarn_credentials *out,
                                 struct tarn_error *err)
 {
+    int given = tn_check_given(client, "-", "-", err);
+    if (given < 0)
+        return given;
     struct tn_cred *cred = NULL;
     int rc = tn_cred_store_get(&client->credentials, NULL, &cred, err);
     if (rc < 0)

@@ -436,6 +436,11 @@ int tarn_object_copy(struct tarn_client *client, const char *source_bucket, cons
                      const char *bucket, const char *key, const struct tarn_copy_options *options,
                      struct tarn_object_info *info, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given == TARN_OK)
+        given = tn_check_object(source_bucket, source_key, err);
+    if (given < 0)
+        return given;
     struct tarn_error refusal = { 0 };
     options = options ? options : &no_options;
     if (options->source_size > TARN_PUT_LEN_MAX)

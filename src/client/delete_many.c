@@ -43,9 +43,12 @@ static void tell(struct deletion *d, size_t index, const struct tarn_error *err)
         d->each(d->arg, index, err);
 }
 
-/* XML 1.0 cannot say these bytes, and answers that echo such a key cannot be read. */
+/* XML 1.0 cannot say these bytes, and answers that echo such a key cannot be read. An empty key is
+ * refused where it is alone, before it is sent. */
 static bool is_odd(const char *key)
 {
+    if (!*key)
+        return true;
     for (const char *c = key; *c; c++) {
         if ((unsigned char)*c < 0x20 ||
             ((unsigned char)c[0] == 0xef && (unsigned char)c[1] == 0xbf &&
@@ -223,6 +226,11 @@ int tarn_object_delete_many(struct tarn_client *client, const char *bucket,
                             const struct tarn_delete_options *options, tarn_delete_fn each,
                             void *arg, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    for (size_t i = 0; i < count && given == TARN_OK; i++)
+        given = tn_check_given(client, bucket, keys[i].key, err);
+    if (given < 0)
+        return given;
     static const struct tarn_delete_options none;
     static const struct tn_window_calls calls = { start_batch, take_batch };
     struct tarn_error local = { 0 };

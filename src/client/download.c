@@ -592,6 +592,9 @@ int tarn_download_file(struct tarn_client *client, const char *bucket, const cha
                        const char *path, const struct tarn_transfer_options *options,
                        struct tarn_object_info *info, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tarn_object_info own = { 0 };
     char partial[TN_PARTIAL_LEN_MAX];
     struct download d;
@@ -645,6 +648,9 @@ int tarn_object_matches_file(struct tarn_client *client, const char *bucket, con
                              const char *path, const struct tarn_transfer_options *options,
                              bool *is_same, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct download d;
     uint64_t size = 0;
     bool is_equal = false;
@@ -762,6 +768,9 @@ int tarn_download_stream(struct tarn_client *client, const char *bucket, const c
                          const struct tarn_transfer_options *options, struct tarn_object_info *info,
                          struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct download d;
     options = options ? options : &no_options;
     int rc = check_options(options, err);
@@ -803,5 +812,8 @@ int tarn_download_fd(struct tarn_client *client, const char *bucket, const char 
                      const struct tarn_transfer_options *options, struct tarn_object_info *info,
                      struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     return tarn_download_stream(client, bucket, key, write_fd, &fd, options, info, err);
 }

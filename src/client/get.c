@@ -141,6 +141,9 @@ int tarn_object_get(struct tarn_client *client, const char *bucket, const char *
                     tarn_write_fn write, void *arg, const struct tarn_get_options *options,
                     struct tarn_object_info *info, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     static const struct tarn_get_options none;
     struct tn_waiter waiter;
     struct tn_pipe pipe = { 0 };
@@ -183,13 +186,19 @@ int tarn_object_get_bytes(struct tarn_client *client, const char *bucket, const 
                           struct tarn_error *err)
 {
     TN_AUTO_BUF body = TN_BUF_INIT(len_max);
-    int rc = tarn_object_get(client, bucket, key, append_bytes, &body, options, info, err);
+    struct tarn_object_info found = { 0 };
+    int rc = tarn_object_get(client, bucket, key, append_bytes, &body, options,
+                             info ? &found : NULL, err);
     if (rc < 0)
         return rc;
     size_t got = body.len;
-    char *out = tn_buf_detach(&body);
-    if (!out)
+    char *out = tn_buf_detach(&body); /* an empty one has to be made */
+    if (!out) {
+        tarn_object_info_release(&found);
         return tn_fail_no_memory(err, "get object");
+    }
+    if (info)
+        *info = found;
     *bytes = out;
     *len = got;
     return TARN_OK;

@@ -37,6 +37,9 @@ int tarn_iam_call(struct tarn_client *client, const char *action, const struct t
                   size_t count, const struct tarn_request *request, char **answer, size_t *len,
                   struct tarn_error *err)
 {
+    int given = tn_check_given(client, "-", action, err);
+    if (given < 0)
+        return given;
     struct tn_call call;
     struct tn_buf form = TN_BUF_INIT(FORM_MAX);
     int rc = make_form(action, params, count, &form);

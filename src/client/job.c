@@ -217,6 +217,8 @@ static int set_stations_up(struct tarn_job *job, struct tarn_error *err)
 struct tarn_job *tarn_job_new(struct tarn_client *client, const struct tarn_job_options *options,
                               struct tarn_error *err)
 {
+    if (tn_check_given(client, "-", "-", err) < 0)
+        return NULL;
     uint32_t objects_max = options && options->objects_max ? options->objects_max : OBJECTS_DEFAULT;
     if (objects_max > OBJECTS_LIMIT) {
         (void)tn_fail(err, TARN_EINVAL, "could not begin a job: more than %d objects at once",
@@ -357,6 +359,9 @@ int tarn_job_upload(struct tarn_job *job, const char *path, const char *bucket, 
                     const struct tarn_transfer_options *options, tarn_job_done_fn done, void *arg,
                     struct tarn_error *err)
 {
+    int given = tn_check_given(job, bucket, key, err);
+    if (given < 0)
+        return given;
     int rc = tn_upload_check(options, err);
     struct tn_object *o = rc < 0 ? NULL : make_object(job, TN_OBJECT_UPLOAD, done, arg, err);
     if (!o)
@@ -371,6 +376,9 @@ int tarn_job_download(struct tarn_job *job, const char *bucket, const char *key,
                       const struct tarn_transfer_options *options, tarn_job_done_fn done, void *arg,
                       struct tarn_error *err)
 {
+    int given = tn_check_given(job, bucket, key, err);
+    if (given < 0)
+        return given;
     int rc = tn_download_check(path, options, err);
     struct tn_object *o = rc < 0 ? NULL : make_object(job, TN_OBJECT_DOWNLOAD, done, arg, err);
     if (!o)
@@ -385,6 +393,11 @@ int tarn_job_copy(struct tarn_job *job, const char *source_bucket, const char *s
                   const char *bucket, const char *key, const struct tarn_copy_options *options,
                   tarn_job_done_fn done, void *arg, struct tarn_error *err)
 {
+    int given = tn_check_given(job, bucket, key, err);
+    if (given == TARN_OK)
+        given = tn_check_object(source_bucket, source_key, err);
+    if (given < 0)
+        return given;
     struct tn_object *o = make_object(job, TN_OBJECT_COPY, done, arg, err);
     if (!o)
         return TARN_ENOMEM;
@@ -403,6 +416,9 @@ int tarn_job_delete(struct tarn_job *job, const char *bucket, const char *key,
                     const struct tarn_delete_options *options, tarn_job_done_fn done, void *arg,
                     struct tarn_error *err)
 {
+    int given = tn_check_given(job, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tn_object *o = make_object(job, TN_OBJECT_DELETE, done, arg, err);
     if (!o)
         return TARN_ENOMEM;

@@ -216,6 +216,8 @@ static bool is_copied(const char *from, char **to)
 struct tarn_list *tarn_list_open(struct tarn_client *client, const char *bucket,
                                  const struct tarn_list_options *options, struct tarn_error *err)
 {
+    if (tn_check_given(client, bucket, "-", err) < 0)
+        return NULL;
     static const struct tarn_list_options none;
     options = options ? options : &none;
     if (options->page_size > PAGE_SIZE_MAX) {

@@ -41,6 +41,9 @@ static int create_with(struct tarn_client *client, const char *bucket, const cha
                        const struct tarn_put_options *options, enum tn_checksum_kind kind,
                        char upload_id[TARN_UPLOAD_ID_LEN_MAX], struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     const struct tn_xml_node *root = NULL;
     struct tn_waiter waiter;
     tn_waiter_init(&waiter);
@@ -182,6 +185,9 @@ int tarn_multipart_upload_part(struct tarn_client *client, const char *bucket, c
                                size_t len, const struct tarn_put_options *options,
                                struct tarn_part *part, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tn_waiter waiter;
     options = options ? options : &no_put_options;
     int rc = check_number(number, err);
@@ -208,6 +214,11 @@ int tarn_multipart_upload_part_copy(struct tarn_client *client, const char *sour
                                     uint32_t number, const struct tarn_copy_options *options,
                                     struct tarn_part *part, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given == TARN_OK)
+        given = tn_check_object(source_bucket, source_key, err);
+    if (given < 0)
+        return given;
     struct tn_waiter waiter;
     int rc = check_number(number, err);
     if (rc == TARN_OK && last < first)
@@ -411,6 +422,9 @@ int tarn_multipart_complete(struct tarn_client *client, const char *bucket, cons
                             const struct tarn_put_options *options, struct tarn_object_info *info,
                             struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     TN_AUTO_BUF document = TN_BUF_INIT(DOCUMENT_MAX);
     struct tn_waiter waiter;
     options = options ? options : &no_put_options;
@@ -450,6 +464,9 @@ int tarn_multipart_abort(struct tarn_client *client, const char *bucket, const c
                          const char *upload_id, const struct tarn_request *request,
                          struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tn_waiter waiter;
     struct tarn_error local = { 0 };
     tn_waiter_init(&waiter);
@@ -523,6 +540,9 @@ int tarn_multipart_list_parts(struct tarn_client *client, const char *bucket, co
                               const char *upload_id, const struct tarn_request *request,
                               tarn_part_fn each, void *arg, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tn_waiter waiter;
     uint64_t marker = 0;
     int rc;
@@ -611,6 +631,9 @@ int tarn_multipart_list_uploads(struct tarn_client *client, const char *bucket, 
                                 const struct tarn_request *request, tarn_upload_fn each, void *arg,
                                 struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct upload_markers m = { .key = TN_BUF_INIT(TN_OP_URL_MAX),
                                 .id = TN_BUF_INIT(TN_OP_URL_MAX),
                                 .cycle = TN_CYCLE_INIT };

@@ -34,6 +34,9 @@ int tarn_object_put(struct tarn_client *client, const char *bucket, const char *
                     const void *bytes, size_t len, const struct tarn_put_options *options,
                     struct tarn_object_info *info, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tn_waiter waiter;
     options = options ? options : &no_put_options;
     tn_waiter_init(&waiter);
@@ -164,6 +167,9 @@ int tarn_object_put_stream(struct tarn_client *client, const char *bucket, const
                            const struct tarn_put_options *options, struct tarn_object_info *info,
                            struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tn_waiter waiter;
     struct source src = { .read = read, .rewind = rewind, .arg = arg, .len = len };
     struct tn_pipe pipe = { 0 };
@@ -198,6 +204,9 @@ int tarn_object_head(struct tarn_client *client, const char *bucket, const char 
                      const struct tarn_get_options *options, struct tarn_object_info *info,
                      struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     static const struct tarn_get_options none;
     struct tn_waiter waiter;
     options = options ? options : &none;
@@ -231,6 +240,9 @@ int tarn_object_delete(struct tarn_client *client, const char *bucket, const cha
                        const struct tarn_delete_options *options, struct tarn_object_info *info,
                        struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     static const struct tarn_delete_options none;
     struct tn_waiter waiter;
     options = options ? options : &none;

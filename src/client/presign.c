@@ -127,6 +127,9 @@ int tarn_presign(struct tarn_client *client, const char *bucket, const char *key
                  const struct tarn_presign_options *options, char url[TARN_URL_LEN_MAX],
                  struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     static const struct tarn_presign_options none;
     const struct tarn_presign_options *o = options ? options : &none;
     struct tn_cred *cred = NULL;
@@ -144,10 +147,11 @@ int tarn_presign(struct tarn_client *client, const char *bucket, const char *key
     if (rc < 0)
         (void)tn_fail(err, rc, "could not presign: %s", tarn_status_text(rc));
     else
-        rc = sign(
-            &m, &cred->value, o->method ? o->method : "GET", o->expires_s ? o->expires_s : EXPIRES_DEFAULT_S,
-            o->now ? o->now : tn_wall_ms() / 1000 + (int64_t)atomic_load(&client->clock_offset_s),
-            err);
+        rc = sign(&m, &cred->value, o->method ? o->method : "GET",
+                  o->expires_s ? o->expires_s : EXPIRES_DEFAULT_S,
+                  o->now ? o->now
+                         : tn_wall_ms() / 1000 + (int64_t)atomic_load(&client->clock_offset_s),
+                  err);
     if (rc == TARN_OK)
         memcpy(url, m.url.data, m.url.len + 1);
     tn_cred_unref(cred);

@@ -83,6 +83,9 @@ int tarn_tags_get(struct tarn_client *client, const char *bucket, const char *ke
                   const char *version_id, const struct tarn_request *request, struct tarn_tags *out,
                   struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct tn_call call;
     struct tarn_error local = { 0 };
     const struct tn_xml_node *root = NULL;
@@ -162,6 +165,9 @@ int tarn_tags_put(struct tarn_client *client, const char *bucket, const char *ke
                   const char *version_id, const struct tarn_header *tags, size_t count,
                   const struct tarn_request *request, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     TN_AUTO_BUF document = TN_BUF_INIT(DOCUMENT_MAX);
     struct tn_call call;
     int rc = check_tags(key, tags, count, err);
@@ -182,6 +188,9 @@ int tarn_tags_delete(struct tarn_client *client, const char *bucket, const char 
                      const char *version_id, const struct tarn_request *request,
                      struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct tn_call call;
     int rc = tn_call_begin(&call, client, "delete tags of", "DELETE", bucket, key, "tagging",
                            request, err);
@@ -211,6 +220,9 @@ int tarn_tags_merge(struct tarn_client *client, const char *bucket, const char *
                     const char *version_id, const struct tarn_header *changes, size_t count,
                     const struct tarn_request *request, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct tarn_tags old = { 0 };
     int rc = tarn_tags_get(client, bucket, key, version_id, request, &old, err);
     if (rc < 0)
@@ -283,6 +295,9 @@ int tarn_object_get_attributes(struct tarn_client *client, const char *bucket, c
                                const char *version_id, const struct tarn_request *request,
                                struct tarn_object_attributes *out, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tn_call call;
     const struct tn_xml_node *root = NULL;
     int rc = tn_call_begin(&call, client, "get attributes of", "GET", bucket, key, "attributes",
@@ -327,6 +342,9 @@ int tarn_object_restore(struct tarn_client *client, const char *bucket, const ch
                         const struct tarn_restore_options *options, bool *is_there,
                         struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     static const struct tarn_restore_options none;
     const struct tarn_restore_options *o = options ? options : &none;
     TN_AUTO_BUF document = TN_BUF_INIT(DOCUMENT_MAX);

@@ -596,6 +596,9 @@ int tarn_upload_file(struct tarn_client *client, const char *path, const char *b
                      const char *key, const struct tarn_transfer_options *options,
                      struct tarn_object_info *info, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     static const struct tn_window_calls part_calls = { start_file_part, take_checked_part };
     static const struct tn_window_calls whole_calls = { start_whole, take_whole };
     struct file_upload f = { .path = path };
@@ -758,6 +761,9 @@ int tarn_upload_stream(struct tarn_client *client, tarn_read_fn read, void *arg,
                        const char *key, const struct tarn_transfer_options *options,
                        struct tarn_object_info *info, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     static const struct tn_window_calls calls = { start_stream_part, take_part };
     struct upload u;
     options = options ? options : &no_options;
@@ -797,5 +803,8 @@ int tarn_upload_fd(struct tarn_client *client, int fd, const char *bucket, const
                    const struct tarn_transfer_options *options, struct tarn_object_info *info,
                    struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     return tarn_upload_stream(client, read_fd, &fd, bucket, key, options, info, err);
 }

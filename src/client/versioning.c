@@ -18,6 +18,9 @@ int tarn_bucket_get_versioning(struct tarn_client *client, const char *bucket,
                                const struct tarn_request *request, enum tarn_versioning *out,
                                struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     struct tn_call call;
     const struct tn_xml_node *root = NULL;
     int rc = tn_call_begin(&call, client, "get versioning of", "GET", bucket, NULL, "versioning",
@@ -41,6 +44,9 @@ int tarn_bucket_set_versioning(struct tarn_client *client, const char *bucket,
                                enum tarn_versioning state, const char *mfa,
                                const struct tarn_request *request, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, "-", err);
+    if (given < 0)
+        return given;
     TN_AUTO_BUF document = TN_BUF_INIT(DOCUMENT_MAX);
     struct tn_xml_writer w = TN_XML_WRITER(&document);
     struct tn_call call;
@@ -90,6 +96,8 @@ struct tarn_versions *tarn_versions_open(struct tarn_client *client, const char 
                                          const struct tarn_versions_options *options,
                                          struct tarn_error *err)
 {
+    if (tn_check_given(client, bucket, "-", err) < 0)
+        return NULL;
     static const struct tarn_versions_options none;
     options = options ? options : &none;
     if (options->page_size > PAGE_SIZE_MAX || !bucket) {
@@ -306,6 +314,9 @@ int tarn_version_restore(struct tarn_client *client, const char *bucket, const c
                          const char *version_id, const struct tarn_copy_options *options,
                          struct tarn_object_info *info, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tarn_copy_options with = options ? *options : (struct tarn_copy_options){ 0 };
     if (!version_id || !*version_id)
         return tn_fail(err, TARN_EINVAL, "could not restore \"%s/%s\": no version is named",
@@ -317,6 +328,11 @@ int tarn_version_restore(struct tarn_client *client, const char *bucket, const c
 int tarn_object_undelete(struct tarn_client *client, const char *bucket, const char *key,
                          const struct tarn_request *request, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given == TARN_OK)
+        given = tn_check_object(bucket, key, err);
+    if (given < 0)
+        return given;
     struct tarn_versions_options list = { .prefix = key, .is_exact_key = true, .page_size = 1 };
     struct tarn_delete_options options = { 0 };
     const struct tarn_version_entry *newest = NULL;
@@ -368,6 +384,9 @@ int tarn_version_compare(struct tarn_client *client, const char *bucket, const c
                          const struct tarn_request *request, struct tarn_version_comparison *out,
                          struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tarn_header mode = { "x-amz-checksum-mode", "ENABLED" };
     struct tarn_get_options options = { .version_id = first_version_id };
     struct tarn_object_info a = { 0 };

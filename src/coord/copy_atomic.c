@@ -602,6 +602,13 @@ int tarn_copy_atomic(struct tarn_client *client, const char *source_bucket, cons
                      const struct tarn_copy_atomic_options *options,
                      struct tarn_copy_atomic_result *result, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given == TARN_OK)
+        given = tn_check_object(source_bucket, source_key, err);
+    if (given == TARN_OK)
+        given = tn_check_object(bucket, key, err);
+    if (given < 0)
+        return given;
     struct copy c = { .client = client,
                       .source_bucket = source_bucket,
                       .source_key = source_key,

@@ -518,6 +518,9 @@ int tarn_lock_acquire(struct tarn_client *client, const char *bucket, const char
                       const struct tarn_lock_options *options, struct tarn_lock **lock,
                       struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, name, err);
+    if (given < 0)
+        return given;
     struct tarn_lock *l = NULL;
     const struct tarn_lock_options *o = options ? options : &no_options;
     int rc = tn_lock_make(client, bucket, name, o, &l, err);

@@ -10,6 +10,9 @@ int tarn_lock_status(struct tarn_client *client, const char *bucket, const char 
                      const struct tarn_request *request, struct tarn_lock_info *info,
                      struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, name, err);
+    if (given < 0)
+        return given;
     struct tn_lock_record record;
     TN_AUTO_FREE char *key = NULL;
     int rc = tn_lock_key(name, &key, err);
@@ -58,6 +61,9 @@ int tarn_lock_attach(struct tarn_client *client, const char *bucket, const char 
                      const char *nonce, const struct tarn_lock_options *options,
                      struct tarn_lock **lock, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, name, err);
+    if (given < 0)
+        return given;
     struct tarn_lock *l = NULL;
     struct tarn_lock_options o = options ? *options : (struct tarn_lock_options){ 0 };
     struct tarn_lock_options without_times = o;
@@ -82,6 +88,9 @@ int tarn_lock_attach(struct tarn_client *client, const char *bucket, const char 
 int tarn_lock_break(struct tarn_client *client, const char *bucket, const char *name,
                     const char *etag, const struct tarn_request *request, struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, name, err);
+    if (given < 0)
+        return given;
     struct tn_lock_record record;
     struct tarn_error why = { 0 };
     TN_AUTO_FREE char *key = NULL;

@@ -56,6 +56,8 @@ struct call {
 struct tarn_store *tarn_store_new(struct tarn_client *client,
                                   const struct tarn_store_options *options, struct tarn_error *err)
 {
+    if (tn_check_given(client, "-", "-", err) < 0)
+        return NULL;
     static const struct tarn_store_options none;
     const struct tarn_store_options *o = options ? options : &none;
     if (o->attributes.metadata_count > METADATA_MAX || o->tries_max < 0 || o->backoff_max_ms < 0) {
@@ -326,6 +328,9 @@ int tarn_store_create(struct tarn_store *store, const char *bucket, const char *
                       const void *value, uint64_t fence, struct tarn_store_entry *written,
                       struct tarn_error *err)
 {
+    int given = tn_check_given(store, bucket, key, err);
+    if (given < 0)
+        return given;
     static const struct tarn_store_entry nothing;
     struct call c = { .store = store, .bucket = bucket, .key = key, .fence = fence };
     return swap_value(&c, value, &nothing, TARN_EEXISTS, written, err);
@@ -335,6 +340,9 @@ int tarn_store_put(struct tarn_store *store, const char *bucket, const char *key
                    const struct tarn_store_entry *seen, const void *value, uint64_t fence,
                    struct tarn_store_entry *written, struct tarn_error *err)
 {
+    int given = tn_check_given(store, bucket, key, err);
+    if (given < 0)
+        return given;
     struct call c = { .store = store, .bucket = bucket, .key = key, .fence = fence };
     if (!seen || !seen->etag[0])
         return tn_fail(err, TARN_EINVAL,
@@ -442,6 +450,9 @@ int tarn_store_update(struct tarn_store *store, const char *bucket, const char *
                       tarn_store_update_fn change, void *arg, uint64_t fence,
                       struct tarn_store_entry *written, struct tarn_error *err)
 {
+    int given = tn_check_given(store, bucket, key, err);
+    if (given < 0)
+        return given;
     struct call c = { .store = store, .bucket = bucket, .key = key, .fence = fence };
     struct update update = { change, arg };
     return loop(&c, true, update_step, &update, written, err);
@@ -459,6 +470,9 @@ int tarn_store_overwrite(struct tarn_store *store, const char *bucket, const cha
                          const void *value, uint64_t fence, struct tarn_store_entry *written,
                          struct tarn_error *err)
 {
+    int given = tn_check_given(store, bucket, key, err);
+    if (given < 0)
+        return given;
     struct call c = { .store = store, .bucket = bucket, .key = key, .fence = fence };
     char *bytes = NULL;
     size_t len = 0;
@@ -476,6 +490,9 @@ int tarn_store_overwrite(struct tarn_store *store, const char *bucket, const cha
 int tarn_store_get(struct tarn_store *store, const char *bucket, const char *key,
                    struct tarn_store_entry *entry, struct tarn_error *err)
 {
+    int given = tn_check_given(store, bucket, key, err);
+    if (given < 0)
+        return given;
     struct call c = { .store = store, .bucket = bucket, .key = key };
     struct tarn_store_entry found = { 0 };
     int rc = get(&c, &found, err);
@@ -487,6 +504,9 @@ int tarn_store_get(struct tarn_store *store, const char *bucket, const char *key
 int tarn_store_exists(struct tarn_store *store, const char *bucket, const char *key,
                       struct tarn_error *err)
 {
+    int given = tn_check_given(store, bucket, key, err);
+    if (given < 0)
+        return given;
     /* A ranged GET, because an answer to HEAD cannot tell a missing bucket from a missing key. */
     struct tarn_get_options options = { .request = store->options.request,
                                         .has_range = true,
@@ -509,6 +529,9 @@ int tarn_store_exists(struct tarn_store *store, const char *bucket, const char *
 int tarn_store_delete(struct tarn_store *store, const char *bucket, const char *key,
                       const struct tarn_store_entry *seen, struct tarn_error *err)
 {
+    int given = tn_check_given(store, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tarn_delete_options options = { .request = store->options.request,
                                            .if_match = seen ? seen->etag : NULL };
     struct call c = { .store = store, .bucket = bucket, .key = key };

@@ -74,6 +74,7 @@ static const struct rule rules[] = {
       DOCUMENT("<ListAllMyBucketsResult><Buckets><Bucket><Name>bkt</Name><CreationDate>"
                "2026-01-01T00:00:00.000Z</CreationDate></Bucket></Buckets>"
                "</ListAllMyBucketsResult>") },
+    { "GET", "/empty", "200 OK", "ETag: \"e0\"\r\n", NO_BODY },
     { "GET", "/absent", "404 Not Found",
       DOCUMENT("<Error><Code>NoSuchKey</Code><Message>because</Message></Error>") },
     { "GET", "", "200 OK", "ETag: \"e1\"\r\nx-amz-checksum-crc32: poTHxg==\r\nx-amz-meta-b: 2\r\n",
@@ -277,6 +278,23 @@ static int get_bytes(struct stage *s, struct tarn_error *err)
     if (rc == TARN_OK) {
         assert_string_equal(bytes, "0123456789");
         assert_int_equal(len, 10);
+        tarn_object_info_release(&info);
+        tarn_bytes_free(bytes);
+    }
+    return rc;
+}
+
+static int get_nothing(struct stage *s, struct tarn_error *err)
+{
+    struct tarn_object_info info = { 0 };
+    char *bytes;
+    size_t len;
+    mark(&bytes, sizeof bytes);
+    int rc = tarn_object_get_bytes(s->client, "bkt", "empty", 100, &bytes, &len, NULL, &info, err);
+    expect_all(s, rc, &info, sizeof info, 0);
+    expect_marked(s, rc, &bytes, sizeof bytes);
+    if (rc == TARN_OK) {
+        assert_string_equal(bytes, "");
         tarn_object_info_release(&info);
         tarn_bytes_free(bytes);
     }
@@ -666,6 +684,7 @@ static const struct {
     { "put stream", put_stream },
     { "get", get },
     { "get bytes", get_bytes },
+    { "get an empty object", get_nothing },
     { "get what is absent", get_absent },
     { "head", head },
     { "delete", delete_one },
