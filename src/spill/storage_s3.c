@@ -384,6 +384,8 @@ static int fetch(struct s3_segment *seg, uint64_t offset, struct tarn_error *err
     struct tarn_error why = { 0 };
     int rc =
         tarn_object_get(s->o.client, s->bucket, seg->key, take_window, seg, &options, NULL, &why);
+    if (rc < 0) /* what came was not verified */
+        seg->window_len = 0;
     if (rc == TARN_EPRECOND || rc == TARN_ENOTFOUND || rc == TARN_ERANGE)
         return tn_fail(err, TARN_ECORRUPT, "could not read a buffer: \"%s/%s\" was %s", s->bucket,
                        seg->key, rc == TARN_ENOTFOUND ? "removed" : "replaced");
