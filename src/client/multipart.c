@@ -41,9 +41,6 @@ static int create_with(struct tarn_client *client, const char *bucket, const cha
                        const struct tarn_put_options *options, enum tn_checksum_kind kind,
                        char upload_id[TARN_UPLOAD_ID_LEN_MAX], struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
-    if (given < 0)
-        return given;
     const struct tn_xml_node *root = NULL;
     struct tn_waiter waiter;
     tn_waiter_init(&waiter);
@@ -84,6 +81,9 @@ int tarn_multipart_create(struct tarn_client *client, const char *bucket, const 
                           const struct tarn_put_options *options,
                           char upload_id[TARN_UPLOAD_ID_LEN_MAX], struct tarn_error *err)
 {
+    int given = tn_check_given(client, bucket, key, err);
+    if (given < 0)
+        return given;
     struct tarn_error local = { 0 };
     options = options ? options : &no_put_options;
     enum tn_checksum_kind kind = tn_client_checksum(client, options->checksum);
