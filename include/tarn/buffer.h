@@ -175,8 +175,9 @@ struct tarn_buffer_gc_options {
 typedef void (*tarn_buffer_gc_fn)(void *arg, const char *key, const char *upload_id, uint64_t size);
 
 /* Removes what crashed programs left below `prefix`: objects that say of themselves that they
- * belong to a buffer and have expired, each only if it is still that object, and uploads older than
- * that. Nothing else. `removed` counts. */
+ * belong to a buffer and have expired, each only if it is still that object (a server that tells no
+ * ETag cannot say so: they stay), and uploads older than that. Nothing else. `removed` (NULL is
+ * fine) counts, also what went before a failure; the first one is the result. */
 TARN_API int tarn_buffer_gc(struct tarn_client *client, const char *bucket, const char *prefix,
                             const struct tarn_buffer_gc_options *options, tarn_buffer_gc_fn each,
                             void *arg, uint64_t *removed, struct tarn_error *err);

@@ -85,7 +85,8 @@ static void sweep_object(struct sweep *s, const char *key)
     struct tarn_error err = { 0 };
     struct tarn_get_options look = { .request = s->o->request };
     int rc = tarn_object_head(s->client, s->bucket, key, &look, &info, &err);
-    if (rc == TARN_OK && is_expired(s, &info)) {
+    /* Without an ETag nothing says that what is deleted is what was looked at. */
+    if (rc == TARN_OK && info.etag && is_expired(s, &info)) {
         struct tarn_delete_options del = { .request = s->o->request, .if_match = info.etag };
         if (!s->o->is_dry_run)
             rc = tarn_object_delete(s->client, s->bucket, key, &del, NULL, &err);
