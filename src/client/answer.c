@@ -256,6 +256,10 @@ enum tn_checksum_kind tn_op_checksum(const struct tn_op *op, struct tn_str *text
             *text = field.value;
         }
     }
+    /* Without the count of parts behind it, what is made of parts looks like that of all bytes. */
+    if (found != TN_CHECKSUM_NONE && tn_str_find_char(*text, '-') == SIZE_MAX &&
+        tn_str_eq(tn_op_field(op, "x-amz-checksum-type"), TN_STR("COMPOSITE")))
+        return TN_CHECKSUM_NONE;
     return found;
 }
 

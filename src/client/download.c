@@ -393,6 +393,11 @@ static int set_verifier_up(struct download *d, struct tn_verifier *v)
     enum tn_checksum_kind kind = tn_checksum_kind_of(d->head.checksum_algorithm);
     bool is_md5 = has_plain_etag(&d->head);
     bool has_sum = tn_checksum_parse(kind, text, &told) == TARN_OK;
+    if (has_sum && told.type != TN_CHECKSUM_COMPOSITE && d->head.checksum_type &&
+        strcmp(d->head.checksum_type, "COMPOSITE") == 0) {
+        has_sum = false; /* of parts whose count is not told */
+        kind = TN_CHECKSUM_NONE;
+    }
     if (has_sum ? told.type == TN_CHECKSUM_COMPOSITE : is_md5 && tn_etag_composite(etag, &told)) {
         uint64_t part_size = learn_part_size(d, told.part_count);
         int rc = tn_verifier_init_parts(v, &told, d->head.size, part_size);

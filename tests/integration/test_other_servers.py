@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Servers that are not Amazon's: what they do otherwise, and nearly as S3 allows, ends in the right bytes too."""
 
+import base64
 import hashlib
 import os
 import re
@@ -65,7 +66,7 @@ class OtherServer:
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def answer(self, method, path, query, head, body):
         asked = urllib.parse.parse_qs(query, keep_blank_values=True)
@@ -236,6 +237,25 @@ def test_checksums_when_required(other, tmp_path, where):
     tarn("cp", tmp_path / "file", "s3://b/file")
     assert server.objects == {"/b/file": b"x" * 3 * MIB}
     assert not any(has_checksum(head) for _, _, head in server.requests)
+
+
+@pytest.mark.parametrize("size, command", [(1000, "cat"), (1000, "cp"), (20 * MIB, "cp")])
+@pytest.mark.parametrize("etag, status", [("right", 0), ("wrong", 3)])
+def test_composite_checksum_without_count(other, tmp_path, size, command, etag, status):
+    """It is that of parts, as its type says, and looks like that of the whole: the ETag is compared instead."""
+    body = os.urandom(size)
+    fields = [f'ETag: "{hashlib.md5(body if etag == "right" else b"").hexdigest()}"', "x-amz-checksum-type: COMPOSITE"]
+    fields.append("x-amz-checksum-sha256: " + base64.b64encode(hashlib.sha256(b"sums").digest()).decode())
+
+    def answer(method, _, head):
+        if "range" not in head:
+            return 200, body, *fields
+        first, last = map(int, re.fullmatch(r"bytes=(\d+)-(\d+)", head["range"]).groups())
+        return 206, body[first : last + 1], *fields, f"Content-Range: bytes {first}-{min(last, size - 1)}/{size}"
+
+    tarn, _ = other(answer)
+    tarn(command, "s3://b/k", *[tmp_path / "k"] * (command == "cp"), status=status)
+    assert (tmp_path / "k").exists() == (command == "cp" and status == 0)
 
 
 # ---- parts that come twice
