@@ -227,7 +227,8 @@ void tn_payload_learn(struct tn_op *op)
     struct tarn_client *c = op->client;
     if (op->form_tries > 0 && (int)op->form > atomic_load(&c->payload_form))
         atomic_store(&c->payload_form, (int)op->form);
-    if (op->body.kind == TN_BODY_NONE || op->form == TN_PAYLOAD_BARE || !is_told(op))
+    if (op->body.kind == TN_BODY_NONE || op->form == TN_PAYLOAD_BARE || is_understood(op) ||
+        !is_told(op))
         return;
     atomic_store(&c->knows_checksums, true);
     if (op->body.is_chunked)
