@@ -230,12 +230,22 @@ static bool takes_space(enum store_op op)
     return op != STORE_DELETE && op != STORE_BUCKET_DELETE && op != STORE_UPLOAD_ABORT;
 }
 
+static enum log_use use_of(enum store_op op)
+{
+    if (op == STORE_MOVE)
+        return LOG_MOVES;
+    return takes_space(op) ? LOG_TAKES_ROOM : LOG_ENDS_SOMETHING;
+}
+
 static bool is_full(struct log_store *s)
 {
     uint64_t now = tn_now_ns();
-    if (now - s->commit.space_checked_ns < SPACE_CHECK_NS)
+    uint32_t segment = log_active(s->log); /* with each one, the log has taken some */
+    if (now - s->commit.space_checked_ns < SPACE_CHECK_NS &&
+        segment == s->commit.space_checked_segment)
         return atomic_load(&s->is_full);
     s->commit.space_checked_ns = now;
+    s->commit.space_checked_segment = segment;
     struct statvfs info;
     bool is_full = false;
     if (s->disk->statvfs(s->dir, &info) == 0)
@@ -244,7 +254,7 @@ static bool is_full(struct log_store *s)
     bool is_log_full;
     uint64_t room = log_room(s->log, &has_next, &is_log_full);
     /* Without a next segment, what is left of this one is kept for deletes. */
-    if (is_log_full && !has_next && room < LOG_SEGMENT_LEN_FIRST / 4)
+    if (is_log_full && !has_next && room < log_room_kept(s->log, LOG_TAKES_ROOM))
         is_full = true;
     if (is_full != atomic_load(&s->is_full))
         tn_log(TN_LOG_WARN, "event=disk_%s path=\"%s\"", is_full ? "full" : "has_room", s->dir);
@@ -676,7 +686,8 @@ static bool take_in(struct log_store *s, struct batch *b, struct store_txn *txn)
         rc = judge_settled(s, c);
     int reserved = rc;
     if (rc == TARN_OK)
-        reserved = log_reserve(s->log, c->total_len, &c->place.segment, &c->place.offset);
+        reserved =
+            log_reserve(s->log, c->total_len, use_of(txn->op), &c->place.segment, &c->place.offset);
     if (rc == TARN_OK && reserved == TARN_EAGAIN) {
         add_seal(s, b);
         return false;

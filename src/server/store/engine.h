@@ -114,6 +114,7 @@ struct log_store {
         uint32_t prev;
         struct index_reader *reader;
         uint64_t space_checked_ns;
+        uint32_t space_checked_segment;
         struct version_plan plan; /* of the change that is being judged, if it has_plan */
         bool has_plan;
         bool is_settled;  /* the index has all that was committed before this batch */

@@ -405,15 +405,34 @@ static bool wait_for_next(struct log *l)
     return found;
 }
 
-int log_reserve(struct log *l, uint64_t len, uint32_t *segment, uint32_t *offset)
+uint64_t log_room_kept(const struct log *l, enum log_use use)
 {
+    static const struct {
+        uint64_t max;
+        unsigned share;
+    } kept[] = {
+        [LOG_TAKES_ROOM] = { LOG_SEGMENT_LEN_FIRST / 4, 4 },
+        [LOG_ENDS_SOMETHING] = { LOG_SEGMENT_LEN_FIRST / 16, 16 },
+    };
+    if (use == LOG_MOVES)
+        return 0;
+    uint64_t share = l->config.segment_len / kept[use].share;
+    return share < kept[use].max ? share : kept[use].max;
+}
+
+int log_reserve(struct log *l, uint64_t len, enum log_use use, uint32_t *segment, uint32_t *offset)
+{
+    uint64_t end = l->reserved + len + RECORD_HEADER_LEN;
     if (len > l->config.segment_len - LOG_DATA_OFFSET - RECORD_HEADER_LEN)
         return TARN_ETOOBIG;
-    if (l->reserved + len + RECORD_HEADER_LEN > l->len)
+    if (end > l->len)
         return wait_for_next(l) ? TARN_EAGAIN : TARN_ENOSPACE;
+    if (end + log_room_kept(l, use) > l->len && !wait_for_next(l))
+        return TARN_ENOSPACE;
     *segment = l->number;
     *offset = (uint32_t)l->reserved;
     l->reserved += len;
+    log_tell_room(l);
     return TARN_OK;
 }
 
@@ -422,6 +441,7 @@ void log_reserve_seal(struct log *l, uint32_t *offset)
     *offset = (uint32_t)l->reserved;
     l->reserved += RECORD_HEADER_LEN;
     assert(l->reserved <= l->len);
+    log_tell_room(l);
 }
 
 int log_write(struct log *l, struct iovec *parts, size_t count, uint64_t first_seq, uint32_t prev,
@@ -470,6 +490,7 @@ int log_roll(struct log *l, struct tarn_error *err)
     l->len = len;
     l->offset = l->reserved = LOG_DATA_OFFSET;
     l->is_fresh = true;
+    log_tell_room(l);
     return TARN_OK;
 }
 
@@ -480,6 +501,16 @@ uint64_t log_room(struct log *l, bool *has_next, bool *is_full)
     *is_full = l->next.is_full;
     (void)pthread_mutex_unlock(&l->next.lock);
     return l->len - l->reserved;
+}
+
+uint64_t log_room_in_all(struct log *l, bool *is_last)
+{
+    (void)pthread_mutex_lock(&l->next.lock);
+    bool has_next = l->next.fd >= 0;
+    uint64_t room = atomic_load(&l->room) + (has_next ? l->next.len - LOG_DATA_OFFSET : 0);
+    *is_last = l->next.is_full && !has_next;
+    (void)pthread_mutex_unlock(&l->next.lock);
+    return room;
 }
 
 /* --- Retiring --- */

@@ -42,10 +42,15 @@ TN_MUST_USE int log_replay(struct log *l, const struct index_position *from, log
 
 /* --- Appending: the committing thread alone --- */
 
+/* For what a record is. The last segment keeps room for deletes, and the last of that for vacuum,
+ * which both make more. */
+enum log_use { LOG_TAKES_ROOM, LOG_ENDS_SOMETHING, LOG_MOVES };
+
 /* Where a record of `len` bytes goes: TARN_OK and its place; TARN_EAGAIN when the segment must be
- * rolled first; TARN_ENOSPACE when there is no room for another segment; TARN_ETOOBIG when none
- * holds it. Reserves the room. May wait for the next segment. */
-TN_MUST_USE int log_reserve(struct log *l, uint64_t len, uint32_t *segment, uint32_t *offset);
+ * rolled first; TARN_ENOSPACE when there is no room for another segment, nor in this one for that
+ * use; TARN_ETOOBIG when none holds it. Reserves the room. May wait for the next segment. */
+TN_MUST_USE int log_reserve(struct log *l, uint64_t len, enum log_use use, uint32_t *segment,
+                            uint32_t *offset);
 
 /* Room for a seal is always left; reserves it: the segment takes nothing more. */
 void log_reserve_seal(struct log *l, uint32_t *offset);
@@ -61,6 +66,13 @@ TN_MUST_USE int log_roll(struct log *l, struct tarn_error *err);
 /* Bytes left in the active segment, and whether the next one is there (false: being made, or no
  * room). */
 uint64_t log_room(struct log *l, bool *has_next, bool *is_full);
+
+/* Any thread: what can be written yet without a segment that is not there. `is_last`: there is no
+ * room for another one. */
+uint64_t log_room_in_all(struct log *l, bool *is_last);
+
+/* How much of the last segment is kept from this use. */
+uint64_t log_room_kept(const struct log *l, enum log_use use);
 
 /* --- Vacuum's: one thread --- */
 

@@ -30,6 +30,8 @@ struct log {
     uint64_t len;
     bool is_fresh; /* its header is not written yet */
 
+    _Atomic(uint64_t) room; /* in the active segment; the committer changes it */
+
     _Atomic(uint32_t) number; /* of the active segment; the committer changes it */
     _Atomic(uint32_t) oldest; /* no segment before this one is there any more */
     _Atomic(uint32_t) missed; /* and a durable header says so up to here */
@@ -58,6 +60,12 @@ struct log {
         size_t count;
     } spares;
 };
+
+/* To be called whenever `reserved` or `len` has changed. */
+static inline void log_tell_room(struct log *l)
+{
+    atomic_store(&l->room, l->len - l->reserved);
+}
 
 struct segment_header {
     uint32_t number;

@@ -431,6 +431,7 @@ int log_replay(struct log *l, const struct index_position *from, log_record_fn e
     }
     if (rc < 0)
         return rc;
+    log_tell_room(l);
     *end = (struct index_position){ p.seq - 1, l->number, (uint32_t)l->offset, p.prev, 0 };
     return log_start_preparer(l, l->number + 1, err);
 }

@@ -19,7 +19,9 @@ enum {
     FORMAT_LEN_MAX = 4096,
     REPLAY_BATCH = 4096,
     RESERVE_LEN_MAX = 64 << 20,
-    RESERVE_SHARE = 20, /* one part in so many of the file system is kept free */
+    RESERVE_SHARE = 20,   /* one part in so many of the file system is kept free; */
+    RESERVE_SEGMENTS = 4, /* at least so many small segments, in which deletes and vacuum go on, */
+    RESERVE_SHARE_MAX = 4 /* but no more than one part in so many */
 };
 
 /* --- The directory --- */
@@ -404,13 +406,21 @@ static int configure(struct log_store *s, const struct log_store_config *config,
     return TARN_OK;
 }
 
+static uint64_t lesser(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 static void measure_space(struct log_store *s)
 {
     struct statvfs info;
     s->reserve_len = RESERVE_LEN_MAX;
     if (s->disk->statvfs(s->dir, &info) == 0) {
-        uint64_t share = (uint64_t)info.f_blocks * info.f_frsize / RESERVE_SHARE;
-        s->reserve_len = share < RESERVE_LEN_MAX ? share : RESERVE_LEN_MAX;
+        uint64_t len = (uint64_t)info.f_blocks * info.f_frsize;
+        uint64_t least = RESERVE_SEGMENTS * lesser(s->config.segment_len, LOG_SEGMENT_LEN_FIRST);
+        uint64_t share = len / RESERVE_SHARE;
+        share = share > least ? share : lesser(least, len / RESERVE_SHARE_MAX);
+        s->reserve_len = lesser(share, RESERVE_LEN_MAX);
     }
 }
 

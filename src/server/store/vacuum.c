@@ -3,6 +3,10 @@
  * lives, moves what does to the log's end, and removes the segment when the index that says so is
  * durable and no reader is left. Its file may become a later segment's.
  *
+ * On a disk that is full, the room in which it moves is the last there is: a segment is begun only
+ * when all that lives in it will fit, and the very last (log_room_kept) is for the oldest one
+ * alone, of which nothing but what lives has to be moved.
+ *
  * What must stay true: the log alone rebuilds the index. So a record that ended something (a
  * delete, an abort, a bucket's end) moves too while an older segment is there that could bring it
  * back, and every removed segment is named by a RECORD_RETIRE, so that one that is lost is told
@@ -17,6 +21,7 @@
 
 enum {
     VACUUM_LIVE_PERCENT = 70, /* below this share of the whole log, segments are emptied */
+    VACUUM_FULL_PERCENT = 90, /* of one segment, where there is no room */
     VACUUM_INTERVAL_MS = 500,
     MOVES_IN_FLIGHT_MAX = 64,
     MOVES_LEN_MAX = 4 << 20,
@@ -76,12 +81,22 @@ static int wait_for_moves(struct victim *v, unsigned count_max, uint64_t len_max
     return rc;
 }
 
+/* More came than the choice had counted: the ends of what older segments have. */
+static bool must_stop(const struct victim *v)
+{
+    bool is_last;
+    uint64_t room = log_room_in_all(v->store->log, &is_last);
+    return !v->is_oldest && is_last && room < log_room_kept(v->store->log, LOG_ENDS_SOMETHING);
+}
+
 /* Queues the record again as `type`. */
 static int move_as(struct victim *v, const struct record *r, enum record_type type,
                    struct tn_str body)
 {
     struct log_store *s = v->store;
     struct change *c;
+    if (must_stop(v))
+        return TARN_ENOSPACE;
     int rc = wait_for_moves(v, MOVES_IN_FLIGHT_MAX, MOVES_LEN_MAX);
     if (rc < 0)
         return rc;
@@ -206,11 +221,39 @@ static int move_record(void *user, const struct record *r, const struct place *p
 
 /* --- Choosing and retiring --- */
 
-/* The sealed segment with the smallest share that lives; `share` is that of the whole log. */
-static int choose(struct log_store *s, struct index_reader *r, uint32_t *number, unsigned *share,
+struct choice {
+    uint32_t number;      /* 0: none */
+    unsigned share;       /* percent that lives of the whole log */
+    unsigned share_of_it; /* and of this segment */
+    bool is_full;         /* there is no room for new data */
+};
+
+/* What the log can take, with half of what the disk has left: the rest is the index's, and each new
+ * segment takes half of it at most. */
+static uint64_t room_for_moves(struct log_store *s, bool *is_full)
+{
+    struct statvfs info;
+    uint64_t room = log_room_in_all(s->log, is_full);
+    if (s->disk->statvfs(s->dir, &info) < 0)
+        return room;
+    uint64_t free_len = (uint64_t)info.f_bavail * info.f_frsize;
+    *is_full |= free_len < s->reserve_len;
+    return room + free_len / 2;
+}
+
+static bool fits(struct log_store *s, uint32_t number, int64_t live, uint64_t room)
+{
+    uint64_t kept = log_room_kept(s->log, LOG_ENDS_SOMETHING);
+    uint64_t more = number == log_oldest(s->log) ? kept / 4 : 2 * kept;
+    return (live > 0 ? (uint64_t)live : 0) + more <= room;
+}
+
+/* The sealed segment with the smallest share that lives, of those whose moves will fit. */
+static int choose(struct log_store *s, struct index_reader *r, struct choice *out,
                   struct tarn_error *err)
 {
     uint32_t active = log_active(s->log);
+    uint64_t room = room_for_moves(s, &out->is_full);
     TN_AUTO_BUF numbers = TN_BUF_INIT(64 << 20);
     uint64_t len_sum = 0;
     uint64_t live_sum = 0;
@@ -236,12 +279,13 @@ static int choose(struct log_store *s, struct index_reader *r, uint32_t *number,
             break;
         len_sum += (uint64_t)len;
         live_sum += live > 0 ? (uint64_t)live : 0;
-        if ((double)live / (double)len < best) {
+        if ((double)live / (double)len < best && fits(s, n, live, room)) {
             best = (double)live / (double)len;
-            *number = n;
+            out->number = n;
         }
     }
-    *share = len_sum ? (unsigned)(live_sum * 100 / len_sum) : 100;
+    out->share = len_sum ? (unsigned)(live_sum * 100 / len_sum) : 100;
+    out->share_of_it = best > 0 ? (unsigned)(best * 100) : 0;
     return rc;
 }
 
@@ -322,28 +366,35 @@ static int empty(struct victim *v, struct tarn_error *err)
     return rc;
 }
 
+static bool is_worth(const struct choice *c)
+{
+    return c->number &&
+           (c->share < VACUUM_LIVE_PERCENT || (c->is_full && c->share_of_it < VACUUM_FULL_PERCENT));
+}
+
 /* True when a segment went. */
 static bool vacuum_once(struct log_store *s)
 {
     struct victim v = { .store = s, .started_ns = tn_now_ns() };
     struct tarn_error err = { 0 };
-    unsigned share = 100;
+    struct choice choice = { .number = 0 };
     int rc = index_reader_take(s->index, &v.reader, &err);
     if (rc < 0)
         return false;
-    rc = choose(s, v.reader, &v.number, &share, &err);
-    bool is_worth = rc == TARN_OK && v.number && share < VACUUM_LIVE_PERCENT;
-    if (is_worth)
+    rc = choose(s, v.reader, &choice, &err);
+    v.number = choice.number;
+    bool is_begun = rc == TARN_OK && is_worth(&choice);
+    if (is_begun)
         rc = empty(&v, &err);
     index_reader_give(s->index, v.reader);
     if (rc < 0 && rc != TARN_ECANCELLED)
         tn_log(TN_LOG_WARN, "event=vacuum_failed segment=%08x reason=\"%s\"", v.number,
-               err.message);
-    if (!is_worth || rc < 0)
+               err.message[0] ? err.message : tarn_status_text(rc));
+    if (!is_begun || rc < 0)
         return false;
     atomic_fetch_add(&s->vacuum.retired, 1);
     tn_log(TN_LOG_INFO, "event=vacuum segment=%08x moved=%llu live_percent=%u ms=%llu", v.number,
-           (unsigned long long)v.moved_len, share,
+           (unsigned long long)v.moved_len, choice.share,
            (unsigned long long)((tn_now_ns() - v.started_ns) / 1000000));
     return true;
 }

@@ -162,27 +162,38 @@ static unsigned find_inode(const struct fixture *f, ino_t inode, unsigned *spare
     return found;
 }
 
+static unsigned hold_active(const struct fixture *f, const char *held)
+{
+    char path[128];
+    unsigned number = log_active(engine(f->store)->log);
+    (void)snprintf(path, sizeof path, "%s/log/%08x.seg", f->dir, number);
+    (void)unlink(held);
+    assert_int_equal(link(path, held), 0);
+    return number;
+}
+
 /* The file goes on as a later segment, behind its new records the old ones: none of them may be
  * seen again, neither by a start that replays the segment nor by one that rebuilds the index. */
 static void test_a_retired_file_becomes_a_later_segment(void **state)
 {
     struct fixture *f = *state;
     struct model m = { .next = 0 };
-    char path[128];
     char held[128];
-    struct stat info;
+    struct stat info = { .st_nlink = 1 };
     unsigned spares;
+    unsigned number = 0;
+    unsigned first = 0;
     assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
-    (void)snprintf(path, sizeof path, "%s/log/00000001.seg", f->dir);
     (void)snprintf(held, sizeof held, "%s/held", f->dir); /* its inode stays its own */
-    assert_int_equal(link(path, held), 0);
-    assert_int_equal(stat(held, &info), 0);
-    for (int round = 0; round < PATIENCE && find_inode(f, info.st_ino, &spares) <= 1; round++) {
+    for (int round = 0; round < PATIENCE && number <= first; round++) {
+        if (info.st_nlink == 1) /* removed: there were spares enough */
+            first = hold_active(f, held);
         change_at_random(f, &m, 100);
         (void)usleep(10000);
+        assert_int_equal(stat(held, &info), 0);
+        number = find_inode(f, info.st_ino, &spares);
     }
-    unsigned number = find_inode(f, info.st_ino, &spares);
-    assert_true(number > 1);
+    assert_true(number > first);
     assert_true(spares <= 4);
     /* Somewhere in the middle of its new life. */
     for (int round = 0; round < 8; round++) {
@@ -328,6 +339,97 @@ static void test_a_log_that_cannot_grow_opens_again(void **state)
     check_model(f, &m);
     change_at_random(f, &m, 300);
     check_model(f, &m);
+    f->store->ops->close(TN_TAKE(f->store));
+}
+
+/* --- A disk that is full to the last segment --- */
+
+enum { TIGHT_LEN = 24 * SMALL_SEGMENT, TIGHT_KEYS = 4000, TIGHT_SIZE = 3000, TIGHT_KEPT = 5 };
+
+static const struct fixture *tight;
+
+static int fallocate_on_a_tight_disk(int fd, off_t len)
+{
+    if (log_len(tight) + (uint64_t)len <= TIGHT_LEN)
+        return disk_real.fallocate(fd, len);
+    errno = ENOSPC;
+    return -1;
+}
+
+static int statvfs_of_a_tight_disk(const char *path, struct statvfs *out)
+{
+    int rc = statvfs(path, out);
+    uint64_t used = log_len(tight);
+    out->f_frsize = 4096;
+    out->f_blocks = TIGHT_LEN / 4096;
+    out->f_bfree = out->f_bavail = used < TIGHT_LEN ? (TIGHT_LEN - used) / 4096 : 0;
+    return rc;
+}
+
+static int put_tight(struct fixture *f, unsigned i)
+{
+    TN_AUTO_BUF b = TN_BUF_INIT(0);
+    char key[32];
+    key_of(i, key);
+    return fixture_put(f->store, key, fixture_pattern(TIGHT_SIZE, i, &b));
+}
+
+/* What is refused for want of room is tried again until vacuum has made some. */
+static void delete_tight(struct fixture *f, unsigned i)
+{
+    char key[32];
+    int rc = TARN_ENOSPACE;
+    key_of(i, key);
+    for (int tries = 0; tries < PATIENCE && rc == TARN_ENOSPACE; tries++) {
+        rc = fixture_delete_key(f->store, key, NULL);
+        if (rc == TARN_ENOSPACE)
+            (void)usleep(10000);
+    }
+    assert_int_equal(rc, TARN_OK);
+}
+
+/* Vacuum must not take the room in which it moves for segments that it cannot empty, however the
+ * deletes come and whatever they leave alive. */
+static void fill_and_empty(struct fixture *f, unsigned kept_of, unsigned step)
+{
+    unsigned count = 0;
+    while (count < TIGHT_KEYS && put_tight(f, count) == TARN_OK)
+        count++;
+    assert_true(count > 500 && count < TIGHT_KEYS);
+    for (unsigned n = 0; n < count; n++) {
+        unsigned i = (unsigned)((uint64_t)n * step % count);
+        if (i % kept_of)
+            delete_tight(f, i);
+    }
+    for (int i = 0; i < PATIENCE && log_len(f) > TIGHT_LEN * 3 / 4; i++)
+        (void)usleep(10000);
+    assert_true(log_len(f) <= TIGHT_LEN * 3 / 4); /* what lives is a sixth; spares count */
+    for (unsigned i = 0; i < count; i++) {
+        TN_AUTO_BUF b = TN_BUF_INIT(0);
+        char key[32];
+        key_of(i, key);
+        assert_int_equal(fixture_check(f->store, key, fixture_pattern(TIGHT_SIZE, i, &b), 0, 8192),
+                         i % kept_of ? TARN_ENOTFOUND : TARN_OK);
+    }
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(put_tight(f, i), TARN_OK);
+    for (unsigned i = 0; i < count; i++)
+        delete_tight(f, i);
+}
+
+static void test_a_full_disk_gets_its_room_back(void **state)
+{
+    static const unsigned steps[] = { 1, 7, 89, 499 };
+    struct fixture *f = *state;
+    struct disk_ops small = disk_real;
+    small.fallocate = fallocate_on_a_tight_disk;
+    small.statvfs = statvfs_of_a_tight_disk;
+    tight = f;
+    f->disk = &small;
+    fixture_reopen(f);
+    assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
+    for (size_t i = 0; i < TN_COUNT(steps); i++)
+        fill_and_empty(f, TIGHT_KEPT, steps[i]);
     f->store->ops->close(TN_TAKE(f->store));
 }
 
@@ -496,6 +598,7 @@ int main(void)
         T(test_a_small_disk_gets_its_room_back),
         T(test_segments_are_shorter_on_a_disk_that_fills_up),
         T(test_a_log_that_cannot_grow_opens_again),
+        T(test_a_full_disk_gets_its_room_back),
         T(test_deletes_stay_deleted),
         T(test_parts_move_with_their_object),
         T(test_a_reader_keeps_its_segment),
