@@ -221,12 +221,23 @@ static int give_info(struct download *d, struct tarn_error *err)
     return TARN_OK;
 }
 
-/* The checksum of the whole object that the look ahead told, as the proto layer calls it. */
+/* The checksum that the look ahead told. Without the count of parts behind it, what is made of
+ * parts looks like that of all bytes. */
+static enum tn_checksum_kind head_checksum(const struct download *d, struct tn_checksum_value *out)
+{
+    const struct tarn_object_info *h = &d->head;
+    enum tn_checksum_kind kind = tn_checksum_kind_of(h->checksum_algorithm);
+    if (tn_checksum_parse(kind, tn_str_from(h->checksum_value), out) < 0)
+        return TN_CHECKSUM_NONE;
+    bool is_of_parts = h->checksum_type && strcmp(h->checksum_type, "COMPOSITE") == 0;
+    return is_of_parts && out->type != TN_CHECKSUM_COMPOSITE ? TN_CHECKSUM_NONE : kind;
+}
+
+/* That of the whole object. */
 static enum tn_checksum_kind told_checksum(const struct download *d, struct tn_checksum_value *out)
 {
-    enum tn_checksum_kind kind = tn_checksum_kind_of(d->head.checksum_algorithm);
+    enum tn_checksum_kind kind = head_checksum(d, out);
     if (kind == TN_CHECKSUM_NONE || d->options->verify == TARN_VERIFY_NONE ||
-        tn_checksum_parse(kind, tn_str_from(d->head.checksum_value), out) < 0 ||
         out->type != TN_CHECKSUM_FULL_OBJECT)
         return TN_CHECKSUM_NONE;
     return kind;
@@ -390,15 +401,10 @@ static int set_verifier_up(struct download *d, struct tn_verifier *v)
     struct tn_checksum_value told;
     struct tn_str etag = tn_str_from(d->head.etag);
     struct tn_str text = tn_str_from(d->head.checksum_value);
-    enum tn_checksum_kind kind = tn_checksum_kind_of(d->head.checksum_algorithm);
+    enum tn_checksum_kind kind = head_checksum(d, &told);
     bool is_md5 = has_plain_etag(&d->head);
-    bool has_sum = tn_checksum_parse(kind, text, &told) == TARN_OK;
-    if (has_sum && told.type != TN_CHECKSUM_COMPOSITE && d->head.checksum_type &&
-        strcmp(d->head.checksum_type, "COMPOSITE") == 0) {
-        has_sum = false; /* of parts whose count is not told */
-        kind = TN_CHECKSUM_NONE;
-    }
-    if (has_sum ? told.type == TN_CHECKSUM_COMPOSITE : is_md5 && tn_etag_composite(etag, &told)) {
+    if (kind != TN_CHECKSUM_NONE ? told.type == TN_CHECKSUM_COMPOSITE
+                                 : is_md5 && tn_etag_composite(etag, &told)) {
         uint64_t part_size = learn_part_size(d, told.part_count);
         int rc = tn_verifier_init_parts(v, &told, d->head.size, part_size);
         return rc == TARN_ENOTFOUND ? TARN_OK : rc;

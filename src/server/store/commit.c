@@ -250,11 +250,10 @@ static bool is_full(struct log_store *s)
     bool is_full = false;
     if (s->disk->statvfs(s->dir, &info) == 0)
         is_full = (uint64_t)info.f_bavail * info.f_frsize < s->reserve_len;
-    bool has_next;
-    bool is_log_full;
-    uint64_t room = log_room(s->log, &has_next, &is_log_full);
+    bool is_last;
+    uint64_t room = log_room(s->log, &is_last);
     /* Without a next segment, what is left of this one is kept for deletes. */
-    if (is_log_full && !has_next && room < log_room_kept(s->log, LOG_TAKES_ROOM))
+    if (is_last && room < log_room_kept(s->log, LOG_TAKES_ROOM))
         is_full = true;
     if (is_full != atomic_load(&s->is_full))
         tn_log(TN_LOG_WARN, "event=disk_%s path=\"%s\"", is_full ? "full" : "has_room", s->dir);

@@ -494,16 +494,7 @@ int log_roll(struct log *l, struct tarn_error *err)
     return TARN_OK;
 }
 
-uint64_t log_room(struct log *l, bool *has_next, bool *is_full)
-{
-    (void)pthread_mutex_lock(&l->next.lock);
-    *has_next = l->next.fd >= 0;
-    *is_full = l->next.is_full;
-    (void)pthread_mutex_unlock(&l->next.lock);
-    return l->len - l->reserved;
-}
-
-uint64_t log_room_in_all(struct log *l, bool *is_last)
+uint64_t log_room(struct log *l, bool *is_last)
 {
     (void)pthread_mutex_lock(&l->next.lock);
     bool has_next = l->next.fd >= 0;

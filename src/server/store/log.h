@@ -63,13 +63,9 @@ TN_MUST_USE int log_write(struct log *l, struct iovec *parts, size_t count, uint
  * one. */
 TN_MUST_USE int log_roll(struct log *l, struct tarn_error *err);
 
-/* Bytes left in the active segment, and whether the next one is there (false: being made, or no
- * room). */
-uint64_t log_room(struct log *l, bool *has_next, bool *is_full);
-
 /* Any thread: what can be written yet without a segment that is not there. `is_last`: there is no
  * room for another one. */
-uint64_t log_room_in_all(struct log *l, bool *is_last);
+uint64_t log_room(struct log *l, bool *is_last);
 
 /* How much of the last segment is kept from this use. */
 uint64_t log_room_kept(const struct log *l, enum log_use use);

@@ -85,7 +85,7 @@ static int wait_for_moves(struct victim *v, unsigned count_max, uint64_t len_max
 static bool must_stop(const struct victim *v)
 {
     bool is_last;
-    uint64_t room = log_room_in_all(v->store->log, &is_last);
+    uint64_t room = log_room(v->store->log, &is_last);
     return !v->is_oldest && is_last && room < log_room_kept(v->store->log, LOG_ENDS_SOMETHING);
 }
 
@@ -233,7 +233,7 @@ struct choice {
 static uint64_t room_for_moves(struct log_store *s, bool *is_full)
 {
     struct statvfs info;
-    uint64_t room = log_room_in_all(s->log, is_full);
+    uint64_t room = log_room(s->log, is_full);
     if (s->disk->statvfs(s->dir, &info) < 0)
         return room;
     uint64_t free_len = (uint64_t)info.f_bavail * info.f_frsize;
