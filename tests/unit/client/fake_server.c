@@ -176,6 +176,15 @@ const char *fake_server_url(const struct fake_server *s)
     return s->url;
 }
 
+void fake_server_config(const struct fake_server *s, struct tarn_config *out)
+{
+    tarn_config_init(out);
+    out->endpoint = s->url;
+    out->access_key = "AK";
+    out->secret_key = "SK";
+    out->ignore_environment = true;
+}
+
 size_t fake_server_count(struct fake_server *s)
 {
     (void)pthread_mutex_lock(&s->lock);

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <tarn/client.h>
+
 enum { FAKE_REQUESTS_MAX = 256, FAKE_HEAD_MAX = 8192 };
 
 /* What one request gets. The body of the request is read first, unless it is to be left. */
@@ -30,6 +32,10 @@ struct fake_server *fake_server_new_fn(fake_answer_fn answer, void *arg);
 
 void fake_server_free(struct fake_server *s);
 const char *fake_server_url(const struct fake_server *s);
+
+/* The defaults of a client of this server alone: its address and keys, nothing of the environment.
+ */
+void fake_server_config(const struct fake_server *s, struct tarn_config *out);
 
 /* Requests that came, and the head of the n-th (from 0). */
 size_t fake_server_count(struct fake_server *s);

@@ -26,11 +26,7 @@ static struct tarn_client *connect_to(struct fake_server *s, int retries_max, lo
 {
     struct tarn_config config;
     struct tarn_error err = { 0 };
-    tarn_config_init(&config);
-    config.endpoint = fake_server_url(s);
-    config.access_key = "AK";
-    config.secret_key = "SK";
-    config.ignore_environment = true;
+    fake_server_config(s, &config);
     config.use_curl = use_curl;
     config.retries_max = retries_max;
     config.retry_base_ms = 1;
@@ -876,11 +872,7 @@ static int put_and_list(void *arg)
 {
     struct tarn_config config;
     struct tarn_error err = { 0 };
-    tarn_config_init(&config);
-    config.endpoint = fake_server_url(arg);
-    config.access_key = "AK";
-    config.secret_key = "SK";
-    config.ignore_environment = true;
+    fake_server_config(arg, &config);
     config.use_curl = use_curl;
     config.retries_max = 0;
     struct tarn_client *client = tarn_client_new(&config, &err);

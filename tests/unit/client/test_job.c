@@ -62,11 +62,7 @@ static struct tarn_client *connect_to(struct fake_server *s, uint64_t memory,
                                       struct tarn_error *err)
 {
     struct tarn_config config;
-    tarn_config_init(&config);
-    config.endpoint = fake_server_url(s);
-    config.access_key = "AK";
-    config.secret_key = "SK";
-    config.ignore_environment = true;
+    fake_server_config(s, &config);
     config.use_curl = use_curl;
     config.retries_max = 2;
     config.retry_base_ms = 1;

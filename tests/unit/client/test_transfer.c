@@ -81,11 +81,7 @@ static void stage_free(struct stage *s)
 static struct tarn_client *connect_to(const struct stage *s, struct tarn_error *err)
 {
     struct tarn_config config;
-    tarn_config_init(&config);
-    config.endpoint = fake_server_url(s->server);
-    config.access_key = "AK";
-    config.secret_key = "SK";
-    config.ignore_environment = true;
+    fake_server_config(s->server, &config);
     config.retries_max = 0;
     return tarn_client_new(&config, err);
 }
@@ -561,11 +557,7 @@ static void test_no_descriptor_is_inherited(void **state)
         was_open[fd] = fcntl(fd, F_GETFD) >= 0;
     for (int with_curl = 0; with_curl < 2; with_curl++) {
         struct tarn_config config;
-        tarn_config_init(&config);
-        config.endpoint = fake_server_url(s->server);
-        config.access_key = "AK";
-        config.secret_key = "SK";
-        config.ignore_environment = true;
+        fake_server_config(s->server, &config);
         config.use_curl = with_curl;
         struct tarn_client *client = tarn_client_new(&config, NULL);
         assert_int_equal(tarn_object_put(client, "bkt", "k", "x", 1, NULL, NULL, NULL), TARN_OK);

@@ -378,11 +378,7 @@ static void test_names(void **state)
     struct fake_server *s = fake_server_new(steps, 1);
     struct tarn_config config;
     (void)state;
-    tarn_config_init(&config);
-    config.endpoint = fake_server_url(s);
-    config.access_key = "AK";
-    config.secret_key = "SK";
-    config.ignore_environment = true;
+    fake_server_config(s, &config);
     config.retries_max = 0;
     struct tarn_client *c = tarn_client_new(&config, NULL);
     assert_non_null(c);

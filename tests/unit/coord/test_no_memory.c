@@ -319,11 +319,7 @@ static int fail_and_repeat(void *arg)
 static struct tarn_client *connect_to(const struct stage *s)
 {
     struct tarn_config config;
-    tarn_config_init(&config);
-    config.endpoint = fake_server_url(s->server);
-    config.access_key = "AK";
-    config.secret_key = "SK";
-    config.ignore_environment = true;
+    fake_server_config(s->server, &config);
     config.retries_max = 0;
     config.io_threads = config.connections_max = 1; /* the server has one connection at a time */
     return tarn_client_new(&config, NULL);
