@@ -22,7 +22,7 @@ int fixture_open_store(struct fixture *f, struct tarn_error *err)
         .segment_len = f->segment_len ? f->segment_len : SMALL_SEGMENT,
         .cache_max = 4096,
         .body_memory_max = f->body_memory_max,
-        .disk = f->disk,
+        .disk = &f->disk,
         .on_fatal = on_fatal,
     };
     return log_store_open(&config, &f->store, err);
@@ -44,6 +44,7 @@ int fixture_setup(void **state)
     assert_non_null(f);
     (void)snprintf(f->dir, sizeof f->dir, "/tmp/tarn-store-XXXXXX");
     assert_non_null(mkdtemp(f->dir));
+    f->disk = disk_real;
     *state = f;
     fixture_reopen(f);
     return 0;

@@ -7,6 +7,7 @@
 
 #include "unit/t.h"
 
+#include "server/store/disk.h"
 #include "server/store/log_store.h"
 #include "server/store/store_wait.h"
 
@@ -18,7 +19,7 @@ struct fixture {
     struct store *store;
     uint64_t body_memory_max; /* for the next open, 0: the default */
     uint64_t segment_len;     /* likewise, 0: SMALL_SEGMENT */
-    const struct disk_ops *disk;
+    struct disk_ops disk; /* the real one's, but for what a test puts in */
 };
 
 /* For cmocka: *state is the fixture, its store open. */

@@ -219,7 +219,6 @@ static void test_a_small_disk_gets_its_room_back(void **state)
 {
     struct fixture *f = *state;
     struct model m = { .next = 0 };
-    struct disk_ops small = disk_real;
     unsigned spares = 0;
     assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
     for (int round = 0; round < PATIENCE && !spares; round++) {
@@ -228,8 +227,8 @@ static void test_a_small_disk_gets_its_room_back(void **state)
         (void)find_inode(f, 0, &spares);
     }
     assert_true(spares > 0);
-    small.statvfs = statvfs_of_a_small_disk;
-    f->disk = &small;
+    f->store->ops->close(TN_TAKE(f->store));
+    f->disk.statvfs = statvfs_of_a_small_disk;
     fixture_reopen(f);
     (void)find_inode(f, 0, &spares);
     assert_int_equal(spares, 0);
@@ -261,10 +260,9 @@ static off_t segment_len(const struct fixture *f, unsigned number)
 static void test_segments_are_shorter_on_a_disk_that_fills_up(void **state)
 {
     struct fixture *f = *state;
-    struct disk_ops small = disk_real;
     TN_AUTO_BUF b = TN_BUF_INIT(0);
-    small.statvfs = statvfs_of_20_mib;
-    f->disk = &small;
+    f->store->ops->close(TN_TAKE(f->store));
+    f->disk.statvfs = statvfs_of_20_mib;
     f->segment_len = 64 << 20;
     fixture_reopen(f);
     assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
@@ -301,13 +299,12 @@ static void test_a_log_that_cannot_grow_opens_again(void **state)
 {
     struct fixture *f = *state;
     struct model m = { .next = 0 };
-    struct disk_ops full = disk_real;
     TN_AUTO_BUF b = TN_BUF_INIT(0);
     int rc = TARN_OK;
     unsigned deleted = 0;
-    full.fallocate = fallocate_unless_full;
+    f->store->ops->close(TN_TAKE(f->store));
+    f->disk.fallocate = fallocate_unless_full;
     atomic_store(&is_out_of_room, false);
-    f->disk = &full;
     fixture_reopen(f);
     assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
     for (unsigned i = 0; i < KEY_COUNT; i++) {
@@ -396,11 +393,10 @@ static void fill_and_empty(struct fixture *f, unsigned kept_of, unsigned step)
     while (count < TIGHT_KEYS && put_tight(f, count) == TARN_OK)
         count++;
     assert_true(count > 500 && count < TIGHT_KEYS);
-    for (unsigned n = 0; n < count; n++) {
-        unsigned i = (unsigned)((uint64_t)n * step % count);
-        if (i % kept_of)
-            delete_tight(f, i);
-    }
+    for (unsigned first = 0; first < step; first++)
+        for (unsigned i = first; i < count; i += step)
+            if (i % kept_of)
+                delete_tight(f, i);
     for (int i = 0; i < PATIENCE && log_len(f) > TIGHT_LEN * 3 / 4; i++)
         (void)usleep(10000);
     assert_true(log_len(f) <= TIGHT_LEN * 3 / 4); /* what lives is a sixth; spares count */
@@ -421,11 +417,10 @@ static void test_a_full_disk_gets_its_room_back(void **state)
 {
     static const unsigned steps[] = { 1, 7, 89, 499 };
     struct fixture *f = *state;
-    struct disk_ops small = disk_real;
-    small.fallocate = fallocate_on_a_tight_disk;
-    small.statvfs = statvfs_of_a_tight_disk;
+    f->store->ops->close(TN_TAKE(f->store));
+    f->disk.fallocate = fallocate_on_a_tight_disk;
+    f->disk.statvfs = statvfs_of_a_tight_disk;
     tight = f;
-    f->disk = &small;
     fixture_reopen(f);
     assert_int_equal(fixture_make_bucket(f->store, "b"), TARN_OK);
     for (size_t i = 0; i < TN_COUNT(steps); i++)
