@@ -211,7 +211,7 @@ static void test_backup_of_a_busy_store(void **state)
 {
     struct fixture *f = *state;
     struct writer w = { .f = f };
-    struct fixture copy = { .store = NULL };
+    struct fixture copy = { .disk = disk_real };
     struct log_store_backup first;
     struct log_store_backup second;
     char dest[128];
