@@ -242,6 +242,8 @@ static void restart(struct copy *c, const char *reason)
 {
     (void)tarn_multipart_abort(c->client, c->bucket, c->key, c->upload_id, &c->options.request,
                                NULL);
+    memset(c->parts, 0, c->part_count * sizeof *c->parts); /* some may have been listed */
+    c->is_any_done = false;
     report_resume(c, TARN_RESUME_RESTARTED, 0, reason);
 }
 

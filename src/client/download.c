@@ -39,8 +39,9 @@ struct download {
     struct tarn_object_info *info;
 
     bool is_file;
-    int fd;         /* of a file */
-    bool was_there; /* the partial file, with something in it */
+    int fd;               /* of a file */
+    bool was_there;       /* the partial file, with something in it */
+    bool has_looked_back; /* at that, and at its record */
     enum tn_checksum_kind part_sum;
     struct tn_checksum_value *sums; /* of each part */
     bool has_told;                  /* they are of the kind that was told of the whole */
@@ -210,17 +211,6 @@ static int check_piece(const struct download *d, const struct tn_slot *slot, str
     return TARN_OK;
 }
 
-/* The info of the look ahead, or of the one answer there was. */
-static int give_info(struct download *d, struct tarn_error *err)
-{
-    (void)err;
-    if (d->has_head && d->info) {
-        tn_info_move(&d->head, d->info);
-        d->info->was_verified = d->was_verified;
-    }
-    return TARN_OK;
-}
-
 /* The checksum that the look ahead told. Without the count of parts behind it, what is made of
  * parts looks like that of all bytes. */
 static enum tn_checksum_kind head_checksum(const struct download *d, struct tn_checksum_value *out)
@@ -333,6 +323,14 @@ static int prepare_sums(struct download *d, struct tarn_error *err)
     d->sums = tn_calloc(d->window.parts_total, sizeof *d->sums);
     d->is_done = tn_calloc(d->window.parts_total, sizeof *d->is_done);
     return d->sums && d->is_done ? TARN_OK : tn_fail_no_memory(err, "get object");
+}
+
+/* Of what came in parts the look ahead has told; a whole one has told of itself. */
+static void give_head(struct download *d)
+{
+    tn_info_move(&d->head, d->info);
+    if (d->info)
+        d->info->was_verified = d->was_verified;
 }
 
 static int mismatch(const struct download *d, struct tarn_error *err)
@@ -555,6 +553,12 @@ static int take_up(struct download *d, const char *partial, struct tarn_error *e
     bool had_record = d->record.fd >= 0;
     if (state.is_same && state.count > 0)
         d->window.bytes_done = take_written(d, &state, step);
+    if (tn_window_should_stop(&d->window)) {
+        tn_resume_state_release(&state);
+        return tn_fail(err, TARN_ECANCELLED, "could not get object \"%s/%s\": cancelled", d->bucket,
+                       d->key);
+    }
+    d->has_looked_back = true;
     if (can_resume)
         report_resume(d, &state, had_record);
     else if (d->was_there)
@@ -582,8 +586,18 @@ static int fill_file(struct download *d, const char *partial, const char *path,
         rc = tn_window_run(&d->window, &calls, d, err);
     if (rc == TARN_OK)
         rc = verify_file(d, err);
-    const struct tarn_object_info *info = d->has_head ? &d->head : d->info;
-    return rc < 0 ? rc : tn_partial_finish(d->fd, d->len, partial, path, d->options, info, err);
+    if (rc == TARN_OK && !d->is_whole)
+        give_head(d);
+    return rc < 0 ? rc : tn_partial_finish(d->fd, d->len, partial, path, d->options, d->info, err);
+}
+
+/* What a failed run leaves to the next one. What an earlier one has left and this one has not come
+ * to look at is not for it to take away. */
+static bool is_kept(const struct download *d, int rc)
+{
+    if (!d->has_looked_back)
+        return d->was_there;
+    return d->record.fd >= 0 && d->window.parts_done > 0 && tn_resume_is_worth(rc);
 }
 
 int tn_download_check(const char *path, const struct tarn_transfer_options *options,
@@ -619,22 +633,21 @@ int tarn_download_file(struct tarn_client *client, const char *bucket, const cha
         rc = tn_partial_check_target(path, err);
     if (rc < 0)
         return rc;
-    download_init(&d, client, bucket, key, options, info ? info : &own);
+    download_init(&d, client, bucket, key, options, &own);
     d.is_file = true;
     rc = plan(&d, err);
     if (rc == TARN_OK) {
         d.fd = tn_partial_open(partial, options->file_mode, &d.was_there, err);
         rc = d.fd < 0 ? d.fd : fill_file(&d, partial, path, err);
-        bool is_kept =
-            rc < 0 && d.record.fd >= 0 && d.window.parts_done > 0 && tn_resume_is_worth(rc);
-        tn_resume_end(&d.record, is_kept);
-        if (d.fd >= 0 && rc < 0 && !is_kept)
+        bool keeps = rc < 0 && is_kept(&d, rc);
+        tn_resume_end(&d.record, keeps);
+        if (d.fd >= 0 && rc < 0 && !keeps)
             (void)unlink(partial); /* before the lock goes */
         tn_fd_close(&d.fd);
     }
-    if (rc == TARN_OK)
-        rc = give_info(&d, err);
     download_release(&d);
+    if (rc == TARN_OK)
+        tn_info_move(&own, info);
     tarn_object_info_release(&own);
     return rc;
 }
@@ -763,7 +776,8 @@ static int stream_parts(struct download *d, struct tarn_error *err)
     if (rc == TARN_ECHECKSUM)
         return mismatch(d, err);
     d->was_verified = rc == TARN_OK;
-    return give_info(d, err);
+    give_head(d);
+    return TARN_OK;
 }
 
 /* Blocks larger than a share of the ceiling would let one transfer have it all. */

@@ -115,6 +115,8 @@ static int finish_get(struct tn_op *op, struct target *target, struct tarn_objec
             *err = op->err;
         return op->rc;
     }
+    if (op->sink.pipe->len > 0) /* all had come, but was not all taken */
+        return tn_op_fail(op, err, TARN_ECANCELLED, "cancelled");
     int rc = tn_verifier_check(&target->verifier);
     if (rc == TARN_ECHECKSUM)
         return tn_op_fail(op, err, rc, "the bytes do not match the checksum of the object");

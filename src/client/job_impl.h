@@ -57,7 +57,7 @@ struct tn_object {
     size_t block_len;
     int fd;
     struct stat before; /* of a file that is sent */
-    char *partial;      /* of a file that is received */
+    char *partial;      /* of a file that is received, once it is open: removed in the end */
     struct tarn_object_info info;
     int rc;
     struct tarn_error err;

@@ -189,17 +189,18 @@ static void open_target(struct tn_object *o)
         fail(o, made);
         return;
     }
-    o->partial = tn_strdup(partial);
-    if (!o->partial) {
-        fail(o, tn_fail_no_memory(&o->err, "get object"));
-        return;
-    }
-    int fd = tn_partial_open(o->partial, o->options.file_mode, &was_there, &o->err);
+    int fd = tn_partial_open(partial, o->options.file_mode, &was_there, &o->err);
     if (fd < 0) {
         fail(o, fd);
         return;
     }
     o->fd = fd;
+    o->partial = tn_strdup(partial);
+    if (!o->partial) {
+        (void)unlink(partial);
+        fail(o, tn_fail_no_memory(&o->err, "get object"));
+        return;
+    }
     int rc = TARN_OK;
     if (was_there && ftruncate(fd, 0) < 0)
         rc = tn_fail_errno(&o->err, "could not empty file \"%s\"", o->partial);

@@ -247,9 +247,8 @@ static bool must_not_repeat(struct upload *u, const struct tarn_error *err)
     return !u->read;
 }
 
-static void begin_anew(struct upload *u)
+static void forget_parts(struct upload *u)
 {
-    abort_upload(u);
     if (u->part_cap > 0)
         memset(u->parts, 0, u->part_cap * sizeof *u->parts);
     u->next_number = 1;
@@ -266,7 +265,8 @@ static int upload_parts(struct upload *u, const struct tn_window_calls *calls,
     struct tarn_error local = { 0 };
     int rc = send_parts(u, calls, info, &local);
     if (rc < 0 && must_not_repeat(u, &local)) {
-        begin_anew(u);
+        abort_upload(u);
+        forget_parts(u);
         rc = send_parts(u, calls, info, &local);
     }
     bool keeps = is_kept(u, rc);
@@ -415,6 +415,7 @@ static int restart(struct upload *u, const char *reason)
     (void)tarn_multipart_abort(u->client, u->bucket, u->key, u->upload_id, &u->options->request,
                                NULL);
     u->is_created = false;
+    forget_parts(u); /* some may have been listed */
     report_resume(u, TARN_RESUME_RESTARTED, 0, reason);
     return TARN_OK;
 }

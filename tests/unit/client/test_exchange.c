@@ -437,6 +437,51 @@ static void test_cancel(void **state)
     fake_server_free(s);
 }
 
+/* Ends the call as soon as all bytes are here, of which it has not seen all yet. */
+struct hasty {
+    struct tarn_client *client;
+    uint64_t len;
+    size_t seen;
+    volatile int wants_stop;
+};
+
+static int stop_when_all_is_here(void *arg, const void *bytes, size_t len)
+{
+    static const struct timespec step = { 0, 1000 * 1000 };
+    struct hasty *h = arg;
+    struct tarn_client_stats stats = { 0 };
+    (void)bytes;
+    h->seen += len;
+    for (int i = 0; i < 5000 && stats.bytes_down < h->len; i++) {
+        (void)nanosleep(&step, NULL);
+        tarn_client_get_stats(h->client, &stats);
+    }
+    h->wants_stop = 1;
+    return TARN_OK;
+}
+
+/* A call that was cancelled before its caller had all bytes has not gone well. */
+static void test_cancelled_with_bytes_left(void **state)
+{
+    enum { LEN = 200 * 1000 };
+    static char answer[LEN + 256];
+    static const struct fake_step steps[] = { { .answer = answer } };
+    (void)state;
+    int at = snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", LEN);
+    memset(answer + at, 'x', LEN);
+    for (int i = 0; i < 8; i++) {
+        struct fake_server *s = fake_server_new(steps, 1);
+        struct hasty h = { .client = connect_to(s, 0, 5000), .len = LEN };
+        struct tarn_get_options options = { .request.cancel = &h.wants_stop };
+        int rc =
+            tarn_object_get(h.client, "bkt", "k", stop_when_all_is_here, &h, &options, NULL, NULL);
+        if (rc != TARN_ECANCELLED && (rc != TARN_OK || h.seen != LEN))
+            fail_msg("%s after %zu bytes", tarn_status_name(rc), h.seen);
+        tarn_client_free(h.client);
+        fake_server_free(s);
+    }
+}
+
 static void test_copy_error_in_200(void **state)
 {
     static const struct fake_step steps[] = {
@@ -913,6 +958,7 @@ int main(void)
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_slow),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_cancelled_with_bytes_left),
         cmocka_unit_test(test_copy_error_in_200),
         cmocka_unit_test(test_head_keeps_headers),
         cmocka_unit_test(test_complete_whose_answer_was_lost),

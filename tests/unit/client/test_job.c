@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -435,6 +436,32 @@ static void test_has_grown(void **state)
     tear_down(&w);
 }
 
+/* The partial file of another transfer stays where it is. */
+static void test_another_has_it(void **state)
+{
+    static const struct fake_step steps[] = { { .answer = GET_OK } };
+    struct tarn_transfer_options options = { .has_size_hint = true, .size_hint = 100000 };
+    struct world w;
+    struct told told = { 0 };
+    char path[PATH_LEN];
+    char partial[PATH_LEN];
+    (void)state;
+    set_up(&w, steps, 1, 0, 0);
+    name_in(&w, "file", path);
+    name_in(&w, "file.part", partial);
+    write_file(partial, "theirs", 6);
+    int fd = open(partial, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(tarn_job_download(w.job, "bkt", "k", path, &options, on_done, &told, NULL),
+                     TARN_OK);
+    tarn_job_wait(w.job);
+    assert_int_equal(told.status, TARN_EBUSY);
+    assert_content(partial, "theirs");
+    assert_int_equal(close(fd), 0);
+    tear_down(&w);
+}
+
 /* ---- many ---- */
 
 struct many {
@@ -613,17 +640,12 @@ static void test_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_upload),
-        cmocka_unit_test(test_download),
-        cmocka_unit_test(test_copy_and_delete),
-        cmocka_unit_test(test_chain),
-        cmocka_unit_test(test_time_and_etag),
-        cmocka_unit_test(test_has_grown),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_calls),
-        cmocka_unit_test(test_cancelled),
-        cmocka_unit_test(test_bad_arguments),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_upload),          cmocka_unit_test(test_download),
+        cmocka_unit_test(test_copy_and_delete), cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_time_and_etag),   cmocka_unit_test(test_has_grown),
+        cmocka_unit_test(test_another_has_it),  cmocka_unit_test(test_many),
+        cmocka_unit_test(test_calls),           cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_bad_arguments),   cmocka_unit_test(test_out_of_memory),
     };
     int failed = cmocka_run_group_tests_name("without curl", tests, NULL, NULL);
     use_curl = true;

@@ -25,6 +25,7 @@ struct play {
     char answer[ANSWER_CAP];
     const char *note; /* of the case */
     size_t count;
+    volatile int wants_stop;
 };
 
 static const char *on_request(void *arg, const char *head)
@@ -231,6 +232,77 @@ static void test_listed_parts(void **state)
     }
 }
 
+/* Part 2 is refused in the first run. In the second one the listing breaks off behind part 1. */
+static const char *list_in_vain(struct play *p, const char *head)
+{
+    bool is_copy = strstr(head, "x-amz-copy-source:") != NULL;
+    if (is(head, "HEAD"))
+        return say_head(p, "200 OK\r\nContent-Length: 5242885\r\nETag: \"e1\"");
+    if (strstr(head, "?tagging"))
+        return say_xml(p, "<Tagging><TagSet></TagSet></Tagging>");
+    if (is(head, "GET"))
+        return say_xml(p, "<ListPartsResult>" LISTED("1") LISTED("1") "</ListPartsResult>");
+    if (strstr(head, "partNumber=2&") && !p->note)
+        return say_head(p, "403 Forbidden\r\nContent-Length: 0");
+    if (is_copy)
+        return say_xml(p, "<CopyPartResult><ETag>&quot;p&quot;</ETag></CopyPartResult>");
+    return take_upload(p, head);
+}
+
+static int upload_resumed(struct stage *s, struct tarn_client *client, const char *place,
+                          struct tarn_resume_report *report)
+{
+    struct tarn_transfer_options options = { .part_size = PART,
+                                             .part_threshold = 1,
+                                             .concurrency = 1,
+                                             .resume = true,
+                                             .state_dir = place,
+                                             .on_resume = keep_report,
+                                             .resume_arg = report };
+    return tarn_upload_file(client, s->path, "bkt", "k", &options, NULL, NULL);
+}
+
+static int copy_resumed(struct stage *s, struct tarn_client *client, const char *place,
+                        struct tarn_resume_report *report)
+{
+    struct tarn_copy_options options = { .source_size = TARN_PUT_LEN_MAX + 1,
+                                         .part_size = PART,
+                                         .resume = true,
+                                         .state_dir = place,
+                                         .on_resume = keep_report,
+                                         .resume_arg = report };
+    (void)s;
+    return tarn_object_copy(client, "bkt", "a", "bkt", "k", &options, NULL, NULL);
+}
+
+/* What begins anew begins with the first part, whatever was listed before the listing broke off. */
+static void test_listing_breaks_off(void **state)
+{
+    static int (*const runs[])(struct stage * s, struct tarn_client * client, const char *place,
+                               struct tarn_resume_report *report) = { upload_resumed,
+                                                                      copy_resumed };
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(runs); i++) {
+        struct stage *s = stage_new(list_in_vain);
+        struct tarn_client *client = connect_to(s, NULL);
+        struct tarn_resume_report report = { 0 };
+        char place[128];
+        size_t firsts = 0;
+        (void)snprintf(place, sizeof place, "%s/state", s->directory);
+        make_file(s, PART + TAIL);
+        assert_int_equal(runs[i](s, client, place, &report), TARN_EDENIED);
+        size_t before = fake_server_count(s->server);
+        s->play.note = "second run";
+        assert_int_equal(runs[i](s, client, place, &report), TARN_OK);
+        assert_int_equal(report.outcome, TARN_RESUME_RESTARTED);
+        for (size_t n = before; n < fake_server_count(s->server); n++)
+            firsts += strstr(fake_server_head(s->server, n), "partNumber=1&") != NULL;
+        assert_int_equal(firsts, 1);
+        tarn_client_free(client);
+        stage_free(s);
+    }
+}
+
 /* ---- downloads ---- */
 
 /* An object of PART + TAIL bytes; `note` is the ETag that the second part comes with. */
@@ -296,6 +368,87 @@ static void test_any_object_is_pinned(void **state)
     assert_non_null(strstr(fake_server_head(s->server, 2), "if-match: \"e1\"\r\n"));
     tarn_client_free(client);
     stage_free(s);
+}
+
+/* The second part is refused, so that the first one is kept for the next run. `note`: as soon as
+ * the object is looked at, the program wants to stop. */
+static const char *give_first_part(struct play *p, const char *head)
+{
+    if (is(head, "HEAD") && p->note)
+        p->wants_stop = 1;
+    if (strstr(head, "bytes=5242880-"))
+        return say_head(p, "403 Forbidden\r\nContent-Length: 0");
+    return give_object(p, head);
+}
+
+static int download_resumed(struct stage *s, struct tarn_client *client,
+                            struct tarn_resume_report *report)
+{
+    struct tarn_transfer_options options = { .request.cancel = &s->play.wants_stop,
+                                             .part_size = PART,
+                                             .part_threshold = 1,
+                                             .concurrency = 1,
+                                             .resume = true,
+                                             .on_resume = keep_report,
+                                             .resume_arg = report };
+    return tarn_download_file(client, "bkt", "k", s->path, &options, NULL, NULL);
+}
+
+static void assert_continues(struct stage *s, struct tarn_client *client)
+{
+    struct tarn_resume_report report = { 0 };
+    assert_int_equal(download_resumed(s, client, &report), TARN_EDENIED);
+    assert_int_equal(report.outcome, TARN_RESUME_CONTINUED);
+    assert_int_equal(report.bytes, PART);
+}
+
+/* What an earlier run has fetched is there still when this one ended before it had looked. */
+static void test_stopped_before_it_went_on(void **state)
+{
+    struct stage *s = stage_new(give_first_part);
+    struct tarn_client *client = connect_to(s, NULL);
+    struct tarn_resume_report report = { 0 };
+    (void)state;
+    assert_int_equal(download_resumed(s, client, &report), TARN_EDENIED);
+    s->play.note = "stop";
+    assert_int_equal(download_resumed(s, client, &report), TARN_ECANCELLED);
+    s->play.note = NULL;
+    s->play.wants_stop = 0;
+    assert_continues(s, client);
+    tarn_client_free(client);
+    stage_free(s);
+}
+
+/* An MD5 in the ETag is something to compare with, however the bytes are fetched. */
+static const char *give_hello(struct play *p, const char *head)
+{
+    return say_head(p, is(head, "HEAD") ? "200 OK\r\nContent-Length: 5\r\n"
+                                          "ETag: \"5d41402abc4b2a76b9719d911017c592\""
+                                        : "200 OK\r\nContent-Length: 5\r\n"
+                                          "ETag: \"5d41402abc4b2a76b9719d911017c592\"\r\n\r\n"
+                                          "hello");
+}
+
+static void test_small_is_verified(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        struct stage *s = stage_new(give_hello);
+        struct tarn_client *client = connect_to(s, NULL);
+        struct tarn_object_info info = { 0 };
+        struct tarn_transfer_options options = { .has_size_hint = i % 2 == 1, .size_hint = 5 };
+        size_t count = 0;
+        int rc = i < 2 ? tarn_download_file(client, "bkt", "k", s->path, &options, &info, NULL)
+                       : tarn_download_stream(client, "bkt", "k", count_bytes, &count, &options,
+                                              &info, NULL);
+        assert_int_equal(rc, TARN_OK);
+        if (!info.was_verified || info.size != 5)
+            fail_msg("%s with%s a hint: not verified", i < 2 ? "file" : "stream",
+                     i % 2 == 1 ? "" : "out");
+        tarn_object_info_release(&info);
+        tarn_client_free(client);
+        stage_free(s);
+    }
 }
 
 static const char *give_size(struct play *p, const char *head)
@@ -637,6 +790,34 @@ static int download_once(void *arg)
     return sweep(arg, download_both_ways);
 }
 
+static int go_on_downloading(struct stage *s, struct tarn_client *client, struct tarn_error *err)
+{
+    struct tarn_resume_report report = { .outcome = TARN_RESUME_CONTINUED };
+    int rc = download_resumed(s, client, &report);
+    (void)err;
+    if (report.outcome != TARN_RESUME_CONTINUED)
+        return TARN_EIO; /* an earlier run has taken it away */
+    return rc == TARN_EDENIED ? TARN_OK : rc;
+}
+
+static int go_on_once(void *arg)
+{
+    return sweep(arg, go_on_downloading);
+}
+
+static void test_no_memory_keeps_what_is_there(void **state)
+{
+    struct stage *s = stage_new(give_first_part);
+    struct tarn_client *client = connect_to(s, NULL);
+    struct tarn_resume_report report = { 0 };
+    (void)state;
+    assert_int_equal(download_resumed(s, client, &report), TARN_EDENIED);
+    t_oom_sweep(go_on_once, s);
+    assert_continues(s, client);
+    tarn_client_free(client);
+    stage_free(s);
+}
+
 static const char *take_anything(struct play *p, const char *head)
 {
     if (is(head, "HEAD"))
@@ -793,7 +974,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reading_fails),
         cmocka_unit_test(test_listed_parts),
+        cmocka_unit_test(test_listing_breaks_off),
         cmocka_unit_test(test_part_of_another_object),
+        cmocka_unit_test(test_stopped_before_it_went_on),
+        cmocka_unit_test(test_small_is_verified),
         cmocka_unit_test(test_any_object_is_pinned),
         cmocka_unit_test(test_absurd_sizes),
         cmocka_unit_test(test_ranges),
@@ -805,6 +989,7 @@ int main(void)
         cmocka_unit_test(test_no_descriptor_is_inherited),
         cmocka_unit_test(test_no_memory_for_uploads),
         cmocka_unit_test(test_no_memory_for_downloads),
+        cmocka_unit_test(test_no_memory_keeps_what_is_there),
         cmocka_unit_test(test_no_memory_for_batches),
         cmocka_unit_test(test_no_memory_for_versions),
         cmocka_unit_test(test_no_memory_for_copies),
