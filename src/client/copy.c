@@ -4,14 +4,12 @@
 #include <tarn/tagging.h>
 #include <tarn/transfer.h>
 
-#include <limits.h>
-
 #include "base/clock.h"
 #include "client/attributes.h"
 #include "client/client_impl.h"
 #include "client/multipart_impl.h"
+#include "client/parts.h"
 #include "client/plan.h"
-#include "client/resume.h"
 #include "client/transfer_impl.h"
 #include "client/window.h"
 #include "proto/http_date.h"
@@ -31,16 +29,7 @@ struct copy {
     const char *bucket;
     const char *key;
     struct tarn_copy_options options; /* with the source pinned */
-    char upload_id[TARN_UPLOAD_ID_LEN_MAX];
-    uint64_t size;
-    uint64_t part_size;
-    uint32_t next_number;
-    uint32_t part_count;
-    struct tarn_part *parts; /* number 0: not done */
-    struct tn_resume_file record;
-    struct tn_buf identity;
-    bool is_created;
-    bool is_any_done;
+    struct tn_parts parts;
 };
 
 static const char *directive(enum tarn_directive d)
@@ -102,29 +91,20 @@ static int copy_once(struct tarn_client *client, const char *source_bucket, cons
 
 /* ---- in parts ---- */
 
-static uint64_t part_len(const struct copy *c, uint32_t number)
-{
-    uint64_t first = (uint64_t)(number - 1) * c->part_size;
-    return c->size - first < c->part_size ? c->size - first : c->part_size;
-}
-
 static int start_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct copy *c = arg;
-    while (c->next_number <= c->part_count && c->parts[c->next_number - 1].number > 0)
-        c->next_number++;
-    if (c->next_number > c->part_count)
+    uint32_t number = tn_parts_next(&c->parts);
+    if (number == 0)
         return TN_WINDOW_END;
-    uint64_t first = (uint64_t)(c->next_number - 1) * c->part_size;
-    uint64_t last = first + part_len(c, c->next_number) - 1;
-    slot->op =
-        tn_part_copy_op_new(c->client, &c->window.waiter, c->source_bucket, c->source_key, first,
-                            last, c->bucket, c->key, c->upload_id, c->next_number, &c->options);
+    slot->number = number;
+    slot->offset = tn_parts_offset(&c->parts, number);
+    slot->len = tn_parts_len(&c->parts, number);
+    slot->op = tn_part_copy_op_new(c->client, &c->window.waiter, c->source_bucket, c->source_key,
+                                   slot->offset, slot->offset + slot->len - 1, c->bucket, c->key,
+                                   c->parts.upload_id, number, &c->options);
     if (!slot->op)
         return tn_fail_no_memory(err, "copy object");
-    slot->number = c->next_number++;
-    slot->offset = first;
-    slot->len = last - first + 1;
     tn_op_post(slot->op);
     return TARN_OK;
 }
@@ -132,15 +112,11 @@ static int start_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 static int take_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct copy *c = arg;
-    struct tarn_part *part = &c->parts[slot->number - 1];
-    int rc = tn_part_copy_take(slot->op, slot->number, slot->len, part, err);
-    if (rc < 0)
-        return rc;
-    struct tn_resume_part record = { .number = part->number, .size = part->size };
-    (void)snprintf(record.etag, sizeof record.etag, "%s", part->etag);
-    tn_resume_add(&c->record, &record);
-    c->is_any_done = true;
-    return TARN_OK;
+    struct tarn_part part;
+    int rc = tn_part_copy_take(slot->op, slot->number, slot->len, &part, err);
+    if (rc == TARN_OK)
+        tn_parts_done(&c->parts, &part, NULL);
+    return rc;
 }
 
 /* CreateMultipartUpload copies nothing by itself: what the source has is sent again, what the
@@ -165,197 +141,69 @@ static struct tarn_put_options target_options(const struct tarn_copy_options *o,
     return out;
 }
 
-/* ---- going on with an earlier one ---- */
-
-/* The place alone, which gives the record its name; then, in `identity`, all that must be the same.
- */
-static int identify(struct copy *c, struct tn_buf *place)
-{
-    const struct tarn_copy_options *o = &c->options;
-    struct tn_buf *id = &c->identity;
-    int rc = tn_buf_append_text(place, "{\"tarn_resume\":1,\"direction\":\"copy\"");
-    if (rc == TARN_OK)
-        rc = tn_resume_text(place, "endpoint", tarn_client_endpoint(c->client));
-    if (rc == TARN_OK)
-        rc = tn_resume_text(place, "source_bucket", c->source_bucket);
-    if (rc == TARN_OK)
-        rc = tn_resume_text(place, "source_key", c->source_key);
-    if (rc == TARN_OK)
-        rc = tn_resume_text(place, "bucket", c->bucket);
-    if (rc == TARN_OK)
-        rc = tn_resume_text(place, "key", c->key);
-    if (rc == TARN_OK)
-        rc = tn_buf_append_str(id, tn_buf_str(place));
-    if (rc == TARN_OK)
-        rc = tn_resume_u64(id, "size", c->size);
-    if (rc == TARN_OK)
-        rc = tn_resume_u64(id, "part_size", c->part_size);
-    if (rc == TARN_OK)
-        rc = tn_resume_text(id, "etag", o->source_conditions.if_match);
-    if (rc == TARN_OK && o->source_version_id)
-        rc = tn_resume_text(id, "version", o->source_version_id);
-    if (rc == TARN_OK)
-        rc = tn_resume_u64(id, "directive", (uint64_t)o->metadata_directive);
-    if (rc == TARN_OK)
-        rc = tn_resume_u64(id, "checksum", (uint64_t)o->checksum);
-    if (rc == TARN_OK)
-        rc = tn_attributes_identify(id, &o->attributes);
-    return rc == TARN_OK ? tn_buf_append_char(id, '}') : rc;
-}
-
-struct reconciliation {
-    struct copy *c;
-    const struct tn_resume_state *state;
-    uint64_t bytes;
-    uint32_t count;
-};
-
-/* A part counts when the server lists the very one that was recorded. */
-static int on_listed(void *arg, const struct tarn_part *part)
-{
-    struct reconciliation *r = arg;
-    struct copy *c = r->c;
-    if (part->number > c->part_count || part->size != part_len(c, part->number))
-        return TARN_OK;
-    for (size_t i = 0; i < r->state->count; i++) {
-        const struct tn_resume_part *p = &r->state->parts[i];
-        if (p->number != part->number || strcmp(p->etag, part->etag) != 0)
-            continue;
-        c->parts[part->number - 1] = *part;
-        c->is_any_done = true;
-        r->bytes += part->size;
-        r->count++;
-        break;
-    }
-    return TARN_OK;
-}
-
-static void report_resume(const struct copy *c, enum tarn_resume_outcome outcome, uint64_t bytes,
-                          const char *reason)
-{
-    struct tarn_resume_report report = { outcome, bytes, reason };
-    if (c->options.on_resume)
-        c->options.on_resume(c->options.resume_arg, &report);
-}
-
-static void restart(struct copy *c, const char *reason)
-{
-    (void)tarn_multipart_abort(c->client, c->bucket, c->key, c->upload_id, &c->options.request,
-                               NULL);
-    memset(c->parts, 0, c->part_count * sizeof *c->parts); /* some may have been listed */
-    c->is_any_done = false;
-    report_resume(c, TARN_RESUME_RESTARTED, 0, reason);
-}
-
-static int reconcile(struct copy *c, const struct tn_resume_state *state, struct tarn_error *err)
-{
-    struct reconciliation r = { .c = c, .state = state };
-    struct tarn_error why = { 0 };
-    int rc = tarn_multipart_list_parts(c->client, c->bucket, c->key, c->upload_id,
-                                       &c->options.request, on_listed, &r, &why);
-    const char *why_not = tn_resume_why_not(rc);
-    if (why_not) {
-        restart(c, why_not);
-        return TARN_OK;
-    }
-    if (rc < 0) {
-        if (err)
-            *err = why;
-        return rc;
-    }
-    bool is_all = r.count == state->count;
-    c->is_created = true;
-    report_resume(c, is_all ? TARN_RESUME_CONTINUED : TARN_RESUME_REVALIDATED, r.bytes,
-                  is_all ? NULL : "the server does not have all parts as they were copied");
-    return TARN_OK;
-}
-
-/* Looks for the record of an earlier run. */
+/* Goes on with an earlier run of this very copy. */
 static int find_earlier(struct copy *c, struct tarn_error *err)
 {
-    TN_AUTO_BUF place = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX);
-    TN_AUTO_BUF name = TN_BUF_INIT(PATH_MAX);
-    struct tn_resume_state state;
-    if (!c->options.resume || identify(c, &place) < 0 ||
-        tn_resume_upload_path(c->options.state_dir, tn_buf_str(&place), &name) < 0)
+    const struct tarn_copy_options *o = &c->options;
+    TN_AUTO_BUF where = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX);
+    TN_AUTO_BUF which = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX);
+    if (!o->resume || tn_resume_text(&where, "source_bucket", c->source_bucket) < 0 ||
+        tn_resume_text(&where, "source_key", c->source_key) < 0 ||
+        tn_resume_text(&which, "etag", o->source_conditions.if_match) < 0 ||
+        tn_resume_text(&which, "version", o->source_version_id) < 0 ||
+        tn_resume_u64(&which, "directive", (uint64_t)o->metadata_directive) < 0 ||
+        tn_resume_u64(&which, "checksum", (uint64_t)o->checksum) < 0)
         return TARN_OK;
-    if (tn_resume_open(&c->record, name.data, tn_buf_str(&c->identity), c->part_count, &state) <
-        0) {
-        tn_resume_end(&c->record, true);
-        return tn_fail_no_memory(err, "copy object");
-    }
-    int rc = TARN_OK;
-    (void)snprintf(c->upload_id, sizeof c->upload_id, "%s", state.upload_id);
-    if (state.is_same && state.upload_id[0])
-        rc = reconcile(c, &state, err);
-    else if (state.upload_id[0])
-        restart(c, "the source or the options have changed");
-    else
-        report_resume(c, TARN_RESUME_FRESH, 0, NULL);
-    tn_resume_state_release(&state);
-    if (rc < 0)
-        tn_resume_end(&c->record, true);
-    return rc;
+    const struct tn_earlier earlier = {
+        .what = "copy object",
+        .direction = "copy",
+        .where = tn_buf_str(&where),
+        .which = tn_buf_str(&which),
+        .state_dir = o->state_dir,
+        .changed = "the source or the options have changed",
+        .missing = "the server does not have all parts as they were copied",
+        .on_resume = o->on_resume,
+        .resume_arg = o->resume_arg,
+    };
+    return tn_parts_go_on(&c->parts, &earlier, err);
 }
 
-/* ---- all parts ---- */
-
-static int create(struct copy *c, const struct tarn_put_options *target, struct tarn_error *err)
-{
-    int rc = tarn_multipart_create(c->client, c->bucket, c->key, target, c->upload_id, err);
-    c->is_created = rc == TARN_OK;
-    if (c->is_created)
-        tn_resume_begin(&c->record, tn_buf_str(&c->identity), c->upload_id);
-    return rc;
-}
-
-/* Whatever goes wrong, the upload is aborted, unless there is something to go on with. */
-static int run_parts(struct copy *c, const struct tarn_object_info *source,
-                     struct tarn_object_info *info, struct tarn_error *err)
+static int copy_parts(struct copy *c, struct tarn_object_info *info, struct tarn_error *err)
 {
     static const struct tn_window_calls calls = { start_part, take_part };
-    struct tarn_put_options target = target_options(&c->options, source);
-    int rc = c->is_created ? TARN_OK : create(c, &target, err);
+    int rc = find_earlier(c, err);
+    if (rc < 0)
+        return rc;
+    rc = tn_parts_create(&c->parts, err);
     if (rc == TARN_OK)
         rc = tn_window_run(&c->window, &calls, c, err);
-    if (rc == TARN_OK) {
-        target.checksum = TARN_CHECKSUM_NONE;
-        rc = tarn_multipart_complete(c->client, c->bucket, c->key, c->upload_id, c->parts,
-                                     c->part_count, &target, info, err);
-    }
-    bool keeps = rc < 0 && c->is_any_done && c->record.fd >= 0 && tn_resume_is_worth(rc);
-    if (rc < 0 && c->is_created && !keeps)
-        (void)tarn_multipart_abort(c->client, c->bucket, c->key, c->upload_id, &c->options.request,
-                                   NULL);
-    tn_resume_end(&c->record, keeps);
+    if (rc == TARN_OK)
+        rc = tn_parts_complete(&c->parts, info, err);
+    tn_parts_end(&c->parts, rc);
     return rc;
 }
 
 static int copy_in_parts(struct copy *c, const struct tarn_object_info *source,
                          struct tarn_object_info *info, struct tarn_error *err)
 {
-    c->size = source->size;
+    const struct tarn_put_options target = target_options(&c->options, source);
+    uint64_t part_size;
     int rc = tarn_part_size_plan(
-        c->size, c->options.part_size ? c->options.part_size : COPY_PART_SIZE, &c->part_size);
+        source->size, c->options.part_size ? c->options.part_size : COPY_PART_SIZE, &part_size);
     if (rc < 0)
         return tn_fail(err, rc, "could not copy \"%s/%s\": bad part size, or too large",
                        c->source_bucket, c->source_key);
-    c->part_count = (uint32_t)((c->size + c->part_size - 1) / c->part_size);
-    c->parts = tn_calloc(c->part_count, sizeof *c->parts);
-    if (!c->parts)
-        return tn_fail_no_memory(err, "copy object");
-    c->next_number = 1;
     if (source->etag) /* the caller's condition has been met; "*" would let parts of two meet */
         c->options.source_conditions.if_match = source->etag;
     if (!c->options.source_version_id)
         c->options.source_version_id = source->version_id;
+    tn_parts_init(&c->parts, c->client, c->bucket, c->key, &target);
     tn_window_init(&c->window, c->client, &c->options.request, COPY_CONCURRENCY);
-    rc = find_earlier(c, err);
-    if (rc == TARN_OK)
-        rc = run_parts(c, source, info, err);
+    rc = tn_parts_plan(&c->parts, source->size, part_size) < 0
+             ? tn_fail_no_memory(err, "copy object")
+             : copy_parts(c, info, err);
     tn_window_release(&c->window);
-    tn_buf_release(&c->identity);
-    tn_free(c->parts);
+    tn_parts_release(&c->parts);
     return rc;
 }
 
@@ -424,8 +272,6 @@ static int copy_large(struct tarn_client *client, const char *source_bucket, con
                       .source_key = source_key,
                       .bucket = bucket,
                       .key = key,
-                      .record = { .fd = -1 },
-                      .identity = TN_BUF_INIT(TN_RESUME_IDENTITY_MAX),
                       .options = *options };
     rc = carry_tags(&c, &source, &tagging, err);
     if (rc == TARN_OK)

@@ -40,9 +40,6 @@ void tn_download_request(struct tn_op *op, const struct tarn_transfer_options *o
 TN_MUST_USE int tn_download_take(struct tn_op *op, struct tarn_object_info *info,
                                  struct tarn_error *err);
 
-/* Appends the identity of what goes along with an object, for records of transfers. */
-TN_MUST_USE int tn_attributes_identify(struct tn_buf *b, const struct tarn_attributes *a);
-
 /* A copy by one request. */
 void tn_copy_request(struct tn_op *op, const char *source_bucket, const char *source_key,
                      const struct tarn_copy_options *options);
