@@ -20,17 +20,21 @@ extern "C" {
 
 struct tarn_async; /* any thread */
 
-/* Threads start as they are needed, `threads` at most (0 is 16). NULL on failure. */
+/* Threads start as they are needed, `threads` at most (0 is 16). `client` is only handed on to
+ * `run`, and may be NULL. NULL on failure: TARN_EINVAL above TARN_ASYNC_THREADS_MAX, TARN_ENOMEM.
+ */
 TARN_API struct tarn_async *tarn_async_new(struct tarn_client *client, uint32_t threads,
                                            struct tarn_error *err);
 
 /* Does the work: `return tarn_object_put(client, ..., err);` */
 typedef int (*tarn_async_run_fn)(struct tarn_client *client, void *arg, struct tarn_error *err);
 
-/* `status` is what `run` returned; `err` tells more about a failure and lasts for the call. */
+/* `status` is what `run` returned; `err`, never NULL, has the same status, tells more about a
+ * failure and lasts for the call. */
 typedef void (*tarn_async_done_fn)(void *arg, int status, const struct tarn_error *err);
 
-/* Queues it. TARN_ENOMEM: `done` will not be called then. `done` may be NULL. */
+/* Queues it, without waiting for room. TARN_EINVAL, TARN_ENOMEM (no thread for it, too): `done`
+ * will not be called then. `done` may be NULL. */
 TARN_API int tarn_async_submit(struct tarn_async *async, tarn_async_run_fn run,
                                tarn_async_done_fn done, void *arg, struct tarn_error *err);
 

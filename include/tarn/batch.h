@@ -20,21 +20,23 @@ struct tarn_batch_item {
     const struct tarn_error *error;
 };
 
-/* Called once for each key when it is done, by one thread at a time, not always the caller's. */
+/* Called once for each key when it is done, by one thread at a time, not always the caller's;
+ * `item` lasts for the call. The other keys wait for it. */
 typedef void (*tarn_batch_fn)(void *arg, size_t index, const struct tarn_batch_item *item);
 
 struct tarn_batch_options {
     struct tarn_request request; /* of each key */
-    uint32_t concurrency;        /* keys at once; 0 is 10. Not for delete, which sends 1,000 keys a
-                                    request */
-    double rate_max;             /* keys a second, all together; 0 is no limit */
-    bool is_fail_fast;           /* the first failure leaves out what has not begun */
+    uint32_t concurrency; /* keys at once, TARN_BATCH_CONCURRENCY_MAX at most; 0 is 10. Not for
+                             delete, which sends 1,000 keys a request */
+    double rate_max;      /* keys a second, all together, less than 1e9; 0 is no limit */
+    bool is_fail_fast;    /* the first failure leaves out what has not begun */
     tarn_batch_fn each;
     void *arg;
     void *reserved[4];
 };
 
-/* Zero-initialise it; release it with tarn_batch_result_release. */
+/* Zero-initialise it; release it with tarn_batch_result_release, also before it is used for another
+ * call. The keys that it points to are the caller's. */
 struct tarn_batch_result {
     const struct tarn_batch_item *items; /* in the order of the keys */
     size_t total;
@@ -46,11 +48,13 @@ struct tarn_batch_result {
     void *owned;
 };
 
+/* Accepts NULL. */
 TARN_API void tarn_batch_result_release(struct tarn_batch_result *result);
 
-/* All of these: TARN_OK when every key went well, else the status of the first failure in the order
- * of the keys; `result` (NULL is fine) is filled in both cases, but for TARN_ENOMEM and TARN_EINVAL
- * at the very start. A key that is given twice is done once. */
+/* All of these: TARN_OK when every key went well (also when there is none), else the status of the
+ * first failure in the order of the keys, of which TARN_ECANCELLED is one only where there is no
+ * other; `result` (NULL is fine) is filled in both cases, but for TARN_ENOMEM and TARN_EINVAL at
+ * the very start. A key that is given twice is done once. */
 
 /* DeleteObjects. */
 TARN_API int tarn_batch_delete(struct tarn_client *client, const char *bucket,

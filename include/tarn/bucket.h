@@ -55,7 +55,7 @@ struct tarn_bucket_entry {
  * status. */
 typedef int (*tarn_bucket_fn)(void *arg, const struct tarn_bucket_entry *entry);
 
-/* ListBuckets, all pages. */
+/* ListBuckets, all pages. TARN_EPROTOCOL for a listing that goes round in circles. */
 TARN_API int tarn_bucket_list(struct tarn_client *client, const struct tarn_bucket_options *options,
                               tarn_bucket_fn each, void *arg, struct tarn_error *err);
 

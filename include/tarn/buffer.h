@@ -85,9 +85,10 @@ struct tarn_buffer_options {
     uint64_t size_max; /* of all that is written; 0 is no limit */
     const struct tarn_buffer_filter *filters; /* the first sees the plain bytes */
     size_t filter_count;
-    const char *directory;                     /* of the temporary file; default $TMPDIR, /tmp */
-    const struct tarn_buffer_s3 *s3;           /* S3 instead of a file; copied, texts too */
-    const struct tarn_buffer_storage *storage; /* or a program's own; copied */
+    const char *directory;           /* of the temporary file; default $TMPDIR, /tmp */
+    const struct tarn_buffer_s3 *s3; /* S3 instead of a file; copied, its bucket and prefix
+                                        too, but not what attributes and request point to */
+    const struct tarn_buffer_storage *storage; /* or a program's own, with all five; copied */
     struct tarn_buffer_pool *pool;             /* must outlive the buffer */
     void *reserved[4];
 };

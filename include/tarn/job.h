@@ -26,14 +26,15 @@ struct tarn_job_options {
 };
 
 /* `info` may be moved away (zero it then); it and `err`, which is NULL for TARN_OK, last for the
- * call. */
+ * call. May be NULL where it is given. */
 typedef void (*tarn_job_done_fn)(void *arg, int status, struct tarn_object_info *info,
                                  const struct tarn_error *err);
 
 /* Some other work for an object: may block. */
 typedef int (*tarn_job_call_fn)(void *arg, struct tarn_object_info *info, struct tarn_error *err);
 
-/* NULL on failure. `options` NULL: the defaults. */
+/* NULL on failure: TARN_EINVAL, TARN_ENOMEM. `options` NULL: the defaults. The client must outlive
+ * it. */
 TARN_API struct tarn_job *tarn_job_new(struct tarn_client *client,
                                        const struct tarn_job_options *options,
                                        struct tarn_error *err);
@@ -66,7 +67,7 @@ TARN_API int tarn_job_delete(struct tarn_job *job, const char *bucket, const cha
                              const struct tarn_delete_options *options, tarn_job_done_fn done,
                              void *arg, struct tarn_error *err);
 
-/* Runs `call` in a thread. */
+/* Runs `call` in a thread of the job's; its status is what `done` gets. */
 TARN_API int tarn_job_call(struct tarn_job *job, tarn_job_call_fn call, tarn_job_done_fn done,
                            void *arg, struct tarn_error *err);
 
@@ -74,7 +75,7 @@ TARN_API int tarn_job_call(struct tarn_job *job, tarn_job_call_fn call, tarn_job
  * goes on. Any thread, `done` as well. */
 TARN_API void tarn_job_cancel(struct tarn_job *job);
 
-/* Waits until all is done. */
+/* Waits until all is done. The submitting thread's. */
 TARN_API void tarn_job_wait(struct tarn_job *job);
 
 /* The same, then frees. Accepts NULL. */

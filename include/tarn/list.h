@@ -36,14 +36,17 @@ struct tarn_list_entry {
     const char *checksum_algorithm;
 };
 
-/* Checks the arguments and asks for the first page without waiting for it. NULL on failure. The
- * client must outlive the list. Copies what it needs from `options`. */
+/* Asks for the first page without waiting for it. NULL on failure: TARN_EINVAL, TARN_ENOMEM; names
+ * and headers that cannot be sent may be told by the first tarn_list_next only. The client must
+ * outlive the list, and so must what request.cancel points to; all else in `options` is copied, and
+ * counts for each page. */
 TARN_API struct tarn_list *tarn_list_open(struct tarn_client *client, const char *bucket,
                                           const struct tarn_list_options *options,
                                           struct tarn_error *err);
 
 /* The next object or common prefix, in key order. `*entry` is NULL at the end; what it points to is
- * valid until the next call. An endless listing (a page that does not move on) is TARN_EPROTOCOL.
+ * valid until the next call. An endless listing (a page that does not move on) is TARN_EPROTOCOL. A
+ * failure is told again at each call.
  * Without a delimiter, a long listing that has to wait for its pages asks for up to 8 at a time,
  * from keys that it guesses; what comes out is the same. */
 TARN_API int tarn_list_next(struct tarn_list *list, const struct tarn_list_entry **entry,

@@ -97,8 +97,8 @@ TARN_API int tarn_lock_attach(struct tarn_client *client, const char *bucket, co
  * lease ended meanwhile. Other failures leave the lease as it is: try again. */
 TARN_API int tarn_lock_renew(struct tarn_lock *lock, struct tarn_error *err);
 
-/* No request: TARN_OK inside the lease, else TARN_ELOST (TARN_ETIMEOUT after max_hold_ms). Also in
- * a child after fork(), which never holds. */
+/* No request: TARN_OK inside the lease, else TARN_ELOST (TARN_ETIMEOUT after max_hold_ms;
+ * TARN_EINVAL for NULL). Also in a child after fork(), which never holds. */
 TARN_API int tarn_lock_check(struct tarn_lock *lock);
 
 /* Milliseconds of the lease that are left, without requests; 0 when it is over. */

@@ -34,15 +34,16 @@ TARN_API int tarn_multipart_create(struct tarn_client *client, const char *bucke
                                    char upload_id[TARN_UPLOAD_ID_LEN_MAX], struct tarn_error *err);
 
 /* UploadPart from memory. Of `options` (NULL is fine) request, checksum and checksum_value count.
- */
+ * Here and below TARN_EINVAL also for an empty `upload_id`. */
 TARN_API int tarn_multipart_upload_part(struct tarn_client *client, const char *bucket,
                                         const char *key, const char *upload_id, uint32_t number,
                                         const void *bytes, size_t len,
                                         const struct tarn_put_options *options,
                                         struct tarn_part *part, struct tarn_error *err);
 
-/* UploadPartCopy of bytes first to last of the source; first 0 and last UINT64_MAX is all of it. Of
- * `options` request, source_conditions and source_version_id count. */
+/* UploadPartCopy of bytes first to last of the source; first 0 and last UINT64_MAX is all of it, of
+ * which part->size is 0, for the answer does not tell. Of `options` request, source_conditions and
+ * source_version_id count. */
 TARN_API int tarn_multipart_upload_part_copy(struct tarn_client *client, const char *source_bucket,
                                              const char *source_key, uint64_t first, uint64_t last,
                                              const char *bucket, const char *key,

@@ -59,10 +59,10 @@ struct tarn_get_options {
     void *reserved[4];
 };
 
-/* GetObject. `write` gets the body in order, in the calling thread; a connection that breaks in the
- * middle is taken up again where it broke, pinned by If-Match. TARN_ECHECKSUM after all bytes were
- * written: throw them away. TARN_EPROTOCOL: another range than the one that was asked for.
- * TARN_ENOTFOUND, TARN_ENOBUCKET, TARN_EPRECOND, TARN_ENOTMODIFIED,
+/* GetObject. `info` may be NULL. `write` gets the body in order, in the calling thread; a
+ * connection that breaks in the middle is taken up again where it broke, pinned by If-Match.
+ * TARN_ECHECKSUM after all bytes were written: throw them away. TARN_EPROTOCOL: another range than
+ * the one that was asked for. TARN_ENOTFOUND, TARN_ENOBUCKET, TARN_EPRECOND, TARN_ENOTMODIFIED,
  * TARN_ERANGE, TARN_EDENIED, ... */
 TARN_API int tarn_object_get(struct tarn_client *client, const char *bucket, const char *key,
                              tarn_write_fn write, void *arg, const struct tarn_get_options *options,
@@ -74,10 +74,10 @@ TARN_API int tarn_object_get_bytes(struct tarn_client *client, const char *bucke
                                    size_t len_max, char **bytes, size_t *len,
                                    const struct tarn_get_options *options,
                                    struct tarn_object_info *info, struct tarn_error *err);
-TARN_API void tarn_bytes_free(char *bytes);
+TARN_API void tarn_bytes_free(char *bytes); /* accepts NULL */
 
-/* HeadObject; overrides are not sent. The answer has no body, so that only the status tells the
- * failure. */
+/* HeadObject; `info` may be NULL, overrides are not sent. The answer has no body, so that only the
+ * status tells the failure. */
 TARN_API int tarn_object_head(struct tarn_client *client, const char *bucket, const char *key,
                               const struct tarn_get_options *options, struct tarn_object_info *info,
                               struct tarn_error *err);

@@ -101,9 +101,9 @@ struct tarn_retry_report {
     int64_t elapsed_ms;
 };
 
-/* Calls `run` until it succeeds, fails for good, or the policy is used up; sleeps in between. The
- * last real error stays. `breaker` and `report` may be NULL; with the breaker open: TARN_ENETWORK,
- * s3_code "CircuitBreakerOpen". Blocks. */
+/* Calls `run` until it returns TARN_OK, fails for good, or the policy is used up; sleeps in
+ * between. The last real error stays. `breaker` and `report` may be NULL; with the breaker open:
+ * TARN_ENETWORK, s3_code "CircuitBreakerOpen". Blocks. */
 TARN_API int tarn_retry_run(const struct tarn_retry_policy *policy, struct tarn_breaker *breaker,
                             tarn_retry_fn run, void *arg, struct tarn_retry_report *report,
                             struct tarn_error *err);

@@ -61,6 +61,8 @@ struct tarn_store_options {
     void *reserved[4];
 };
 
+/* NULL on failure: TARN_EINVAL (a serializer without one of its functions, negative options,
+ * metadata that is missing or too much), TARN_ENOMEM. The client must outlive it. */
 TARN_API struct tarn_store *tarn_store_new(struct tarn_client *client,
                                            const struct tarn_store_options *options,
                                            struct tarn_error *err);

@@ -23,7 +23,8 @@ struct tarn_progress {
     bool is_last;         /* the transfer has ended, well or not */
 };
 
-/* Called in the calling thread, at most every 100 ms and once at the end. Non-zero cancels. */
+/* Called in the calling thread, at most every 100 ms and once at the end. Non-zero ends the
+ * transfer with TARN_ECANCELLED. */
 typedef int (*tarn_progress_fn)(void *arg, const struct tarn_progress *progress);
 
 enum tarn_verify {
@@ -37,7 +38,7 @@ struct tarn_transfer_options {
     struct tarn_request request;
     uint64_t part_size; /* 5 MiB to 5 GiB; default 8 MiB; raised so that 10,000 parts suffice */
     uint64_t part_threshold; /* multipart from this size on; default 8 MiB; at most 5 GiB */
-    uint32_t concurrency;    /* parts of this transfer in flight; default 5 */
+    uint32_t concurrency;    /* parts of this transfer in flight; default 5, never more than 64 */
     tarn_progress_fn progress;
     void *progress_arg;
     enum tarn_verify verify;
@@ -61,7 +62,7 @@ struct tarn_transfer_options {
     bool has_size_hint; /* the size from a listing: saves a look */
     uint64_t size_hint;
     const char *etag_hint; /* pins the first request too */
-    bool has_range;        /* download_fd and download_stream only */
+    bool has_range;        /* download_fd and download_stream only; TARN_EINVAL for others */
     uint64_t range_first;
     uint64_t range_last; /* UINT64_MAX: to the end */
     int file_mode;       /* of a new file; 0 is 0666 less the umask */
@@ -74,14 +75,17 @@ struct tarn_transfer_options {
     void *reserved[4];
 };
 
-/* Uploads a regular file: one PUT below part_threshold, else parts. A file whose size or mtime
- * changes meanwhile is TARN_ECONFLICT. On failure the multipart upload is aborted, unless it can be
- * resumed. */
+/* Uploads a regular file (others are TARN_EINVAL): one PUT below part_threshold, else parts. A file
+ * whose size or mtime changes meanwhile is TARN_ECONFLICT. On failure the multipart upload is
+ * aborted, unless it can be resumed. Here and below, what the system says of a file is
+ * TARN_ENOTFOUND, TARN_EDENIED, TARN_ENOSPACE or TARN_EIO, with its words in the message; `info`
+ * (NULL is fine) is that of the object. */
 TARN_API int tarn_upload_file(struct tarn_client *client, const char *path, const char *bucket,
                               const char *key, const struct tarn_transfer_options *options,
                               struct tarn_object_info *info, struct tarn_error *err);
 
-/* Uploads what `read` gives until it gives 0 bytes; no length is needed. Less than a part: one PUT
+/* Uploads what `read` gives until it gives 0 bytes (more than there is room for is TARN_EINVAL); no
+ * length is needed. Less than a part: one PUT
  * (an empty object for nothing). The part size doubles every 1,000 parts; parts that outgrow the
  * memory go through an unlinked temporary file. */
 TARN_API int tarn_upload_stream(struct tarn_client *client, tarn_read_fn read, void *arg,
@@ -106,7 +110,7 @@ TARN_API int tarn_download_file(struct tarn_client *client, const char *bucket, 
                                 struct tarn_object_info *info, struct tarn_error *err);
 
 /* Downloads in order to `write`, fetching parts in parallel within the memory. TARN_ECHECKSUM may
- * come after the last byte was written. */
+ * come after the last byte was written. TARN_ERANGE: the object ends before the range. */
 TARN_API int tarn_download_stream(struct tarn_client *client, const char *bucket, const char *key,
                                   tarn_write_fn write, void *arg,
                                   const struct tarn_transfer_options *options,
@@ -118,9 +122,9 @@ TARN_API int tarn_download_fd(struct tarn_client *client, const char *bucket, co
                               int fd, const struct tarn_transfer_options *options,
                               struct tarn_object_info *info, struct tarn_error *err);
 
-/* Does the object have the content of this file? By size, then by the object's checksum or ETag,
- * reading the file. `*is_same` is false too when the object tells neither, and when there is none.
- * Of `options` request and version_id count. */
+/* Does the object have the content of this regular file (others are TARN_EINVAL)? By size, then by
+ * the object's checksum or ETag, reading the file. `*is_same` is false too when the object tells
+ * neither, and when there is none. Of `options` request and version_id count. */
 TARN_API int tarn_object_matches_file(struct tarn_client *client, const char *bucket,
                                       const char *key, const char *path,
                                       const struct tarn_transfer_options *options, bool *is_same,

@@ -9,7 +9,10 @@
  *
  * Errors. A call names those that mean something of its own. Without a client, or without the
  * bucket or key that it is about (NULL or empty), each is TARN_EINVAL before any request, as for
- * headers and values that HTTP cannot carry; TARN_ETOOBIG for a key above 1,024 bytes. Each may run
+ * headers and values that HTTP cannot carry, for what is no member of an enumeration, and for any
+ * other NULL (callback, output, array with a count above 0) that its comment does not call fine:
+ * the message names it. What returns no status wants all its arguments, but for those that end in
+ * _free and _release. TARN_ETOOBIG for a key above 1,024 bytes. Each may run
  * out of memory (TARN_ENOMEM): behind a request, what the server did stays done. Each that sends a
  * request may also end with TARN_EDENIED, TARN_ENOBUCKET, TARN_ECREDENTIALS, TARN_ECANCELLED, and
  * when no try was left with TARN_ENETWORK, TARN_ETIMEOUT, TARN_ETHROTTLED, TARN_ESERVER,

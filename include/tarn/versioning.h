@@ -52,8 +52,8 @@ struct tarn_version_entry {
 };
 
 /* ListObjectVersions, all pages, in the server's order: by key, then the newest first. NULL on
- * failure. No request is sent before the first tarn_versions_next. Texts are copied, but for the
- * headers of the request, which must outlive the list, as the client must. */
+ * failure. No request is sent before the first tarn_versions_next. `options` is copied, but for
+ * what request.cancel points to, which must outlive the list, as the client must. */
 TARN_API struct tarn_versions *tarn_versions_open(struct tarn_client *client, const char *bucket,
                                                   const struct tarn_versions_options *options,
                                                   struct tarn_error *err);
@@ -85,7 +85,7 @@ struct tarn_version_comparison {
     enum tarn_difference content; /* unknown where ETags are no digests and no checksum decides */
 };
 
-/* Compares by HeadObject; reads no content. */
+/* Compares by HeadObject; reads no content. A version NULL is the current one. */
 TARN_API int tarn_version_compare(struct tarn_client *client, const char *bucket, const char *key,
                                   const char *first_version_id, const char *second_version_id,
                                   const struct tarn_request *request,

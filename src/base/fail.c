@@ -117,14 +117,16 @@ int tn_fail_errno(struct tarn_error *err, const char *format, ...)
     return status;
 }
 
-int tn_check_given(const void *handle, const char *bucket, const char *key, struct tarn_error *err)
+int tn_check_given(const void *handle, const char *bucket, const char *key, const char *missing,
+                   struct tarn_error *err)
 {
-    if (handle && bucket && key)
+    if (handle && bucket && key && !missing)
         return TARN_OK;
     return tn_fail(err, TARN_EINVAL, "could not begin: no %s was given",
                    !handle   ? "client"
                    : !bucket ? "bucket"
-                             : "key");
+                   : !key    ? "key"
+                             : missing);
 }
 
 int tn_check_object(const char *bucket, const char *key, struct tarn_error *err)

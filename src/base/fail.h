@@ -24,9 +24,21 @@ void tn_fail_hook(void);
 /* TARN_EINVAL when a call was made without what it is about. `handle` is the client, or what was
  * made with one; where a call has no bucket or no key of its own, any text stands for it. Emptiness
  * is for whoever knows what the text must be, NULL for this: further down it means the bucket
- * instead of an object in it. */
+ * instead of an object in it. `missing` names another argument that was not given, if there is one
+ * (TN_MISSING). */
 TN_MUST_USE int tn_check_given(const void *handle, const char *bucket, const char *key,
-                               struct tarn_error *err);
+                               const char *missing, struct tarn_error *err);
+
+/* The name of an argument that is NULL, NULL for one that is not; of a text that may not be empty
+ * either; of an array with so many items. */
+#define TN_MISSING(argument) ((argument) ? NULL : #argument)
+#define TN_MISSING_TEXT(text) ((text) && *(text) ? NULL : #text)
+#define TN_MISSING_ITEMS(argument, count) ((argument) || (count) == 0 ? NULL : #argument)
+
+static inline const char *tn_missing(const char *first, const char *second)
+{
+    return first ? first : second;
+}
 
 /* The same for names that are empty or no path's: of a source, which goes into a header field, and
  * where other requests come first. */

@@ -65,6 +65,8 @@ static void do_job(struct tarn_async *a, struct job *job)
     struct tarn_error err = { 0 };
     int rc = job->is_cancelled ? tn_fail(&err, TARN_ECANCELLED, "cancelled before it began")
                                : job->run(a->client, job->arg, &err);
+    if (rc < 0)
+        err.status = rc; /* whatever `run` filled in */
     if (job->done)
         job->done(job->arg, rc, &err);
     tn_free(job);
@@ -120,6 +122,9 @@ static bool start_thread(struct tarn_async *a)
 int tarn_async_submit(struct tarn_async *async, tarn_async_run_fn run, tarn_async_done_fn done,
                       void *arg, struct tarn_error *err)
 {
+    int given = tn_check_given("-", "-", "-", tn_missing(TN_MISSING(async), TN_MISSING(run)), err);
+    if (given < 0)
+        return given;
     struct job *job = tn_calloc(1, sizeof *job);
     if (!job)
         return tn_fail(err, TARN_ENOMEM, "could not submit: out of memory");

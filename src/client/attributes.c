@@ -97,6 +97,11 @@ enum tn_checksum_kind tn_checksum_kind_of(enum tarn_checksum algorithm)
     return (enum tn_checksum_kind)(algorithm - 1);
 }
 
+bool tn_checksum_is_known(enum tarn_checksum algorithm)
+{
+    return algorithm <= TARN_CHECKSUM_XXHASH128;
+}
+
 const char *tarn_checksum_name(enum tarn_checksum algorithm)
 {
     return tn_checksum_name(tn_checksum_kind_of(algorithm)).data;
@@ -105,7 +110,7 @@ const char *tarn_checksum_name(enum tarn_checksum algorithm)
 int tarn_checksum_from_name(const char *name, enum tarn_checksum *out)
 {
     enum tn_checksum_kind kind = tn_checksum_from_name(tn_str_from(name));
-    if (kind == TN_CHECKSUM_NONE && !tn_str_eq_nocase(tn_str_from(name), TN_STR("none")))
+    if (!out || (kind == TN_CHECKSUM_NONE && !tn_str_eq_nocase(tn_str_from(name), TN_STR("none"))))
         return TARN_EINVAL;
     *out = tn_checksum_public(kind);
     return TARN_OK;
@@ -132,18 +137,44 @@ int64_t tn_date_ms(struct tn_str text)
 
 /* ---- requests ---- */
 
-static void refuse(struct tn_op *op, int rc)
+static int copy_text(struct tn_arena *arena, const char *from, const char **out)
 {
-    if (op->build_rc == TARN_OK)
-        op->build_rc = rc;
+    *out = from ? tn_arena_memdup(arena, from, strlen(from)) : NULL;
+    return from && !*out ? TARN_ENOMEM : TARN_OK;
+}
+
+int tn_request_copy(struct tn_arena *arena, const struct tarn_request *from,
+                    struct tarn_request *out)
+{
+    struct tarn_request made = *from;
+    int rc = copy_text(arena, from->expected_owner, &made.expected_owner);
+    struct tarn_header *headers = NULL;
+    if (rc == TARN_OK && from->headers && from->header_count > 0) {
+        headers = tn_arena_alloc(arena, from->header_count * sizeof *headers);
+        rc = headers ? TARN_OK : TARN_ENOMEM;
+    }
+    for (size_t i = 0; headers && i < from->header_count && rc == TARN_OK; i++) {
+        rc = copy_text(arena, from->headers[i].name, &headers[i].name);
+        if (rc == TARN_OK)
+            rc = copy_text(arena, from->headers[i].value, &headers[i].value);
+    }
+    made.headers = headers ? headers : from->headers;
+    if (rc == TARN_OK)
+        *out = made;
+    return rc;
 }
 
 static void add_metadata(struct tn_op *op, const struct tarn_attributes *a)
 {
     for (size_t i = 0; i < a->metadata_count; i++) {
+        bool has_name = a->metadata && a->metadata[i].name && a->metadata[i].name[0];
+        if (!has_name) {
+            tn_op_refuse(op, TARN_EINVAL);
+            return;
+        }
         char *name = tn_arena_printf(&op->arena, METADATA_PREFIX "%s", a->metadata[i].name);
         if (!name)
-            refuse(op, TARN_ENOMEM);
+            tn_op_refuse(op, TARN_ENOMEM);
         else
             tn_op_header(op, name, a->metadata[i].value ? a->metadata[i].value : "");
     }
@@ -153,7 +184,7 @@ void tn_op_attributes(struct tn_op *op, const struct tarn_attributes *a)
 {
     char expires[TN_TIME_LEN];
     if (a->acl && !tarn_acl_is_known(a->acl))
-        refuse(op, TARN_EINVAL);
+        tn_op_refuse(op, TARN_EINVAL);
     tn_op_header(op, "Content-Type", a->content_type);
     tn_op_header(op, "Content-Encoding", a->content_encoding);
     tn_op_header(op, "Content-Disposition", a->content_disposition);
@@ -192,7 +223,7 @@ static void add_etag(struct tn_op *op, const char *prefix, const char *name, con
     bool is_bare = strcmp(etag, "*") != 0 && !memchr(etag, '"', len);
     char *text = is_bare ? tn_arena_alloc(&op->arena, len + 2) : NULL;
     if (is_bare && !text) {
-        refuse(op, TARN_ENOMEM);
+        tn_op_refuse(op, TARN_ENOMEM);
         return;
     }
     if (is_bare) {
@@ -235,7 +266,7 @@ void tn_op_copy_source(struct tn_op *op, const char *bucket, const char *key,
         if (rc == TARN_OK)
             rc = tn_uri_encode(&text, tn_str_from(version_id), 0);
     }
-    refuse(op, rc);
+    tn_op_refuse(op, rc);
     tn_op_header_str(op, "x-amz-copy-source", tn_buf_str(&text));
 }
 

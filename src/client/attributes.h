@@ -14,6 +14,10 @@ enum {
  * operation. */
 void tn_op_attributes(struct tn_op *op, const struct tarn_attributes *a);
 
+/* A copy in `arena`, for requests that are made later; only `cancel` stays the caller's. */
+TN_MUST_USE int tn_request_copy(struct tn_arena *arena, const struct tarn_request *from,
+                                struct tarn_request *out);
+
 /* `prefix` is "" or "x-amz-copy-source-". */
 void tn_op_conditions(struct tn_op *op, const struct tarn_conditions *c, const char *prefix);
 
@@ -38,6 +42,10 @@ void tn_info_move(struct tarn_object_info *from, struct tarn_object_info *to);
 
 enum tarn_checksum tn_checksum_public(enum tn_checksum_kind kind);
 enum tn_checksum_kind tn_checksum_kind_of(enum tarn_checksum algorithm); /* DEFAULT is NONE */
+bool tn_checksum_is_known(enum tarn_checksum algorithm); /* it is a member of the enumeration */
+
+/* The algorithm of the body's sum, and the sum where it is known already. In object.c. */
+void tn_op_checksum_given(struct tn_op *op, const struct tarn_put_options *options);
 
 /* Which checksum element a node has; `text` is empty when none. */
 enum tn_checksum_kind tn_xml_checksum(const struct tn_xml_node *node, struct tn_str *text);

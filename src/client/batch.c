@@ -79,6 +79,8 @@ static void outcome_free(struct outcome *o)
 
 void tarn_batch_result_release(struct tarn_batch_result *result)
 {
+    if (!result)
+        return;
     if (result->owned)
         outcome_free(result->owned);
     *result = (struct tarn_batch_result){ 0 };
@@ -206,6 +208,12 @@ static int check(const struct batch *b, struct tarn_error *err)
     if (b->options->concurrency > TARN_BATCH_CONCURRENCY_MAX)
         return tn_fail(err, TARN_EINVAL, "could not run the batch: more than %d at once",
                        TARN_BATCH_CONCURRENCY_MAX);
+    if (b->count > 0 && !b->keys)
+        return tn_fail(err, TARN_EINVAL, "could not run the batch: no keys were given");
+    for (size_t i = 0; i < b->pair_count; i++) {
+        if (!b->pairs || !b->pairs[i].name || !*b->pairs[i].name)
+            return tn_fail(err, TARN_EINVAL, "could not run the batch: name %zu is missing", i);
+    }
     if (!(b->options->rate_max >= 0 && b->options->rate_max < 1e9))
         return tn_fail(err, TARN_EINVAL, "could not run the batch: rate_max is no rate");
     for (size_t i = 0; i < b->count; i++) {
@@ -371,7 +379,7 @@ int tarn_batch_delete(struct tarn_client *client, const char *bucket, const char
                       size_t count, const struct tarn_batch_options *options,
                       struct tarn_batch_result *result, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", NULL, err);
     if (given < 0)
         return given;
     struct batch b = { .client = client,
@@ -410,7 +418,7 @@ int tarn_batch_copy(struct tarn_client *client, const char *bucket, const char *
                     const struct tarn_batch_options *options, struct tarn_batch_result *result,
                     struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", TN_MISSING_TEXT(to_bucket), err);
     if (given < 0)
         return given;
     struct batch b = { .client = client,
@@ -464,7 +472,7 @@ int tarn_batch_set_class(struct tarn_client *client, const char *bucket, const c
                          const struct tarn_batch_options *options, struct tarn_batch_result *result,
                          struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", TN_MISSING_TEXT(storage_class), err);
     if (given < 0)
         return given;
     struct batch b = { .client = client,
@@ -474,8 +482,6 @@ int tarn_batch_set_class(struct tarn_client *client, const char *bucket, const c
                        .keys = keys,
                        .count = count,
                        .storage_class = storage_class };
-    if (!storage_class || !*storage_class)
-        return tn_fail(err, TARN_EINVAL, "could not change the storage class: none is named");
     return run(&b, run_threads, result, err);
 }
 
@@ -538,7 +544,7 @@ int tarn_batch_set_metadata(struct tarn_client *client, const char *bucket, cons
                             const struct tarn_batch_options *options,
                             struct tarn_batch_result *result, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", NULL, err);
     if (given < 0)
         return given;
     struct batch b = { .client = client,
@@ -569,7 +575,7 @@ int tarn_batch_set_tags(struct tarn_client *client, const char *bucket, const ch
                         bool is_merge, const struct tarn_batch_options *options,
                         struct tarn_batch_result *result, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", NULL, err);
     if (given < 0)
         return given;
     struct batch b = { .client = client,

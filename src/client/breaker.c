@@ -64,9 +64,9 @@ bool tarn_breaker_allow(struct tarn_breaker *breaker)
 {
     bool is_allowed = true;
     (void)pthread_mutex_lock(&breaker->shared.lock);
-    uint64_t open_ns = (uint64_t)breaker->options.open_ms * 1000000u;
+    uint64_t passed_ms = (tn_now_ns() - breaker->shared.opened_ns) / 1000000u;
     if (breaker->shared.state == TARN_BREAKER_OPEN &&
-        tn_now_ns() - breaker->shared.opened_ns >= open_ns)
+        passed_ms >= (uint64_t)breaker->options.open_ms)
         enter(breaker, TARN_BREAKER_HALF_OPEN);
     if (breaker->shared.state == TARN_BREAKER_OPEN)
         is_allowed = false;

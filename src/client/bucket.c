@@ -6,9 +6,10 @@
 #include "base/clock.h"
 #include "client/attributes.h"
 #include "client/client_impl.h"
+#include "client/cycle.h"
 #include "proto/name.h"
 
-enum { CONFIG_DOCUMENT_MAX = 4096, BUCKET_PAGES_MAX = 100000 };
+enum { CONFIG_DOCUMENT_MAX = 4096 };
 
 static const struct tarn_bucket_options no_options;
 
@@ -64,7 +65,7 @@ static int make_location(const char *region, struct tn_buf *document)
 int tarn_bucket_create(struct tarn_client *client, const char *bucket,
                        const struct tarn_bucket_options *options, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", NULL, err);
     if (given < 0)
         return given;
     TN_AUTO_BUF document = TN_BUF_INIT(CONFIG_DOCUMENT_MAX);
@@ -76,8 +77,10 @@ int tarn_bucket_create(struct tarn_client *client, const char *bucket,
         return rc;
     const char *region = options->region ? options->region : client->settings.region;
     bool has_document = strcmp(region, "us-east-1") != 0;
-    if (has_document && make_location(region, &document) < 0)
-        return tn_fail_no_memory(err, "create bucket");
+    if (has_document)
+        rc = make_location(region, &document);
+    if (rc < 0)
+        return tn_fail(err, rc, "could not create bucket \"%s\": %s", bucket, tarn_status_text(rc));
     if (options->region)
         tn_client_region_set(client, bucket, tn_str_from(options->region));
     tn_waiter_init(&waiter);
@@ -91,7 +94,7 @@ int tarn_bucket_create(struct tarn_client *client, const char *bucket,
 int tarn_bucket_delete(struct tarn_client *client, const char *bucket,
                        const struct tarn_bucket_options *options, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", NULL, err);
     if (given < 0)
         return given;
     struct tn_waiter waiter;
@@ -114,7 +117,7 @@ int tarn_bucket_head(struct tarn_client *client, const char *bucket,
                      const struct tarn_bucket_options *options, char region[TARN_REGION_LEN_MAX],
                      struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", NULL, err);
     if (given < 0)
         return given;
     struct tn_waiter waiter;
@@ -139,7 +142,7 @@ int tarn_bucket_location(struct tarn_client *client, const char *bucket,
                          const struct tarn_bucket_options *options,
                          char region[TARN_REGION_LEN_MAX], struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", TN_MISSING(region), err);
     if (given < 0)
         return given;
     const struct tn_xml_node *root = NULL;
@@ -174,21 +177,34 @@ static int hand_out(struct tn_arena *a, const struct tn_xml_node *node, tarn_buc
     entry.region = region.len > 0 ? tn_arena_memdup(a, region.data, region.len) : NULL;
     if (!entry.name || (region.len > 0 && !entry.region))
         return TARN_ENOMEM;
-    return each(arg, &entry);
+    int rc = each(arg, &entry);
+    return rc < 0 ? rc : TARN_OK;
 }
 
-/* `token` is the page's and becomes the next one's; empty at the end. */
+/* The page that comes next; `token` is empty at the end. */
+struct place {
+    struct tn_buf token;
+    struct tn_cycle cycle;
+};
+
+static int move_on(struct place *place, struct tn_str token)
+{
+    int rc = token.len > 0 ? tn_cycle_step(&place->cycle, token, TN_STR_EMPTY) : TARN_OK;
+    tn_buf_truncate(&place->token, 0);
+    return rc == TARN_OK ? tn_buf_append_str(&place->token, token) : rc;
+}
+
 static int list_page(struct tarn_client *client, struct tn_waiter *waiter,
                      const struct tarn_bucket_options *options, tarn_bucket_fn each, void *arg,
-                     struct tn_buf *token, struct tarn_error *err)
+                     struct place *place, struct tarn_error *err)
 {
     const struct tn_xml_node *root = NULL;
     struct tn_op *op = tn_op_new(client, waiter, "list buckets", "GET", NULL, NULL);
     if (!op)
         return tn_fail_no_memory(err, "list buckets");
     tn_op_request(op, &options->request);
-    if (token->len > 0)
-        tn_op_query(op, "continuation-token", token->data);
+    if (place->token.len > 0)
+        tn_op_query(op, "continuation-token", place->token.data);
     int rc = tn_op_run(op, err);
     if (rc == TARN_OK)
         rc = tn_op_parse(op, "ListAllMyBucketsResult", &root, err);
@@ -200,10 +216,7 @@ static int list_page(struct tarn_client *client, struct tn_waiter *waiter,
             (void)tn_op_fail(op, err, rc, "%s", tarn_status_text(rc));
     }
     if (rc == TARN_OK) {
-        struct tn_str next = tn_xml_child_text(root, "ContinuationToken");
-        bool is_same = next.len > 0 && tn_str_eq(next, tn_buf_str(token));
-        tn_buf_truncate(token, 0);
-        rc = is_same ? TARN_EPROTOCOL : tn_buf_append_str(token, next);
+        rc = move_on(place, tn_xml_child_text(root, "ContinuationToken"));
         if (rc < 0)
             (void)tn_op_fail(op, err, rc, "%s", tarn_status_text(rc));
     }
@@ -214,18 +227,19 @@ static int list_page(struct tarn_client *client, struct tn_waiter *waiter,
 int tarn_bucket_list(struct tarn_client *client, const struct tarn_bucket_options *options,
                      tarn_bucket_fn each, void *arg, struct tarn_error *err)
 {
-    int given = tn_check_given(client, "-", "-", err);
+    int given = tn_check_given(client, "-", "-", TN_MISSING(each), err);
     if (given < 0)
         return given;
-    TN_AUTO_BUF token = TN_BUF_INIT(CONFIG_DOCUMENT_MAX);
+    struct place place = { .token = TN_BUF_INIT(CONFIG_DOCUMENT_MAX), .cycle = TN_CYCLE_INIT };
     struct tn_waiter waiter;
     int rc;
     options = options ? options : &no_options;
     tn_waiter_init(&waiter);
-    int pages = 0;
     do {
-        rc = list_page(client, &waiter, options, each, arg, &token, err);
-    } while (rc == TARN_OK && token.len > 0 && ++pages < BUCKET_PAGES_MAX);
+        rc = list_page(client, &waiter, options, each, arg, &place, err);
+    } while (rc == TARN_OK && place.token.len > 0);
+    tn_buf_release(&place.token);
+    tn_cycle_release(&place.cycle);
     tn_waiter_release(&waiter);
     return rc;
 }

@@ -4,16 +4,18 @@
 #ifndef CLIENT_BUDGET_H
 #define CLIENT_BUDGET_H
 
+#include <stdatomic.h>
+
 #include "client/waiter.h"
 
 enum { TN_BUDGET_KEPT_MAX = 64 };
 
 /* Any thread. Whoever holds a block must be able to finish with it without a second one. */
 struct tn_budget {
-    struct tn_waiter waiter; /* its lock guards the rest */
-    uint64_t used;           /* handed out */
-    uint64_t kept;           /* waiting for the next taker; used + kept <= max */
-    uint64_t peak;
+    struct tn_waiter waiter;   /* its lock guards the rest */
+    atomic_uint_fast64_t used; /* handed out; read without the lock, as is `peak` */
+    uint64_t kept;             /* waiting for the next taker; used + kept <= max */
+    atomic_uint_fast64_t peak;
     uint64_t max;
     size_t kept_count;
     struct {

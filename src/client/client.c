@@ -192,7 +192,7 @@ const char *tarn_client_access_key(const struct tarn_client *client)
 int tarn_client_get_credentials(struct tarn_client *client, struct tarn_credentials *out,
                                 struct tarn_error *err)
 {
-    int given = tn_check_given(client, "-", "-", err);
+    int given = tn_check_given(client, "-", "-", TN_MISSING(out), err);
     if (given < 0)
         return given;
     struct tn_cred *cred = NULL;
@@ -211,8 +211,8 @@ void tarn_client_get_stats(const struct tarn_client *client, struct tarn_client_
         .retries = atomic_load(&client->retries),
         .bytes_up = atomic_load(&client->bytes_up),
         .bytes_down = atomic_load(&client->bytes_down),
-        .memory_used = client->budget.used,
-        .memory_peak = client->budget.peak,
+        .memory_used = atomic_load(&client->budget.used),
+        .memory_peak = atomic_load(&client->budget.peak),
     };
 }
 
@@ -236,8 +236,8 @@ void tn_client_region_get(struct tarn_client *c, const char *bucket, char out[TA
 void tn_client_region_set(struct tarn_client *c, const char *bucket, struct tn_str region)
 {
     if (!bucket || strlen(bucket) >= sizeof c->regions.slots[0].bucket ||
-        region.len >= TARN_REGION_LEN_MAX)
-        return;
+        region.len >= TARN_REGION_LEN_MAX || !tn_str_is_token(region))
+        return; /* it becomes a part of host names and signatures */
     (void)pthread_mutex_lock(&c->regions.lock);
     size_t at = c->regions.next;
     for (size_t i = 0; i < TN_REGION_CACHE_COUNT; i++) {

@@ -62,6 +62,10 @@ void tn_copy_request(struct tn_op *op, const char *source_bucket, const char *so
     tn_op_header(op, "x-amz-metadata-directive", directive(options->metadata_directive));
     if (options->tagging_directive == TARN_DIRECTIVE_REPLACE || options->attributes.tagging)
         tn_op_header(op, "x-amz-tagging-directive", "REPLACE");
+    if (!tn_checksum_is_known(options->checksum) ||
+        options->metadata_directive > TARN_DIRECTIVE_REPLACE ||
+        options->tagging_directive > TARN_DIRECTIVE_REPLACE)
+        tn_op_refuse(op, TARN_EINVAL);
     if (options->checksum != TARN_CHECKSUM_DEFAULT)
         tn_op_header_str(op, "x-amz-checksum-algorithm",
                          tn_checksum_name(tn_client_checksum(op->client, options->checksum)));
@@ -284,7 +288,7 @@ int tarn_object_copy(struct tarn_client *client, const char *source_bucket, cons
                      const char *bucket, const char *key, const struct tarn_copy_options *options,
                      struct tarn_object_info *info, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, NULL, err);
     if (given == TARN_OK)
         given = tn_check_object(source_bucket, source_key, err);
     if (given < 0)

@@ -226,9 +226,9 @@ int tarn_object_delete_many(struct tarn_client *client, const char *bucket,
                             const struct tarn_delete_options *options, tarn_delete_fn each,
                             void *arg, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", TN_MISSING_ITEMS(keys, count), err);
     for (size_t i = 0; i < count && given == TARN_OK; i++)
-        given = tn_check_given(client, bucket, keys[i].key, err);
+        given = tn_check_given(client, bucket, keys[i].key, NULL, err);
     if (given < 0)
         return given;
     static const struct tarn_delete_options none;

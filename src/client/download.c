@@ -617,7 +617,7 @@ int tarn_download_file(struct tarn_client *client, const char *bucket, const cha
                        const char *path, const struct tarn_transfer_options *options,
                        struct tarn_object_info *info, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING(path), err);
     if (given < 0)
         return given;
     struct tarn_object_info own = { 0 };
@@ -672,7 +672,8 @@ int tarn_object_matches_file(struct tarn_client *client, const char *bucket, con
                              const char *path, const struct tarn_transfer_options *options,
                              bool *is_same, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given =
+        tn_check_given(client, bucket, key, tn_missing(TN_MISSING(path), TN_MISSING(is_same)), err);
     if (given < 0)
         return given;
     struct download d;
@@ -793,7 +794,7 @@ int tarn_download_stream(struct tarn_client *client, const char *bucket, const c
                          const struct tarn_transfer_options *options, struct tarn_object_info *info,
                          struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING(write), err);
     if (given < 0)
         return given;
     struct download d;
@@ -837,7 +838,7 @@ int tarn_download_fd(struct tarn_client *client, const char *bucket, const char 
                      const struct tarn_transfer_options *options, struct tarn_object_info *info,
                      struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, NULL, err);
     if (given < 0)
         return given;
     return tarn_download_stream(client, bucket, key, write_fd, &fd, options, info, err);

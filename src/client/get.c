@@ -5,6 +5,7 @@
 
 #include "client/attributes.h"
 #include "client/client_impl.h"
+#include "client/transfer_impl.h"
 
 enum { CANCEL_POLL_MS = 100 };
 
@@ -44,8 +45,8 @@ void tn_op_get_options(struct tn_op *op, const struct tarn_get_options *o)
     op->range_last = o->range_last;
     op->range_suffix = o->has_range ? 0 : o->range_suffix;
     op->can_resume = o->part_number == 0;
-    if (o->has_range && o->range_last < o->range_first && op->build_rc == TARN_OK)
-        op->build_rc = TARN_EINVAL;
+    if (o->has_range && o->range_last < o->range_first)
+        tn_op_refuse(op, TARN_EINVAL);
 }
 
 /* A range or a part is not what checksum and ETag speak of. */
@@ -71,7 +72,8 @@ static void drain(struct tn_op *op, const struct tarn_get_options *options, stru
     tn_waiter_unlock(op->waiter);
     if (target->rc == TARN_OK) {
         tn_verifier_update(&target->verifier, front.data, front.len);
-        target->rc = target->write(target->arg, front.data, front.len);
+        int rc = target->write(target->arg, front.data, front.len);
+        target->rc = rc < 0 ? rc : TARN_OK;
     }
     tn_waiter_lock(op->waiter);
     tn_pipe_drop(pipe, front.len);
@@ -139,11 +141,17 @@ static bool should_stop(void *arg)
     return (p->cancel && *p->cancel) || atomic_load(&p->client->is_cancelled);
 }
 
+int tn_ring_take(struct tarn_client *client, const volatile int *cancel, void **ring)
+{
+    struct patience patience = { client, cancel };
+    return tn_budget_take(&client->budget, TN_PIPE_CAP, false, should_stop, &patience, ring);
+}
+
 int tarn_object_get(struct tarn_client *client, const char *bucket, const char *key,
                     tarn_write_fn write, void *arg, const struct tarn_get_options *options,
                     struct tarn_object_info *info, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING(write), err);
     if (given < 0)
         return given;
     static const struct tarn_get_options none;
@@ -152,8 +160,7 @@ int tarn_object_get(struct tarn_client *client, const char *bucket, const char *
     void *ring = NULL;
     options = options ? options : &none;
     struct target target = { .write = write, .arg = arg, .skip_verify = options->skip_verify };
-    struct patience patience = { client, options->request.cancel };
-    int rc = tn_budget_take(&client->budget, TN_PIPE_CAP, false, should_stop, &patience, &ring);
+    int rc = tn_ring_take(client, options->request.cancel, &ring);
     if (rc < 0)
         return tn_fail(err, rc, "could not get object: %s", tarn_status_text(rc));
     pipe.ring = ring;
@@ -187,6 +194,10 @@ int tarn_object_get_bytes(struct tarn_client *client, const char *bucket, const 
                           const struct tarn_get_options *options, struct tarn_object_info *info,
                           struct tarn_error *err)
 {
+    int given =
+        tn_check_given(client, bucket, key, tn_missing(TN_MISSING(bytes), TN_MISSING(len)), err);
+    if (given < 0)
+        return given;
     TN_AUTO_BUF body = TN_BUF_INIT(len_max);
     struct tarn_object_info found = { 0 };
     int rc = tarn_object_get(client, bucket, key, append_bytes, &body, options,

@@ -37,7 +37,9 @@ int tarn_iam_call(struct tarn_client *client, const char *action, const struct t
                   size_t count, const struct tarn_request *request, char **answer, size_t *len,
                   struct tarn_error *err)
 {
-    int given = tn_check_given(client, "-", action, err);
+    const char *missing = tn_missing(TN_MISSING(answer), TN_MISSING(len));
+    missing = tn_missing(TN_MISSING_ITEMS(params, count), missing);
+    int given = tn_check_given(client, "-", "-", tn_missing(TN_MISSING_TEXT(action), missing), err);
     if (given < 0)
         return given;
     struct tn_call call;

@@ -217,7 +217,7 @@ static int set_stations_up(struct tarn_job *job, struct tarn_error *err)
 struct tarn_job *tarn_job_new(struct tarn_client *client, const struct tarn_job_options *options,
                               struct tarn_error *err)
 {
-    if (tn_check_given(client, "-", "-", err) < 0)
+    if (tn_check_given(client, "-", "-", NULL, err) < 0)
         return NULL;
     uint32_t objects_max = options && options->objects_max ? options->objects_max : OBJECTS_DEFAULT;
     if (objects_max > OBJECTS_LIMIT) {
@@ -359,7 +359,7 @@ int tarn_job_upload(struct tarn_job *job, const char *path, const char *bucket, 
                     const struct tarn_transfer_options *options, tarn_job_done_fn done, void *arg,
                     struct tarn_error *err)
 {
-    int given = tn_check_given(job, bucket, key, err);
+    int given = tn_check_given(job, bucket, key, TN_MISSING(path), err);
     if (given < 0)
         return given;
     int rc = tn_upload_check(options, err);
@@ -376,7 +376,7 @@ int tarn_job_download(struct tarn_job *job, const char *bucket, const char *key,
                       const struct tarn_transfer_options *options, tarn_job_done_fn done, void *arg,
                       struct tarn_error *err)
 {
-    int given = tn_check_given(job, bucket, key, err);
+    int given = tn_check_given(job, bucket, key, TN_MISSING(path), err);
     if (given < 0)
         return given;
     int rc = tn_download_check(path, options, err);
@@ -393,7 +393,7 @@ int tarn_job_copy(struct tarn_job *job, const char *source_bucket, const char *s
                   const char *bucket, const char *key, const struct tarn_copy_options *options,
                   tarn_job_done_fn done, void *arg, struct tarn_error *err)
 {
-    int given = tn_check_given(job, bucket, key, err);
+    int given = tn_check_given(job, bucket, key, NULL, err);
     if (given == TARN_OK)
         given = tn_check_object(source_bucket, source_key, err);
     if (given < 0)
@@ -416,7 +416,7 @@ int tarn_job_delete(struct tarn_job *job, const char *bucket, const char *key,
                     const struct tarn_delete_options *options, tarn_job_done_fn done, void *arg,
                     struct tarn_error *err)
 {
-    int given = tn_check_given(job, bucket, key, err);
+    int given = tn_check_given(job, bucket, key, NULL, err);
     if (given < 0)
         return given;
     struct tn_object *o = make_object(job, TN_OBJECT_DELETE, done, arg, err);
@@ -433,6 +433,9 @@ int tarn_job_delete(struct tarn_job *job, const char *bucket, const char *key,
 int tarn_job_call(struct tarn_job *job, tarn_job_call_fn call, tarn_job_done_fn done, void *arg,
                   struct tarn_error *err)
 {
+    int given = tn_check_given("-", "-", "-", tn_missing(TN_MISSING(job), TN_MISSING(call)), err);
+    if (given < 0)
+        return given;
     struct tn_object *o = make_object(job, TN_OBJECT_CALL, done, arg, err);
     if (!o)
         return TARN_ENOMEM;

@@ -417,6 +417,8 @@ static void do_blocking(struct tn_object *o)
     case TN_OBJECT_DELETE: /* has one request only */
     case TN_OBJECT_CALL:
         o->rc = o->call(o->arg, &o->info, &o->err);
+        if (o->rc < 0)
+            o->err.status = o->rc; /* whatever `call` filled in */
         break;
     }
     enter(o, TN_OBJECT_DONE);

@@ -55,8 +55,8 @@ struct tarn_list {
     uint32_t page_size;
     bool use_v1;
     bool fetch_owner;
-    const volatile int *cancel;
-    struct tarn_request request; /* headers are not copied: only its plain fields count */
+    struct tn_arena kept;        /* what `request` points to */
+    struct tarn_request request; /* of each page */
 
     struct tn_list_page page;
     struct tn_buf spare; /* room of a page that was read, for the next one to be received in */
@@ -183,13 +183,12 @@ static int receive(struct tarn_list *l, struct tn_op *op, struct tn_list_page *p
 /* ---- asking ---- */
 
 /* The page that `l->token` names; without one, the first behind `start_after`. */
-static struct tn_op *ask(struct tarn_list *l, const struct tarn_request *request,
-                         struct tn_str token, const char *start_after)
+static struct tn_op *ask(struct tarn_list *l, struct tn_str token, const char *start_after)
 {
     struct tn_op *op = tn_op_new(l->client, &l->waiter, "list", "GET", l->bucket, NULL);
     if (!op)
         return NULL;
-    tn_op_request(op, request);
+    tn_op_request(op, &l->request);
     if (!l->use_v1)
         tn_op_query(op, "list-type", "2");
     if (token.len > 0)
@@ -216,7 +215,7 @@ static bool is_copied(const char *from, char **to)
 struct tarn_list *tarn_list_open(struct tarn_client *client, const char *bucket,
                                  const struct tarn_list_options *options, struct tarn_error *err)
 {
-    if (tn_check_given(client, bucket, "-", err) < 0)
+    if (tn_check_given(client, bucket, "-", NULL, err) < 0)
         return NULL;
     static const struct tarn_list_options none;
     options = options ? options : &none;
@@ -246,13 +245,12 @@ struct tarn_list *tarn_list_open(struct tarn_client *client, const char *bucket,
     l->spare = TN_BUF_INIT(TN_OP_ANSWER_MAX);
     l->token = TN_BUF_INIT(TN_LIST_PAGE_TEXT_MAX);
     l->last_key = TN_BUF_INIT(TN_LIST_PAGE_TEXT_MAX);
-    l->request = options->request;
-    l->request.headers = NULL;
-    l->request.header_count = 0;
-    bool is_ready = is_copied(bucket, &l->bucket) && is_copied(options->prefix, &l->prefix) &&
+    tn_arena_init(&l->kept, TN_OP_ARENA_MAX);
+    bool is_ready = tn_request_copy(&l->kept, &options->request, &l->request) == TARN_OK &&
+                    is_copied(bucket, &l->bucket) && is_copied(options->prefix, &l->prefix) &&
                     is_copied(options->delimiter, &l->delimiter);
     if (is_ready)
-        l->op = ask(l, &options->request, TN_STR_EMPTY, options->start_after);
+        l->op = ask(l, TN_STR_EMPTY, options->start_after);
     if (!l->op) {
         (void)tn_fail_no_memory(err, "list");
         tarn_list_free(l);
@@ -303,6 +301,7 @@ void tarn_list_free(struct tarn_list *list)
     tn_buf_release(&list->last_key);
     for (size_t i = 0; i < HISTORY_MAX; i++)
         tn_buf_release(&list->history[i].key);
+    tn_arena_release(&list->kept);
     tn_free(list->bucket);
     tn_free(list->prefix);
     tn_free(list->delimiter);
@@ -362,7 +361,7 @@ static void guess(struct tarn_list *l)
         if (guess_key(l, &key) < 0)
             return;
         struct ahead made = { .after = tn_strdup(key.data) };
-        made.op = made.after ? ask(l, &l->request, TN_STR_EMPTY, made.after) : NULL;
+        made.op = made.after ? ask(l, TN_STR_EMPTY, made.after) : NULL;
         if (!made.op) {
             tn_free(made.after);
             return;
@@ -419,7 +418,7 @@ static void cut_page(struct tarn_list *l)
 
 static int ask_next(struct tarn_list *l)
 {
-    l->op = ask(l, &l->request, tn_buf_str(&l->token), NULL);
+    l->op = ask(l, tn_buf_str(&l->token), NULL);
     return l->op ? TARN_OK : TARN_ENOMEM;
 }
 
@@ -524,6 +523,9 @@ static void hand_out(struct tarn_list *l, const struct tn_list_item *item, bool 
 int tarn_list_next(struct tarn_list *list, const struct tarn_list_entry **entry,
                    struct tarn_error *err)
 {
+    int given = tn_check_given("-", "-", "-", tn_missing(TN_MISSING(list), TN_MISSING(entry)), err);
+    if (given < 0)
+        return given;
     const struct tn_list_items *objects = &list->page.objects;
     const struct tn_list_items *prefixes = &list->page.prefixes;
     while (!list->is_failed && list->object_at == list->object_end &&

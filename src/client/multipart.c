@@ -50,6 +50,8 @@ static int create_with(struct tarn_client *client, const char *bucket, const cha
         tn_op_request(op, &options->request);
         tn_op_query_flag(op, "uploads");
         tn_op_attributes(op, &options->attributes);
+        if (!tn_checksum_is_known(options->checksum))
+            tn_op_refuse(op, TARN_EINVAL);
         if (kind != TN_CHECKSUM_NONE) {
             tn_op_header_str(op, "x-amz-checksum-algorithm", tn_checksum_name(kind));
             tn_op_header_str(op, "x-amz-checksum-type", type_of(kind));
@@ -81,7 +83,7 @@ int tarn_multipart_create(struct tarn_client *client, const char *bucket, const 
                           const struct tarn_put_options *options,
                           char upload_id[TARN_UPLOAD_ID_LEN_MAX], struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING(upload_id), err);
     if (given < 0)
         return given;
     struct tarn_error local = { 0 };
@@ -185,7 +187,11 @@ int tarn_multipart_upload_part(struct tarn_client *client, const char *bucket, c
                                size_t len, const struct tarn_put_options *options,
                                struct tarn_part *part, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given =
+        tn_check_given(client, bucket, key,
+                       tn_missing(TN_MISSING_TEXT(upload_id),
+                                  tn_missing(TN_MISSING_ITEMS(bytes, len), TN_MISSING(part))),
+                       err);
     if (given < 0)
         return given;
     struct tn_waiter waiter;
@@ -199,6 +205,7 @@ int tarn_multipart_upload_part(struct tarn_client *client, const char *bucket, c
     rc = op ? TARN_OK : tn_fail_no_memory(err, "upload part");
     if (op) {
         tn_op_bytes(op, bytes ? bytes : "", len, tn_client_checksum(client, options->checksum));
+        tn_op_checksum_given(op, options);
         rc = tn_op_run(op, err);
     }
     if (rc == TARN_OK)
@@ -214,7 +221,8 @@ int tarn_multipart_upload_part_copy(struct tarn_client *client, const char *sour
                                     uint32_t number, const struct tarn_copy_options *options,
                                     struct tarn_part *part, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key,
+                               tn_missing(TN_MISSING_TEXT(upload_id), TN_MISSING(part)), err);
     if (given == TARN_OK)
         given = tn_check_object(source_bucket, source_key, err);
     if (given < 0)
@@ -422,7 +430,9 @@ int tarn_multipart_complete(struct tarn_client *client, const char *bucket, cons
                             const struct tarn_put_options *options, struct tarn_object_info *info,
                             struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given =
+        tn_check_given(client, bucket, key,
+                       tn_missing(TN_MISSING_TEXT(upload_id), TN_MISSING_ITEMS(parts, count)), err);
     if (given < 0)
         return given;
     TN_AUTO_BUF document = TN_BUF_INIT(DOCUMENT_MAX);
@@ -464,7 +474,7 @@ int tarn_multipart_abort(struct tarn_client *client, const char *bucket, const c
                          const char *upload_id, const struct tarn_request *request,
                          struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING_TEXT(upload_id), err);
     if (given < 0)
         return given;
     struct tn_waiter waiter;
@@ -509,7 +519,8 @@ static int hand_out_part(const struct tn_xml_node *node, uint64_t *last, tarn_pa
     part.last_modified_ms = tn_date_ms(tn_xml_child_text(node, "LastModified"));
     copy_text(part.etag, sizeof part.etag, etag);
     copy_text(part.checksum_value, sizeof part.checksum_value, text);
-    return each(arg, &part);
+    int rc = each(arg, &part);
+    return rc < 0 ? rc : TARN_OK;
 }
 
 /* One page; `marker` moves on, and becomes empty at the end. */
@@ -540,7 +551,8 @@ int tarn_multipart_list_parts(struct tarn_client *client, const char *bucket, co
                               const char *upload_id, const struct tarn_request *request,
                               tarn_part_fn each, void *arg, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key,
+                               tn_missing(TN_MISSING_TEXT(upload_id), TN_MISSING(each)), err);
     if (given < 0)
         return given;
     struct tn_waiter waiter;
@@ -583,7 +595,8 @@ static int hand_out_upload(struct tn_op *op, const struct tn_xml_node *node, tar
     entry.storage_class = tn_arena_memdup(&op->arena, class.data, class.len);
     if (!entry.key || !entry.upload_id || !entry.storage_class)
         return TARN_ENOMEM;
-    return each(arg, &entry);
+    int rc = each(arg, &entry);
+    return rc < 0 ? rc : TARN_OK;
 }
 
 static int move_markers(const struct tn_xml_node *root, struct upload_markers *m)
@@ -631,7 +644,7 @@ int tarn_multipart_list_uploads(struct tarn_client *client, const char *bucket, 
                                 const struct tarn_request *request, tarn_upload_fn each, void *arg,
                                 struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", TN_MISSING(each), err);
     if (given < 0)
         return given;
     struct upload_markers m = { .key = TN_BUF_INIT(TN_OP_URL_MAX),

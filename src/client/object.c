@@ -16,25 +16,31 @@ int tn_fail_no_memory(struct tarn_error *err, const char *what)
     return tn_fail(err, TARN_ENOMEM, "could not %s: out of memory", what);
 }
 
+void tn_op_checksum_given(struct tn_op *op, const struct tarn_put_options *options)
+{
+    if (!tn_checksum_is_known(options->checksum))
+        tn_op_refuse(op, TARN_EINVAL);
+    if (!options->checksum_value)
+        return;
+    if (tn_checksum_parse(op->body.checksum, tn_str_from(options->checksum_value),
+                          &op->body.value) < 0)
+        tn_op_refuse(op, TARN_EINVAL);
+    op->body.has_value = true;
+}
+
 static void add_put_options(struct tn_op *op, const struct tarn_put_options *options)
 {
     tn_op_request(op, &options->request);
     tn_op_attributes(op, &options->attributes);
     tn_op_conditions(op, &options->conditions, "");
-    if (!options->checksum_value)
-        return;
-    if (tn_checksum_parse(op->body.checksum, tn_str_from(options->checksum_value),
-                          &op->body.value) < 0 &&
-        op->build_rc == TARN_OK)
-        op->build_rc = TARN_EINVAL;
-    op->body.has_value = true;
+    tn_op_checksum_given(op, options);
 }
 
 int tarn_object_put(struct tarn_client *client, const char *bucket, const char *key,
                     const void *bytes, size_t len, const struct tarn_put_options *options,
                     struct tarn_object_info *info, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING_ITEMS(bytes, len), err);
     if (given < 0)
         return given;
     struct tn_waiter waiter;
@@ -111,14 +117,27 @@ static void feed(struct tn_op *op, struct source *src)
     tn_waiter_unlock(op->waiter);
 }
 
+/* False when the call was cancelled meanwhile. */
+static bool wait_to_start_over(const struct tn_op *op)
+{
+    uint64_t left_ms = op->rewind_delay_ms;
+    while (left_ms > 0 && !wants_cancel(op) && !atomic_load(&op->client->is_cancelled)) {
+        uint64_t step_ms = left_ms < PAUSE_POLL_MS ? left_ms : PAUSE_POLL_MS;
+        (void)nanosleep(&(struct timespec){ .tv_nsec = (long)step_ms * 1000000 }, NULL);
+        left_ms -= step_ms;
+    }
+    return left_ms == 0;
+}
+
 /* Back to the start for another try; false when that cannot be. */
 static bool start_over(struct tn_op *op, struct source *src)
 {
     if (!op->wants_rewind || !src->rewind || src->rc < 0)
         return false;
-    struct timespec delay = { (time_t)(op->rewind_delay_ms / 1000),
-                              (long)(op->rewind_delay_ms % 1000) * 1000000 };
-    (void)nanosleep(&delay, NULL);
+    if (!wait_to_start_over(op)) {
+        src->rc = TARN_ECANCELLED;
+        return false;
+    }
     if (src->rewind(src->arg) < 0)
         return false;
     src->given = 0;
@@ -156,7 +175,9 @@ static int run_source(struct tn_op *op, struct source *src, struct tarn_error *e
 
     if (src->rc < 0)
         return tn_op_fail(op, err, src->rc, "the data %s",
-                          src->rc == TARN_EEOF ? "ended before its length" : "could not be read");
+                          src->rc == TARN_EEOF         ? "ended before its length"
+                          : src->rc == TARN_ECANCELLED ? "is no longer wanted"
+                                                       : "could not be read");
     if (op->rc < 0 && err)
         *err = op->err;
     return op->rc;
@@ -167,7 +188,7 @@ int tarn_object_put_stream(struct tarn_client *client, const char *bucket, const
                            const struct tarn_put_options *options, struct tarn_object_info *info,
                            struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING(read), err);
     if (given < 0)
         return given;
     struct tn_waiter waiter;
@@ -175,7 +196,7 @@ int tarn_object_put_stream(struct tarn_client *client, const char *bucket, const
     struct tn_pipe pipe = { 0 };
     void *ring = NULL;
     options = options ? options : &no_put_options;
-    int rc = tn_budget_take(&client->budget, TN_PIPE_CAP, false, NULL, NULL, &ring);
+    int rc = tn_ring_take(client, options->request.cancel, &ring);
     if (rc < 0)
         return tn_fail(err, rc, "could not put object \"%s/%s\": %s", bucket, key,
                        tarn_status_text(rc));
@@ -204,7 +225,7 @@ int tarn_object_head(struct tarn_client *client, const char *bucket, const char 
                      const struct tarn_get_options *options, struct tarn_object_info *info,
                      struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, NULL, err);
     if (given < 0)
         return given;
     static const struct tarn_get_options none;
@@ -240,7 +261,7 @@ int tarn_object_delete(struct tarn_client *client, const char *bucket, const cha
                        const struct tarn_delete_options *options, struct tarn_object_info *info,
                        struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, NULL, err);
     if (given < 0)
         return given;
     static const struct tarn_delete_options none;

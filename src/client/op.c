@@ -4,6 +4,7 @@
 #include "client/op.h"
 
 #include <assert.h>
+#include <limits.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
@@ -18,6 +19,7 @@ enum {
     CURL_SEND_LEN = 128 * 1024,
     KEPT_BUFFER_MAX = 64 * 1024, /* a pooled operation keeps no more of an answer's room */
     CANCEL_POLL_MS = 100,
+    BUCKET_LEN_MAX = 255, /* of old ones */
 };
 
 /* ---- the pool ---- */
@@ -248,7 +250,7 @@ void tn_op_free(struct tn_op *op)
 
 /* ---- building ---- */
 
-static void remember(struct tn_op *op, int rc)
+void tn_op_refuse(struct tn_op *op, int rc)
 {
     if (op->build_rc == TARN_OK)
         op->build_rc = rc;
@@ -257,8 +259,8 @@ static void remember(struct tn_op *op, int rc)
 void tn_op_query_flag(struct tn_op *op, const char *name)
 {
     if (op->query.len > 0)
-        remember(op, tn_buf_append_char(&op->query, '&'));
-    remember(op, tn_uri_encode(&op->query, tn_str_from(name), 0));
+        tn_op_refuse(op, tn_buf_append_char(&op->query, '&'));
+    tn_op_refuse(op, tn_uri_encode(&op->query, tn_str_from(name), 0));
 }
 
 void tn_op_query(struct tn_op *op, const char *name, const char *value)
@@ -266,8 +268,8 @@ void tn_op_query(struct tn_op *op, const char *name, const char *value)
     if (!value)
         return;
     tn_op_query_flag(op, name);
-    remember(op, tn_buf_append_char(&op->query, '='));
-    remember(op, tn_uri_encode(&op->query, tn_str_from(value), 0));
+    tn_op_refuse(op, tn_buf_append_char(&op->query, '='));
+    tn_op_refuse(op, tn_uri_encode(&op->query, tn_str_from(value), 0));
 }
 
 void tn_op_query_u64(struct tn_op *op, const char *name, uint64_t value)
@@ -304,11 +306,11 @@ void tn_op_header_str(struct tn_op *op, const char *name, struct tn_str value)
         return;
     value = tn_str_trim(value);
     if (!tn_str_is_token(tn_str_from(name)) || !is_clean_value(value)) {
-        remember(op, TARN_EINVAL);
+        tn_op_refuse(op, TARN_EINVAL);
         return;
     }
     if (op->header_count == TN_OP_HEADERS_MAX - 16) { /* the rest is the attempt's */
-        remember(op, TARN_ETOOBIG);
+        tn_op_refuse(op, TARN_ETOOBIG);
         return;
     }
     int rc = tn_arena_str(&op->arena, tn_str_from(name), &name_copy);
@@ -316,7 +318,7 @@ void tn_op_header_str(struct tn_op *op, const char *name, struct tn_str value)
         rc = tn_arena_str(&op->arena, value, &copy);
     if (rc == TARN_OK)
         op->headers[op->header_count++] = (struct tn_header){ name_copy, copy };
-    remember(op, rc);
+    tn_op_refuse(op, rc);
 }
 
 void tn_op_header(struct tn_op *op, const char *name, const char *value)
@@ -352,15 +354,17 @@ void tn_op_request(struct tn_op *op, const struct tarn_request *request)
     static const struct tarn_request none;
     if (!request)
         request = &none;
-    for (size_t i = 0; i < request->header_count; i++) {
+    if (request->header_count > 0 && !request->headers)
+        tn_op_refuse(op, TARN_EINVAL);
+    for (size_t i = 0; request->headers && i < request->header_count; i++) {
         if (is_reserved(request->headers[i].name))
-            remember(op, TARN_EINVAL);
+            tn_op_refuse(op, TARN_EINVAL);
         tn_op_header(op, request->headers[i].name, request->headers[i].value);
     }
     if (request->is_requester_pays || op->client->settings.is_requester_pays)
         tn_op_header(op, "x-amz-request-payer", "requester");
     tn_op_header(op, "x-amz-expected-bucket-owner", request->expected_owner);
-    if (request->timeout_ms > 0)
+    if (request->timeout_ms > 0 && request->timeout_ms <= INT_MAX) /* longer is none */
         op->deadline_ns = tn_now_ns() + (uint64_t)request->timeout_ms * 1000000u;
     op->cancel = request->cancel;
 }
@@ -670,8 +674,9 @@ CURLcode tn_op_start(struct tn_op *op)
 
 static int check_names(const struct tn_op *op, struct tarn_error *err)
 {
-    if (op->bucket &&
-        (op->bucket[0] == '\0' || strlen(op->bucket) > 255 || strchr(op->bucket, '/')))
+    struct tn_str bucket = tn_str_from(op->bucket);
+    if (op->bucket && (bucket.len == 0 || bucket.len > BUCKET_LEN_MAX ||
+                       tn_str_find_char(bucket, '/') != SIZE_MAX || !is_clean_value(bucket)))
         return tn_fail(err, TARN_EINVAL, "could not %s: \"%s\" is no bucket name", op->what,
                        op->bucket);
     if (!op->key)
@@ -689,7 +694,7 @@ static int build_request(struct tn_op *op)
     if (rc < 0)
         return rc;
     if (op->attempts == 0 && op->build_rc == TARN_OK)
-        remember(op, tn_payload_choose(op));
+        tn_op_refuse(op, tn_payload_choose(op));
     if (op->build_rc < 0)
         return tn_op_fail(op, &op->err, op->build_rc, "%s",
                           op->build_rc == TARN_EINVAL ? "a header or parameter is not valid"

@@ -159,6 +159,7 @@ void tn_op_destroy(struct tn_op *op); /* for the pool's end */
 
 /* Each remembers the first failure in build_rc; posting fails with it then. `value` NULL: left out.
  */
+void tn_op_refuse(struct tn_op *op, int rc); /* TARN_OK is fine */
 void tn_op_query(struct tn_op *op, const char *name, const char *value);
 void tn_op_query_flag(struct tn_op *op, const char *name); /* "?acl" */
 void tn_op_query_u64(struct tn_op *op, const char *name, uint64_t value);

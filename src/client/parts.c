@@ -141,8 +141,9 @@ static int append_attributes(struct tn_buf *b, const struct tarn_attributes *a)
     int rc = tn_buf_appendf(b, "%lld", (long long)a->expires);
     for (size_t i = 0; i < TN_COUNT(texts) && rc == TARN_OK; i++)
         rc = tn_buf_appendf(b, "|%s", texts[i] ? texts[i] : "");
-    for (size_t i = 0; i < a->metadata_count && rc == TARN_OK; i++)
-        rc = tn_buf_appendf(b, "|%s=%s", a->metadata[i].name, a->metadata[i].value);
+    for (size_t i = 0; a->metadata && i < a->metadata_count && rc == TARN_OK; i++)
+        rc = tn_buf_appendf(b, "|%s=%s", a->metadata[i].name ? a->metadata[i].name : "",
+                            a->metadata[i].value ? a->metadata[i].value : "");
     return rc;
 }
 

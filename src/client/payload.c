@@ -49,8 +49,8 @@ static void add_chunked_headers(struct tn_op *op)
     struct tn_header *encoding = tn_op_find_header(op, TN_STR("content-encoding"));
     if (encoding) {
         char *both = tn_arena_printf(&op->arena, "aws-chunked,%.*s", TN_STR_ARG(encoding->value));
-        if (!both && op->build_rc == TARN_OK)
-            op->build_rc = TARN_ENOMEM;
+        if (!both)
+            tn_op_refuse(op, TARN_ENOMEM);
         op->plain_encoding = encoding->value;
         if (both)
             encoding->value = tn_str_from(both);

@@ -10,7 +10,7 @@
 int tarn_part_size_plan(uint64_t size, uint64_t wanted, uint64_t *part_size)
 {
     uint64_t chosen = wanted ? wanted : TN_PART_LEN_DEFAULT;
-    if (chosen < TARN_PART_LEN_MIN || chosen > TARN_PART_LEN_MAX)
+    if (!part_size || chosen < TARN_PART_LEN_MIN || chosen > TARN_PART_LEN_MAX)
         return TARN_EINVAL;
     if (size != UINT64_MAX) {
         if (size > TARN_PART_COUNT_MAX * TARN_PART_LEN_MAX)

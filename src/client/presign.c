@@ -116,6 +116,8 @@ static int check(struct tarn_client *client, const char *bucket, const char *key
                        o->expires_s);
     if (!bucket || !*bucket || strchr(bucket, '/') || tn_key_check(tn_str_from(key)) < 0)
         return tn_fail(err, TARN_EINVAL, "could not presign: bad bucket or key");
+    if ((o->header_count > 0 && !o->headers) || (o->query_count > 0 && !o->query))
+        return tn_fail(err, TARN_EINVAL, "could not presign: an array is missing");
     if (o->header_count > HEADERS_MAX)
         return tn_fail(err, TARN_ETOOBIG, "could not presign: more than %d headers", HEADERS_MAX);
     if (!client->settings.credentials)
@@ -127,7 +129,7 @@ int tarn_presign(struct tarn_client *client, const char *bucket, const char *key
                  const struct tarn_presign_options *options, char url[TARN_URL_LEN_MAX],
                  struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING(url), err);
     if (given < 0)
         return given;
     static const struct tarn_presign_options none;

@@ -391,6 +391,15 @@ static bool is_virtual(const struct tn_settings *s, struct tn_str bucket)
     return s->is_aws && tn_bucket_name_is_valid(bucket) && !(has_dot && s->is_https);
 }
 
+static bool can_be_in_host(struct tn_str bucket)
+{
+    for (size_t i = 0; i < bucket.len; i++) {
+        if (!tn_is_unreserved(bucket.data[i]))
+            return false;
+    }
+    return true;
+}
+
 static int append_aws_host(const struct tn_settings *s, bool is_accelerated, struct tn_str region,
                            struct tn_buf *host)
 {
@@ -407,7 +416,9 @@ int tn_settings_route(const struct tn_settings *s, struct tn_str bucket, struct 
 {
     bool is_in_host = is_virtual(s, bucket);
     int rc = TARN_OK;
-    if (is_in_host) {
+    if (is_in_host && !can_be_in_host(bucket))
+        rc = TARN_EINVAL;
+    if (rc == TARN_OK && is_in_host) {
         rc = tn_buf_append_str(host, bucket);
         if (rc == TARN_OK)
             rc = tn_buf_append_char(host, '.');

@@ -38,12 +38,16 @@ static int keep(struct tn_arena *arena, struct tn_str text, const char **out)
 
 void tarn_tags_release(struct tarn_tags *tags)
 {
+    if (!tags)
+        return;
     arena_free(tags->owned);
     *tags = (struct tarn_tags){ 0 };
 }
 
 void tarn_object_attributes_release(struct tarn_object_attributes *attributes)
 {
+    if (!attributes)
+        return;
     arena_free(attributes->owned);
     *attributes = (struct tarn_object_attributes){ 0 };
 }
@@ -83,7 +87,7 @@ int tarn_tags_get(struct tarn_client *client, const char *bucket, const char *ke
                   const char *version_id, const struct tarn_request *request, struct tarn_tags *out,
                   struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", TN_MISSING(out), err);
     if (given < 0)
         return given;
     struct tn_call call;
@@ -165,7 +169,7 @@ int tarn_tags_put(struct tarn_client *client, const char *bucket, const char *ke
                   const char *version_id, const struct tarn_header *tags, size_t count,
                   const struct tarn_request *request, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", TN_MISSING_ITEMS(tags, count), err);
     if (given < 0)
         return given;
     TN_AUTO_BUF document = TN_BUF_INIT(DOCUMENT_MAX);
@@ -188,7 +192,7 @@ int tarn_tags_delete(struct tarn_client *client, const char *bucket, const char 
                      const char *version_id, const struct tarn_request *request,
                      struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", NULL, err);
     if (given < 0)
         return given;
     struct tn_call call;
@@ -220,9 +224,13 @@ int tarn_tags_merge(struct tarn_client *client, const char *bucket, const char *
                     const char *version_id, const struct tarn_header *changes, size_t count,
                     const struct tarn_request *request, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", TN_MISSING_ITEMS(changes, count), err);
     if (given < 0)
         return given;
+    for (size_t i = 0; i < count; i++) {
+        if (!changes[i].name)
+            return tn_fail(err, TARN_EINVAL, "could not set tags: name %zu is missing", i);
+    }
     struct tarn_tags old = { 0 };
     int rc = tarn_tags_get(client, bucket, key, version_id, request, &old, err);
     if (rc < 0)
@@ -295,7 +303,7 @@ int tarn_object_get_attributes(struct tarn_client *client, const char *bucket, c
                                const char *version_id, const struct tarn_request *request,
                                struct tarn_object_attributes *out, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING(out), err);
     if (given < 0)
         return given;
     struct tn_call call;
@@ -342,7 +350,7 @@ int tarn_object_restore(struct tarn_client *client, const char *bucket, const ch
                         const struct tarn_restore_options *options, bool *is_there,
                         struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, NULL, err);
     if (given < 0)
         return given;
     static const struct tarn_restore_options none;

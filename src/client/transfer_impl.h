@@ -48,4 +48,7 @@ TN_MUST_USE int tn_copy_take(struct tn_op *op, uint64_t size, struct tarn_object
 
 void tn_delete_request(struct tn_op *op, const struct tarn_delete_options *options);
 
+/* The room of a pipe, waiting while the memory is others'; TARN_ECANCELLED. In get.c. */
+TN_MUST_USE int tn_ring_take(struct tarn_client *client, const volatile int *cancel, void **ring);
+
 #endif

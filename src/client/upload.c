@@ -63,6 +63,9 @@ int tn_upload_check(const struct tarn_transfer_options *o, struct tarn_error *er
         return tn_fail(err, TARN_EINVAL, "could not transfer: part size outside 5 MiB to 5 GiB");
     if (o->part_threshold > TARN_PUT_LEN_MAX)
         return tn_fail(err, TARN_EINVAL, "could not transfer: part threshold above 5 GiB");
+    if (!tn_checksum_is_known(o->checksum))
+        return tn_fail(err, TARN_EINVAL, "could not transfer: unknown checksum %d",
+                       (int)o->checksum);
     return TARN_OK;
 }
 
@@ -334,11 +337,12 @@ int tarn_upload_file(struct tarn_client *client, const char *path, const char *b
                      const char *key, const struct tarn_transfer_options *options,
                      struct tarn_object_info *info, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING(path), err);
     if (given < 0)
         return given;
     struct upload u;
     struct stat before;
+    struct tarn_object_info made = { 0 };
     options = options ? options : &no_options;
     int rc = tn_upload_check(options, err);
     if (rc < 0)
@@ -346,12 +350,15 @@ int tarn_upload_file(struct tarn_client *client, const char *path, const char *b
     int fd = tn_upload_open(path, &before, err);
     if (fd < 0)
         return fd;
-    upload_init(&u, client, bucket, key, options, info);
+    upload_init(&u, client, bucket, key, options, &made);
     u.fd = fd;
     u.path = path;
     u.before = before;
     rc = upload_opened(&u, err);
     upload_release(&u);
+    if (rc == TARN_OK)
+        tn_info_move(&made, info);
+    tarn_object_info_release(&made);
     return rc;
 }
 
@@ -476,7 +483,7 @@ int tarn_upload_stream(struct tarn_client *client, tarn_read_fn read, void *arg,
                        const char *key, const struct tarn_transfer_options *options,
                        struct tarn_object_info *info, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING(read), err);
     if (given < 0)
         return given;
     static const struct tn_window_calls calls = { start_stream_part, take_part };
@@ -518,7 +525,7 @@ int tarn_upload_fd(struct tarn_client *client, int fd, const char *bucket, const
                    const struct tarn_transfer_options *options, struct tarn_object_info *info,
                    struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, NULL, err);
     if (given < 0)
         return given;
     return tarn_upload_stream(client, read_fd, &fd, bucket, key, options, info, err);

@@ -18,7 +18,7 @@ int tarn_bucket_get_versioning(struct tarn_client *client, const char *bucket,
                                const struct tarn_request *request, enum tarn_versioning *out,
                                struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", TN_MISSING(out), err);
     if (given < 0)
         return given;
     struct tn_call call;
@@ -44,7 +44,7 @@ int tarn_bucket_set_versioning(struct tarn_client *client, const char *bucket,
                                enum tarn_versioning state, const char *mfa,
                                const struct tarn_request *request, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", NULL, err);
     if (given < 0)
         return given;
     TN_AUTO_BUF document = TN_BUF_INIT(DOCUMENT_MAX);
@@ -53,7 +53,7 @@ int tarn_bucket_set_versioning(struct tarn_client *client, const char *bucket,
     if (state != TARN_VERSIONING_ENABLED && state != TARN_VERSIONING_SUSPENDED)
         return tn_fail(err, TARN_EINVAL,
                        "could not set versioning of \"%s\": it can be enabled or suspended only",
-                       bucket ? bucket : "");
+                       bucket);
     tn_xml_root(&w, "VersioningConfiguration", TN_XML_S3_NAMESPACE);
     tn_xml_text(&w, "Status", state == TARN_VERSIONING_ENABLED ? "Enabled" : "Suspended");
     tn_xml_close(&w, "VersioningConfiguration");
@@ -77,6 +77,7 @@ struct tarn_versions {
     char *prefix;
     bool is_exact_key;
     uint32_t page_size;
+    struct tn_arena kept; /* what `request` points to */
     struct tarn_request request;
     struct tn_buf key_marker;
     struct tn_buf version_marker;
@@ -96,12 +97,13 @@ struct tarn_versions *tarn_versions_open(struct tarn_client *client, const char 
                                          const struct tarn_versions_options *options,
                                          struct tarn_error *err)
 {
-    if (tn_check_given(client, bucket, "-", err) < 0)
+    if (tn_check_given(client, bucket, "-", NULL, err) < 0)
         return NULL;
     static const struct tarn_versions_options none;
     options = options ? options : &none;
-    if (options->page_size > PAGE_SIZE_MAX || !bucket) {
-        (void)tn_fail(err, TARN_EINVAL, "could not list versions: bad page size or bucket");
+    if (options->page_size > PAGE_SIZE_MAX) {
+        (void)tn_fail(err, TARN_EINVAL, "could not list versions of \"%s\": page size above %d",
+                      bucket, PAGE_SIZE_MAX);
         return NULL;
     }
     struct tarn_versions *v = tn_calloc(1, sizeof *v);
@@ -114,11 +116,11 @@ struct tarn_versions *tarn_versions_open(struct tarn_client *client, const char 
     v->prefix = tn_strdup(options->prefix ? options->prefix : "");
     v->is_exact_key = options->is_exact_key;
     v->page_size = options->page_size ? options->page_size : PAGE_SIZE_MAX;
-    v->request = options->request;
+    tn_arena_init(&v->kept, TN_OP_ARENA_MAX);
     v->key_marker = TN_BUF_INIT(MARKER_MAX);
     v->version_marker = TN_BUF_INIT(MARKER_MAX);
     v->cycle = TN_CYCLE_INIT;
-    if (!v->bucket || !v->prefix) {
+    if (!v->bucket || !v->prefix || tn_request_copy(&v->kept, &options->request, &v->request) < 0) {
         (void)tn_fail_no_memory(err, "list versions");
         tarn_versions_free(v);
         return NULL;
@@ -142,6 +144,7 @@ void tarn_versions_free(struct tarn_versions *versions)
     tn_buf_release(&versions->key_marker);
     tn_buf_release(&versions->version_marker);
     tn_cycle_release(&versions->cycle);
+    tn_arena_release(&versions->kept);
     tn_free(versions->bucket);
     tn_free(versions->prefix);
     tn_free(versions);
@@ -287,6 +290,10 @@ static int take_next(struct tarn_versions *v, struct tarn_error *err)
 int tarn_versions_next(struct tarn_versions *versions, const struct tarn_version_entry **entry,
                        struct tarn_error *err)
 {
+    int given =
+        tn_check_given("-", "-", "-", tn_missing(TN_MISSING(versions), TN_MISSING(entry)), err);
+    if (given < 0)
+        return given;
     if (versions->is_failed) {
         if (err)
             *err = versions->err;
@@ -314,13 +321,10 @@ int tarn_version_restore(struct tarn_client *client, const char *bucket, const c
                          const char *version_id, const struct tarn_copy_options *options,
                          struct tarn_object_info *info, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING_TEXT(version_id), err);
     if (given < 0)
         return given;
     struct tarn_copy_options with = options ? *options : (struct tarn_copy_options){ 0 };
-    if (!version_id || !*version_id)
-        return tn_fail(err, TARN_EINVAL, "could not restore \"%s/%s\": no version is named",
-                       bucket ? bucket : "", key ? key : "");
     with.source_version_id = version_id;
     return tarn_object_copy(client, bucket, key, bucket, key, &with, info, err);
 }
@@ -328,7 +332,7 @@ int tarn_version_restore(struct tarn_client *client, const char *bucket, const c
 int tarn_object_undelete(struct tarn_client *client, const char *bucket, const char *key,
                          const struct tarn_request *request, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, NULL, err);
     if (given == TARN_OK)
         given = tn_check_object(bucket, key, err);
     if (given < 0)
@@ -384,19 +388,14 @@ int tarn_version_compare(struct tarn_client *client, const char *bucket, const c
                          const struct tarn_request *request, struct tarn_version_comparison *out,
                          struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, TN_MISSING(out), err);
     if (given < 0)
         return given;
-    struct tarn_header mode = { "x-amz-checksum-mode", "ENABLED" };
     struct tarn_get_options options = { .version_id = first_version_id };
     struct tarn_object_info a = { 0 };
     struct tarn_object_info b = { 0 };
     if (request)
         options.request = *request;
-    if (options.request.header_count == 0) {
-        options.request.headers = &mode;
-        options.request.header_count = 1;
-    }
     int rc = tarn_object_head(client, bucket, key, &options, &a, err);
     options.version_id = second_version_id;
     if (rc == TARN_OK)

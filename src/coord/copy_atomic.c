@@ -3,6 +3,7 @@
 
 #include <tarn/copy_atomic.h>
 
+#include <limits.h>
 #include <pthread.h>
 #include <strings.h>
 #include <time.h>
@@ -70,6 +71,8 @@ static int judge_options(const struct copy *c, struct tarn_error *err)
         return tn_fail(err, TARN_EINVAL, "could not copy: a header wants a name and a value");
     if (o->conflict_tries_max < 0 || o->deadline_ms < 0 || o->parts_in_flight < 0 ||
         o->parts_in_flight > PARTS_IN_FLIGHT_MAX ||
+        o->metadata_directive > TARN_DIRECTIVE_REPLACE ||
+        (o->attributes.metadata_count > 0 && !o->attributes.metadata) ||
         (o->exists_http_status && (o->exists_http_status < 400 || o->exists_http_status > 599)))
         return tn_fail(err, TARN_EINVAL, "could not copy: bad options");
     if (strcmp(c->source_bucket, c->bucket) == 0 && strcmp(c->source_key, c->key) == 0)
@@ -173,6 +176,8 @@ static int prepare_attributes(struct copy *c, struct tarn_error *err)
         c->attributes.website_redirect = tn_info_header(s, "x-amz-website-redirect-location");
     }
     for (size_t i = 0; i < from_count; i++) {
+        if (!from[i].name)
+            return tn_fail(err, TARN_EINVAL, "could not copy: metadata without a name");
         if (strcasecmp(from[i].name, MARKER) == 0) /* of a copy that made the source */
             continue;
         if (count == METADATA_MAX)
@@ -602,7 +607,7 @@ int tarn_copy_atomic(struct tarn_client *client, const char *source_bucket, cons
                      const struct tarn_copy_atomic_options *options,
                      struct tarn_copy_atomic_result *result, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, key, err);
+    int given = tn_check_given(client, bucket, key, NULL, err);
     if (given == TARN_OK)
         given = tn_check_object(source_bucket, source_key, err);
     if (given == TARN_OK)
@@ -620,7 +625,7 @@ int tarn_copy_atomic(struct tarn_client *client, const char *source_bucket, cons
     int rc = judge_options(&c, err);
     if (rc < 0)
         return rc;
-    if (c.o.deadline_ms)
+    if (c.o.deadline_ms && c.o.deadline_ms <= INT_MAX) /* longer is none */
         c.deadline_ns = tn_now_ns() + (uint64_t)c.o.deadline_ms * 1000000;
     rc = look_at_source(&c, err);
     if (rc == TARN_OK)

@@ -155,6 +155,9 @@ static int refuse(struct tarn_error *err, const char *what)
 int tn_lock_set_times(struct tarn_lock *l, const struct tarn_lock_options *o,
                       struct tarn_error *err)
 {
+    const struct tarn_lock_clock *clock = o->clock;
+    if (clock && (!clock->steady_ms || !clock->wall_ms || !clock->sleep_ms))
+        return refuse(err, "a clock has all three functions");
     int64_t ttl = o->ttl_ms ? o->ttl_ms : TTL_DEFAULT_MS;
     if (ttl < TARN_LOCK_TTL_MIN_MS || ttl > TARN_LOCK_TTL_MAX_MS)
         return refuse(err, "ttl is 1 second to 24 hours");
@@ -518,7 +521,7 @@ int tarn_lock_acquire(struct tarn_client *client, const char *bucket, const char
                       const struct tarn_lock_options *options, struct tarn_lock **lock,
                       struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, name, err);
+    int given = tn_check_given(client, bucket, name, TN_MISSING(lock), err);
     if (given < 0)
         return given;
     struct tarn_lock *l = NULL;
@@ -616,7 +619,9 @@ static int release(struct tarn_lock *l, struct tarn_error *err)
 
 int tarn_lock_release(struct tarn_lock *lock, struct tarn_error *err)
 {
-    int rc;
+    int rc = tn_check_given("-", "-", "-", TN_MISSING(lock), err);
+    if (rc < 0)
+        return rc;
     if (getpid() != lock->pid) {
         rc = tn_fail(err, TARN_ELOST, "the lock \"%s/%s\" belongs to the parent of this process",
                      lock->bucket, lock->key);
@@ -634,7 +639,9 @@ int tarn_lock_with(struct tarn_client *client, const char *bucket, const char *n
 {
     struct tarn_lock *lock = NULL;
     struct tarn_error why = { 0 };
-    int rc = tarn_lock_acquire(client, bucket, name, options, &lock, err);
+    int rc = tn_check_given(client, bucket, name, TN_MISSING(body), err);
+    if (rc == TARN_OK)
+        rc = tarn_lock_acquire(client, bucket, name, options, &lock, err);
     if (rc < 0)
         return rc;
     int body_rc = body(arg, lock);

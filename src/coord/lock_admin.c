@@ -10,7 +10,7 @@ int tarn_lock_status(struct tarn_client *client, const char *bucket, const char 
                      const struct tarn_request *request, struct tarn_lock_info *info,
                      struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, name, err);
+    int given = tn_check_given(client, bucket, name, TN_MISSING(info), err);
     if (given < 0)
         return given;
     struct tn_lock_record record;
@@ -61,7 +61,7 @@ int tarn_lock_attach(struct tarn_client *client, const char *bucket, const char 
                      const char *nonce, const struct tarn_lock_options *options,
                      struct tarn_lock **lock, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, name, err);
+    int given = tn_check_given(client, bucket, name, TN_MISSING(lock), err);
     if (given < 0)
         return given;
     struct tarn_lock *l = NULL;
@@ -88,7 +88,7 @@ int tarn_lock_attach(struct tarn_client *client, const char *bucket, const char 
 int tarn_lock_break(struct tarn_client *client, const char *bucket, const char *name,
                     const char *etag, const struct tarn_request *request, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, name, err);
+    int given = tn_check_given(client, bucket, name, NULL, err);
     if (given < 0)
         return given;
     struct tn_lock_record record;

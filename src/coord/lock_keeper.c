@@ -48,6 +48,8 @@ static int reason_now(const struct tarn_lock *l, uint64_t now)
 
 int tarn_lock_check(struct tarn_lock *lock)
 {
+    if (!lock)
+        return TARN_EINVAL;
     if (getpid() != lock->pid)
         return TARN_ELOST;
     (void)pthread_mutex_lock(&lock->shared.lock);
@@ -179,6 +181,9 @@ int tn_lock_extend(struct tarn_lock *l, struct tarn_error *err)
 
 int tarn_lock_renew(struct tarn_lock *lock, struct tarn_error *err)
 {
+    int given = tn_check_given("-", "-", "-", TN_MISSING(lock), err);
+    if (given < 0)
+        return given;
     int reason = tarn_lock_check(lock);
     if (reason != TARN_OK)
         return fail_over(lock, reason, err);

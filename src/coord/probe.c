@@ -214,7 +214,7 @@ static int find_out(struct tarn_client *client, const char *bucket, const char *
 int tarn_conditional_probe(struct tarn_client *client, const char *bucket, const char *key,
                            unsigned wanted, unsigned *honoured, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", TN_MISSING(honoured), err);
     if (given < 0)
         return given;
     static const struct tarn_request none;

@@ -56,11 +56,16 @@ struct call {
 struct tarn_store *tarn_store_new(struct tarn_client *client,
                                   const struct tarn_store_options *options, struct tarn_error *err)
 {
-    if (tn_check_given(client, "-", "-", err) < 0)
+    if (tn_check_given(client, "-", "-", NULL, err) < 0)
         return NULL;
     static const struct tarn_store_options none;
     const struct tarn_store_options *o = options ? options : &none;
-    if (o->attributes.metadata_count > METADATA_MAX || o->tries_max < 0 || o->backoff_max_ms < 0) {
+    const struct tarn_serializer *by = o->serializer ? o->serializer : tarn_serializer_bytes();
+    bool is_whole = by->encode && by->free_bytes && by->decode && by->free_value;
+    if (o->attributes.metadata_count > 0 && !o->attributes.metadata)
+        is_whole = false;
+    if (!is_whole || o->attributes.metadata_count > METADATA_MAX || o->tries_max < 0 ||
+        o->backoff_max_ms < 0) {
         (void)tn_fail(err, TARN_EINVAL, "could not open a store: bad options");
         return NULL;
     }
@@ -71,7 +76,7 @@ struct tarn_store *tarn_store_new(struct tarn_client *client,
     }
     s->client = client;
     s->options = *o;
-    s->serializer = o->serializer ? o->serializer : tarn_serializer_bytes();
+    s->serializer = by;
     if (!s->options.size_max)
         s->options.size_max = SIZE_MAX_DEFAULT;
     if (!s->options.tries_max)
@@ -97,6 +102,8 @@ void tarn_store_free(struct tarn_store *store)
 
 void tarn_store_entry_release(const struct tarn_store *store, struct tarn_store_entry *entry)
 {
+    if (!entry)
+        return;
     if (entry->value)
         store->serializer->free_value(store->serializer->arg, entry->value);
     *entry = (struct tarn_store_entry){ 0 };
@@ -328,7 +335,7 @@ int tarn_store_create(struct tarn_store *store, const char *bucket, const char *
                       const void *value, uint64_t fence, struct tarn_store_entry *written,
                       struct tarn_error *err)
 {
-    int given = tn_check_given(store, bucket, key, err);
+    int given = tn_check_given(store, bucket, key, NULL, err);
     if (given < 0)
         return given;
     static const struct tarn_store_entry nothing;
@@ -340,7 +347,7 @@ int tarn_store_put(struct tarn_store *store, const char *bucket, const char *key
                    const struct tarn_store_entry *seen, const void *value, uint64_t fence,
                    struct tarn_store_entry *written, struct tarn_error *err)
 {
-    int given = tn_check_given(store, bucket, key, err);
+    int given = tn_check_given(store, bucket, key, NULL, err);
     if (given < 0)
         return given;
     struct call c = { .store = store, .bucket = bucket, .key = key, .fence = fence };
@@ -450,7 +457,7 @@ int tarn_store_update(struct tarn_store *store, const char *bucket, const char *
                       tarn_store_update_fn change, void *arg, uint64_t fence,
                       struct tarn_store_entry *written, struct tarn_error *err)
 {
-    int given = tn_check_given(store, bucket, key, err);
+    int given = tn_check_given(store, bucket, key, TN_MISSING(change), err);
     if (given < 0)
         return given;
     struct call c = { .store = store, .bucket = bucket, .key = key, .fence = fence };
@@ -470,7 +477,7 @@ int tarn_store_overwrite(struct tarn_store *store, const char *bucket, const cha
                          const void *value, uint64_t fence, struct tarn_store_entry *written,
                          struct tarn_error *err)
 {
-    int given = tn_check_given(store, bucket, key, err);
+    int given = tn_check_given(store, bucket, key, NULL, err);
     if (given < 0)
         return given;
     struct call c = { .store = store, .bucket = bucket, .key = key, .fence = fence };
@@ -490,7 +497,7 @@ int tarn_store_overwrite(struct tarn_store *store, const char *bucket, const cha
 int tarn_store_get(struct tarn_store *store, const char *bucket, const char *key,
                    struct tarn_store_entry *entry, struct tarn_error *err)
 {
-    int given = tn_check_given(store, bucket, key, err);
+    int given = tn_check_given(store, bucket, key, TN_MISSING(entry), err);
     if (given < 0)
         return given;
     struct call c = { .store = store, .bucket = bucket, .key = key };
@@ -504,7 +511,7 @@ int tarn_store_get(struct tarn_store *store, const char *bucket, const char *key
 int tarn_store_exists(struct tarn_store *store, const char *bucket, const char *key,
                       struct tarn_error *err)
 {
-    int given = tn_check_given(store, bucket, key, err);
+    int given = tn_check_given(store, bucket, key, NULL, err);
     if (given < 0)
         return given;
     /* A ranged GET, because an answer to HEAD cannot tell a missing bucket from a missing key. */
@@ -529,7 +536,7 @@ int tarn_store_exists(struct tarn_store *store, const char *bucket, const char *
 int tarn_store_delete(struct tarn_store *store, const char *bucket, const char *key,
                       const struct tarn_store_entry *seen, struct tarn_error *err)
 {
-    int given = tn_check_given(store, bucket, key, err);
+    int given = tn_check_given(store, bucket, key, NULL, err);
     if (given < 0)
         return given;
     struct tarn_delete_options options = { .request = store->options.request,

@@ -21,6 +21,8 @@ static int encode_bytes(void *arg, const void *value, char **bytes, size_t *len,
 {
     const struct tarn_bytes *from = value;
     (void)arg;
+    if (!from || (from->len > 0 && !from->data))
+        return tn_fail(err, TARN_EINVAL, "could not encode a value: none was given");
     char *copy = tn_memdup(from->len ? from->data : "", from->len);
     if (!copy)
         return tn_fail(err, TARN_ENOMEM, "could not encode a value: out of memory");

@@ -267,6 +267,8 @@ static int judge_options(const struct tarn_mock_options *o, struct tarn_error *e
         is_too_long(o->secret_key))
         return tn_fail(err, TARN_EINVAL, "could not start tarnd: both keys or none, of %d bytes",
                        KEY_LEN_MAX - 1);
+    if (o->bucket_count > 0 && !o->buckets)
+        return tn_fail(err, TARN_EINVAL, "could not start tarnd: no buckets were given");
     if (o->data && !o->data[0])
         return tn_fail(err, TARN_EINVAL, "could not start tarnd: the directory has no name");
     return TARN_OK;

@@ -14,6 +14,8 @@ static const uint64_t THRESHOLD_DEFAULT = (uint64_t)2 << 20;
 static int take_filters(struct tarn_buffer *b, const struct tarn_buffer_options *o,
                         struct tarn_error *err)
 {
+    if (o->filter_count > 0 && !o->filters)
+        return tn_fail(err, TARN_EINVAL, "could not create a buffer: no filters were given");
     if (o->filter_count > TARN_BUFFER_FILTERS_MAX)
         return tn_fail(err, TARN_EINVAL, "could not create a buffer: more than %d filters",
                        TARN_BUFFER_FILTERS_MAX);
@@ -49,9 +51,12 @@ static int make_storage(struct tarn_buffer *b, const struct tarn_buffer_options 
                         struct tarn_error *err)
 {
     char text[FILTERS_TEXT_MAX];
-    if (o->storage) {
+    const struct tarn_buffer_storage *own = o->storage;
+    if (own && (!own->create || !own->write || !own->seal || !own->read || !own->remove))
+        return tn_fail(err, TARN_EINVAL, "could not create a buffer: a storage has five functions");
+    if (own) {
         b->kind = SPILL_CUSTOM;
-        b->storage = *o->storage;
+        b->storage = *own;
         return TARN_OK;
     }
     b->kind = o->s3 ? SPILL_S3 : SPILL_FILE;
@@ -124,8 +129,11 @@ void tarn_buffer_reset(struct tarn_buffer *b)
 
 /* ---- failures ---- */
 
-int spill_check(const struct tarn_buffer *b, struct tarn_error *err)
+int spill_check(const struct tarn_buffer *b, const char *missing, struct tarn_error *err)
 {
+    if (!b || missing)
+        return tn_fail(err, TARN_EINVAL, "could not use a buffer: no %s was given",
+                       b ? missing : "buffer");
     if (b->failed != TARN_OK && err)
         *err = b->why;
     return b->failed;
@@ -254,7 +262,7 @@ static int append(struct tarn_buffer *b, const char *bytes, size_t len, struct t
 int tarn_buffer_write(struct tarn_buffer *b, const void *bytes, size_t len, struct tarn_error *err)
 {
     struct tarn_error why = { 0 };
-    int rc = spill_check(b, err);
+    int rc = spill_check(b, TN_MISSING_ITEMS(bytes, len), err);
     if (rc < 0 || len == 0)
         return rc;
     if (b->is_sealed)
@@ -277,6 +285,9 @@ int tarn_buffer_write(struct tarn_buffer *b, const void *bytes, size_t len, stru
 int tarn_buffer_copy_from(struct tarn_buffer *b, tarn_read_fn read, void *arg,
                           struct tarn_error *err)
 {
+    int given = spill_check(b, TN_MISSING(read), err);
+    if (given < 0)
+        return given;
     TN_AUTO_FREE char *block = tn_realloc(NULL, COPY_LEN);
     if (!block)
         return tn_fail(err, TARN_ENOMEM, "could not fill a buffer: out of memory");
@@ -296,7 +307,7 @@ int tarn_buffer_copy_from(struct tarn_buffer *b, tarn_read_fn read, void *arg,
 int tarn_buffer_seal(struct tarn_buffer *b, struct tarn_error *err)
 {
     struct tarn_error why = { 0 };
-    int rc = spill_check(b, err);
+    int rc = spill_check(b, NULL, err);
     if (rc < 0 || b->is_sealed)
         return rc;
     if (b->is_spilled) {
@@ -370,7 +381,7 @@ static int rewrite(struct tarn_buffer *b, uint64_t size, bool spills_at_once,
 
 int tarn_buffer_truncate(struct tarn_buffer *b, uint64_t size, struct tarn_error *err)
 {
-    int rc = spill_check(b, err);
+    int rc = spill_check(b, NULL, err);
     if (rc < 0)
         return rc;
     if (size > b->size || size < b->floor || b->is_sealed)
@@ -393,7 +404,7 @@ int tarn_buffer_detach(struct tarn_buffer *b, char key[TARN_KEY_LEN_MAX + 1],
                        struct tarn_error *err)
 {
     struct tarn_error why = { 0 };
-    int rc = spill_check(b, err);
+    int rc = spill_check(b, TN_MISSING(key), err);
     if (rc < 0)
         return rc;
     if (b->kind != SPILL_S3)

@@ -68,8 +68,10 @@ TN_MUST_USE int spill_begin_open(struct tarn_buffer *b, uint64_t start, struct t
 void spill_drop_reader(struct tarn_buffer *b);
 void spill_remove_segments(struct tarn_buffer *b);
 
-/* TARN_OK, or the failure that came before. */
-TN_MUST_USE int spill_check(const struct tarn_buffer *b, struct tarn_error *err);
+/* TARN_OK, or the failure that came before. TARN_EINVAL without a buffer, or another argument that
+ * is wanted (TN_MISSING). */
+TN_MUST_USE int spill_check(const struct tarn_buffer *b, const char *missing,
+                            struct tarn_error *err);
 
 /* Keeps a failure for all later calls. */
 int spill_note_failure(struct tarn_buffer *b, int rc, const struct tarn_error *why,

@@ -124,7 +124,7 @@ int64_t tarn_buffer_read(struct tarn_buffer *b, void *bytes, size_t cap, struct 
 {
     struct tarn_error why = { 0 };
     size_t done = 0;
-    int rc = spill_check(b, err);
+    int rc = spill_check(b, TN_MISSING_ITEMS(bytes, cap), err);
     if (rc < 0)
         return rc;
     while (done < cap && b->pos < b->size) {
@@ -157,7 +157,7 @@ int64_t tarn_buffer_pread(struct tarn_buffer *b, void *bytes, size_t cap, uint64
                           struct tarn_error *err)
 {
     size_t done = 0;
-    int rc = spill_check(b, err);
+    int rc = spill_check(b, TN_MISSING_ITEMS(bytes, cap), err);
     if (rc < 0)
         return rc;
     if (offset < b->floor)
@@ -192,6 +192,9 @@ int64_t tarn_buffer_pread(struct tarn_buffer *b, void *bytes, size_t cap, uint64
 int64_t tarn_buffer_read_until(struct tarn_buffer *b, char delimiter, void *bytes, size_t cap,
                                struct tarn_error *err)
 {
+    int given = spill_check(b, TN_MISSING_ITEMS(bytes, cap), err);
+    if (given < 0)
+        return given;
     char *out = bytes;
     uint64_t start = b->pos;
     size_t done = 0;
@@ -225,7 +228,7 @@ int64_t tarn_buffer_read_until(struct tarn_buffer *b, char delimiter, void *byte
 
 int tarn_buffer_seek(struct tarn_buffer *b, uint64_t offset, struct tarn_error *err)
 {
-    int rc = spill_check(b, err);
+    int rc = spill_check(b, NULL, err);
     if (rc < 0)
         return rc;
     if (offset > b->size || offset < b->floor)
@@ -247,6 +250,9 @@ int tarn_buffer_rewind(struct tarn_buffer *b, struct tarn_error *err)
 int tarn_buffer_copy_to(struct tarn_buffer *b, tarn_write_fn write, void *arg,
                         struct tarn_error *err)
 {
+    int given = spill_check(b, TN_MISSING(write), err);
+    if (given < 0)
+        return given;
     TN_AUTO_FREE char *block = tn_realloc(NULL, BLOCK_LEN);
     if (!block)
         return tn_fail(err, TARN_ENOMEM, "could not empty a buffer: out of memory");
@@ -316,5 +322,9 @@ static int file_seek(void *cookie, off64_t *offset, int whence)
 FILE *tarn_buffer_file(struct tarn_buffer *b, const char *mode)
 {
     cookie_io_functions_t calls = { file_read, file_write, file_seek, NULL };
+    if (!b || !mode) {
+        errno = EINVAL;
+        return NULL;
+    }
     return fopencookie(b, mode, calls);
 }

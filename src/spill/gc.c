@@ -147,7 +147,7 @@ int tarn_buffer_gc(struct tarn_client *client, const char *bucket, const char *p
                    const struct tarn_buffer_gc_options *options, tarn_buffer_gc_fn each, void *arg,
                    uint64_t *removed, struct tarn_error *err)
 {
-    int given = tn_check_given(client, bucket, "-", err);
+    int given = tn_check_given(client, bucket, "-", NULL, err);
     if (given < 0)
         return given;
     static const struct tarn_buffer_gc_options none;

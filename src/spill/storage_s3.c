@@ -510,6 +510,8 @@ static int judge(const struct tarn_buffer_s3 *o, struct tarn_error *err)
         what = "no more than 5 GiB are read at once";
     else if (o->attributes.metadata_count > METADATA_MAX - 3)
         what = "too much metadata";
+    else if (o->attributes.metadata_count > 0 && !o->attributes.metadata)
+        what = "the metadata is missing";
     return what ? tn_fail(err, TARN_EINVAL, "could not create a buffer in S3: %s", what) : TARN_OK;
 }
 
