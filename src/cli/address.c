@@ -119,3 +119,39 @@ const char *cli_name_last(const char *name)
     const char *slash = strrchr(name, '/');
     return slash ? slash + 1 : name;
 }
+
+/* The last part that a path has once its empty ones, `.` and `..` are resolved; "" at its front. */
+static struct tn_str take_last_part(struct tn_str *path)
+{
+    size_t over = 0;
+    while (path->len > 0) {
+        size_t at = path->len;
+        while (at > 0 && path->data[at - 1] != '/')
+            at--;
+        struct tn_str part = tn_str_sub(*path, at, path->len - at);
+        path->len = at > 0 ? at - 1 : 0;
+        if (part.len == 0 || tn_str_eq(part, TN_STR(".")))
+            continue;
+        if (tn_str_eq(part, TN_STR("..")))
+            over++;
+        else if (over > 0)
+            over--;
+        else
+            return part;
+    }
+    return (struct tn_str){ "", 0 };
+}
+
+bool cli_name_is_same_path(const char *a, const char *b)
+{
+    struct tn_str rest_a = tn_str_from(a);
+    struct tn_str rest_b = tn_str_from(b);
+    for (;;) {
+        struct tn_str part_a = take_last_part(&rest_a);
+        struct tn_str part_b = take_last_part(&rest_b);
+        if (!tn_str_eq_nocase(part_a, part_b))
+            return false;
+        if (part_a.len == 0)
+            return true;
+    }
+}

@@ -42,4 +42,8 @@ bool cli_address_is_prefix(const struct cli_address *address);
 /* What is behind the last slash of a name: "c" of "a/b/c", "" of "a/". */
 const char *cli_name_last(const char *name);
 
+/* Whether two keys are one where keys are paths, or where A and a are the same: some servers keep
+ * objects in a file system. Of the same key in two forms ("a//b", "a/x/../b") and of itself. */
+bool cli_name_is_same_path(const char *a, const char *b);
+
 #endif

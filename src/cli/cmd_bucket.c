@@ -5,6 +5,7 @@
 #include "cli/app.h"
 #include "cli/delete.h"
 #include "cli/operands.h"
+#include "cli/version_walk.h"
 
 static void report_done(struct cli_app *app, const char *bucket, const char *done)
 {
@@ -52,15 +53,38 @@ static int add_key(void *arg, const struct tarn_list_entry *entry, const char *n
     return cli_delete_add(arg, entry->key, err);
 }
 
+static int add_version(void *arg, const struct tarn_version_entry *entry, struct tarn_error *err)
+{
+    return cli_delete_add_version(arg, entry->key, entry->version_id, err);
+}
+
+/* To delete the objects of a bucket with versions would only hide them, and it stays. */
+static int add_all(struct cli_app *app, const struct cli_address *address, struct cli_delete *batch,
+                   struct tarn_error *err)
+{
+    struct tarn_request request = cli_app_request(app);
+    enum tarn_versioning state = TARN_VERSIONING_OFF;
+    struct tarn_error why = { 0 };
+    uint64_t seen = 0;
+    int rc = tarn_bucket_get_versioning(app->client, address->bucket, &request, &state, &why);
+    bool knows_none = rc == TARN_ENOTSUPPORTED || rc == TARN_EPROTOCOL ||
+                      (why.http_status / 100 == 4 && rc != TARN_ENOBUCKET);
+    if (rc < 0 && !knows_none) {
+        *err = why;
+        return rc;
+    }
+    return state == TARN_VERSIONING_OFF ? cli_match_each(app, address, add_key, batch, &seen, err)
+                                        : cli_version_each(app, address, add_version, batch, err);
+}
+
 static int empty_bucket(struct cli_app *app, const struct cli_address *address,
                         struct tarn_error *err)
 {
-    uint64_t seen = 0;
     struct cli_delete batch;
     int rc = cli_delete_init(&batch, app, address->bucket, err);
     if (rc < 0)
         return rc;
-    rc = cli_match_each(app, address, add_key, &batch, &seen, err);
+    rc = add_all(app, address, &batch, err);
     if (rc == TARN_OK)
         cli_delete_flush(&batch);
     if (rc == TARN_OK && batch.failed > 0)

@@ -9,6 +9,7 @@
 #include "cli/cmd_pipe.h"
 #include "cli/cp.h"
 #include "cli/filter.h"
+#include "cli/glob.h"
 #include "cli/match.h"
 #include "cli/walk.h"
 
@@ -62,6 +63,83 @@ static int check_move(const struct cp_job *job, struct tarn_error *err)
     return TARN_OK;
 }
 
+/* What all keys of a source begin with. */
+static int take_root(const struct cp_job *job, const struct cli_address *source,
+                     struct tn_buf *root, struct tarn_error *err)
+{
+    int rc = cli_match_key(job->app, source, root, err);
+    bool is_whole = root->len == 0 || root->data[root->len - 1] == '/' || !is_many(job, source) ||
+                    cli_match_is_pattern(job->app, source);
+    if (rc == TARN_OK && !is_whole && tn_buf_append_char(root, '/') < 0)
+        rc = tn_fail(err, TARN_ENOMEM, "out of memory");
+    return rc;
+}
+
+/* What all keys of the destination begin with. */
+static int take_target(const struct cp_job *job, struct tn_buf *prefix, struct tarn_error *err)
+{
+    int rc = tn_buf_append_text(prefix, job->target.name);
+    if (rc == TARN_OK && !cli_address_is_prefix(&job->target))
+        rc = tn_buf_append_char(prefix, '/');
+    return rc < 0 ? tn_fail(err, rc, "out of memory") : rc;
+}
+
+static bool is_same_bucket(const struct cp_job *job, const struct cli_address *source)
+{
+    return job->kind == CP_COPY && strcmp(source->bucket, job->target.bucket) == 0;
+}
+
+/* A destination around a source: what is copied first may land where another source is. Or what
+ * may be the same as the source. */
+static int find_crossing(struct cp_job *job, struct tarn_error *err)
+{
+    TN_AUTO_BUF prefix = TN_BUF_INIT(TARGET_LEN_MAX);
+    int rc = take_target(job, &prefix, err);
+    for (int i = 0; rc == TARN_OK && i < job->source_count; i++) {
+        TN_AUTO_BUF root = TN_BUF_INIT(TARGET_LEN_MAX);
+        if (!is_same_bucket(job, &job->sources[i]))
+            continue;
+        rc = take_root(job, &job->sources[i], &root, err);
+        if (!job->is_single && tn_str_starts(tn_buf_str(&root), tn_buf_str(&prefix)))
+            job->is_crossing = true;
+        if (job->is_target_dir)
+            tn_buf_truncate(&root, (size_t)(cli_name_last(root.data) - root.data));
+        if (job->is_move && cli_name_is_same_path(root.data, prefix.data))
+            job->is_crossing = true;
+    }
+    return rc;
+}
+
+static bool has_key(const struct cp_job *job, const struct cli_address *source,
+                    const struct tn_buf *root, const char *key)
+{
+    struct tn_str wanted = tn_str_from(key);
+    if (!tn_str_starts(wanted, tn_buf_str(root)))
+        return false;
+    bool is_it = cli_match_is_pattern(job->app, source)
+                     ? cli_glob_match(tn_str_from(source->name), wanted)
+                     : is_many(job, source) || wanted.len == root->len;
+    return is_it &&
+           cli_filter_takes(&job->app->opt, key + (cli_name_last(root->data) - root->data));
+}
+
+int cp_find_source(const struct cp_job *job, const char *key, bool *is_source,
+                   struct tarn_error *err)
+{
+    *is_source = false;
+    for (int i = 0; i < job->source_count && !*is_source; i++) {
+        const struct cli_address *source = &job->sources[i];
+        TN_AUTO_BUF root = TN_BUF_INIT(TARGET_LEN_MAX);
+        if (!is_same_bucket(job, source))
+            continue;
+        int rc = take_root(job, source, &root, err);
+        if (rc < 0)
+            return rc;
+        *is_source = has_key(job, source, &root, key);
+    }
+    return TARN_OK;
+}
+
 static int check_operands(const struct cp_job *job, struct tarn_error *err)
 {
     const struct cli_options *opt = &job->app->opt;
@@ -106,7 +184,7 @@ static int decide_target(struct cp_job *job, struct tarn_error *err)
     job->is_target_dir = is_below;
     job->is_unique = job->app->opt.flatten || job->source_count > 1;
     job->is_single = job->source_count == 1 && !is_many(job, &job->sources[0]);
-    return TARN_OK;
+    return find_crossing(job, err);
 }
 
 static int parse(struct cp_job *job, struct tarn_error *err)
@@ -155,20 +233,14 @@ struct expansion {
 static int find_own(struct expansion *e, struct tarn_error *err)
 {
     const struct cp_job *job = e->job;
-    const struct cli_address *target = &job->target;
-    TN_AUTO_BUF root = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
-    if (job->kind != CP_COPY || strcmp(e->source->bucket, target->bucket) != 0 ||
-        target->name[0] == '\0')
+    TN_AUTO_BUF root = TN_BUF_INIT(TARGET_LEN_MAX);
+    if (!is_same_bucket(job, e->source) || job->target.name[0] == '\0')
         return TARN_OK;
-    int rc = cli_match_key(job->app, e->source, &root, err);
+    int rc = take_root(job, e->source, &root, err);
+    if (rc == TARN_OK)
+        rc = take_target(job, &e->own, err);
     if (rc < 0)
         return rc;
-    bool is_prefix = root.len == 0 || root.data[root.len - 1] == '/' ||
-                     cli_match_is_pattern(job->app, e->source);
-    if ((!is_prefix && tn_buf_append_char(&root, '/') < 0) ||
-        tn_buf_append_text(&e->own, target->name) < 0 ||
-        (!cli_address_is_prefix(target) && tn_buf_append_char(&e->own, '/') < 0))
-        return tn_fail(err, TARN_ENOMEM, "out of memory");
     if (e->own.len <= root.len || !tn_str_starts(tn_buf_str(&e->own), tn_buf_str(&root)))
         tn_buf_truncate(&e->own, 0);
     return TARN_OK;
@@ -197,6 +269,18 @@ static int on_object(void *arg, const struct tarn_list_entry *entry, const char 
     return cp_submit_object(e->job, e->source->bucket, entry, name, err);
 }
 
+/* What is below a symbolic link to a directory belongs to another tree, which a move of this one
+ * must not empty. */
+static bool is_elsewhere(struct cp_job *job, const struct cli_walk_entry *entry)
+{
+    if (!job->is_move || !entry->is_linked)
+        return false;
+    if (!atomic_exchange(&job->app->is_incomplete, true))
+        cli_report_warning(job->app, (struct cli_place){ NULL, entry->path },
+                           "not moved: it is below a symbolic link (cp copies it)");
+    return true;
+}
+
 static int submit_all(struct cp_job *job, struct cli_walk *walk, struct tarn_error *err)
 {
     const struct cli_walk_entry *entry;
@@ -206,7 +290,7 @@ static int submit_all(struct cp_job *job, struct cli_walk *walk, struct tarn_err
             return TARN_ECANCELLED;
         if (rc < 0 || !entry)
             return rc;
-        if (!cp_filter_takes(job->app, entry))
+        if (!cp_filter_takes(job->app, entry) || is_elsewhere(job, entry))
             continue;
         if (entry->is_skipped)
             cp_report_skipped(job->app, entry);

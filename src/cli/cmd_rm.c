@@ -10,30 +10,6 @@
 #include "cli/operands.h"
 #include "cli/version_walk.h"
 
-static bool is_etag(struct tn_str wanted, const char *etag)
-{
-    if (wanted.len >= 2 && wanted.data[0] == '"' && wanted.data[wanted.len - 1] == '"')
-        wanted = tn_str_sub(wanted, 1, wanted.len - 2);
-    return tn_str_eq(wanted, TN_STR("*")) || tn_str_eq(wanted, tn_str_from(etag));
-}
-
-/* Some servers do not know If-Match here, and would delete whatever is there. */
-static int look_first(struct cli_app *app, const char *bucket, const char *key,
-                      struct tarn_error *err)
-{
-    struct tarn_object_info info = { 0 };
-    struct tarn_get_options look = { .request = cli_app_request(app),
-                                     .version_id = app->opt.version_id };
-    if (!app->opt.if_match || tarn_object_head(app->client, bucket, key, &look, &info, NULL) < 0)
-        return TARN_OK; /* the deletion itself tells of such trouble */
-    bool is_it = !info.etag || is_etag(tn_str_from(app->opt.if_match), info.etag);
-    tarn_object_info_release(&info);
-    return is_it ? TARN_OK
-                 : tn_fail(err, TARN_EPRECOND,
-                           "could not delete object \"%s/%s\": it is not the one of this ETag",
-                           bucket, key);
-}
-
 static int delete_one(struct cli_app *app, const struct cli_address *address,
                       struct tarn_error *err)
 {
@@ -45,7 +21,7 @@ static int delete_one(struct cli_app *app, const struct cli_address *address,
     if (rc < 0 || !cli_match_takes(app, key.data))
         return rc;
     if (!app->opt.dry_run)
-        rc = look_first(app, address->bucket, key.data, err);
+        rc = cli_delete_check(app, address->bucket, key.data, &options, err);
     if (rc == TARN_OK && !app->opt.dry_run)
         rc = tarn_object_delete(app->client, address->bucket, key.data, &options, NULL, err);
     if (rc == TARN_OK)

@@ -99,6 +99,8 @@ static int select_address(void *user, const struct cli_address *address, struct 
     int rc;
     if (app->opt.recursive || cli_match_is_pattern(app, address)) {
         rc = cli_match_each(app, address, add_entry, s, &seen, err);
+        if (rc == TARN_OK && seen == 0)
+            cli_report_note(app, "No objects matched.");
     } else {
         rc = cli_match_key(app, address, &key, err);
         if (rc == TARN_OK && cli_match_takes(app, key.data))

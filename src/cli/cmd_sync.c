@@ -26,6 +26,7 @@ struct side {
     size_t prefix_len; /* of each key, not part of its name */
     bool is_source;
     bool is_broken; /* something could not be read: what is missing here may be there */
+    bool has_any;   /* anything at all, whatever the filters make of it */
 
     const char *name; /* NULL at the end */
     uint64_t size;
@@ -48,6 +49,7 @@ struct sync {
     struct side target;
     struct spool extra;
     bool was_compared; /* both sides to their ends */
+    bool is_link_told;
 };
 
 static struct cli_place place_of(const struct cli_address *address)
@@ -123,12 +125,12 @@ static int next_file(struct side *s, struct tarn_error *err)
         s->name = s->file ? s->file->name : NULL;
         if (!s->file)
             return TARN_OK;
+        s->has_any = s->has_any || !s->file->is_skipped;
         if (!cp_filter_takes(s->app, s->file) || (!s->is_source && is_partial(s->file->path)))
             continue;
         if (!s->file->is_skipped) {
             s->size = (uint64_t)s->file->st.st_size;
-            s->mtime_ms =
-                (int64_t)s->file->st.st_mtim.tv_sec * 1000 + s->file->st.st_mtim.tv_nsec / 1000000;
+            s->mtime_ms = cp_mtime_ms(&s->file->st);
             return TARN_OK;
         }
         s->is_broken = s->is_broken || s->file->err.status != TARN_ENOTSUPPORTED;
@@ -146,7 +148,10 @@ static int next_object(struct side *s, struct tarn_error *err)
         if (!s->object)
             return TARN_OK;
         /* The prefix itself, as a key, is the directory that both sides have. */
-        if (s->object->key_len <= s->prefix_len || !cli_filter_takes(&s->app->opt, s->name))
+        if (s->object->key_len <= s->prefix_len)
+            continue;
+        s->has_any = true;
+        if (!cli_filter_takes(&s->app->opt, s->name))
             continue;
         s->size = s->object->size;
         s->mtime_ms = s->object->last_modified_ms;
@@ -299,6 +304,17 @@ static void report_too_many(struct sync *s)
     atomic_store(&s->job->app->is_incomplete, true);
 }
 
+/* A prefix with a typing error and a disk that is not mounted are empty, too. */
+static void refuse_empty(struct sync *s)
+{
+    struct tarn_error err = { 0 };
+    (void)tn_fail(&err, TARN_EDENIED,
+                  "nothing is deleted: the source is empty, and %llu would go; is it the right "
+                  "one? (--force deletes all the same)",
+                  (unsigned long long)s->extra.count);
+    cli_report_failure(s->job->app, place_of(&s->job->sources[0]), (struct cli_place){ 0 }, &err);
+}
+
 /* After the last copy. What could not be read of the source may be there all the same, so then
  * nothing is deleted. */
 static void finish(struct cp_job *job)
@@ -313,6 +329,10 @@ static void finish(struct cp_job *job)
         cli_report_warning(app, place_of(&job->target),
                            "nothing is deleted, because not everything else went well");
         atomic_store(&app->is_incomplete, true);
+        return;
+    }
+    if (!s->source.has_any && !app->opt.force) {
+        refuse_empty(s);
         return;
     }
     if (app->opt.has_max_delete && s->extra.count > app->opt.max_delete) {
@@ -397,14 +417,29 @@ static int take_source(struct sync *s, bool is_there, struct tarn_error *err)
     return s->source.list ? submit_object(s, is_compared, err) : submit_file(s, is_compared, err);
 }
 
+/* Of the target, that the source does not have. What is kept elsewhere is not the target's to
+ * delete, and may be what another name of it has just been given. */
+static int take_extra(struct sync *s, struct tarn_error *err)
+{
+    if (!s->job->app->opt.delete_extra)
+        return TARN_OK;
+    if (!s->target.file || !s->target.file->is_linked)
+        return spool_add(&s->extra, s->target.name, err);
+    if (!s->is_link_told)
+        cli_report_warning(s->job->app, (struct cli_place){ NULL, s->target.file->path },
+                           "not deleted: it is below a symbolic link");
+    s->is_link_told = true;
+    return TARN_OK;
+}
+
 static int step(struct sync *s, struct tarn_error *err)
 {
     int order = !s->source.name ? 1 : !s->target.name ? -1 : strcmp(s->source.name, s->target.name);
     int rc = TARN_OK;
     if (order <= 0)
         rc = take_source(s, order == 0, err);
-    else if (s->job->app->opt.delete_extra)
-        rc = spool_add(&s->extra, s->target.name, err);
+    else
+        rc = take_extra(s, err);
     if (rc < 0) {
         cli_report_failure(s->job->app, place_of(s->source.address), (struct cli_place){ 0 }, err);
         return rc;

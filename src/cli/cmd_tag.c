@@ -173,8 +173,12 @@ static int tag_address(struct tagging *t, struct tarn_error *err)
     struct cli_app *app = t->app;
     TN_AUTO_BUF key = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
     uint64_t seen = 0;
-    if (app->opt.recursive || cli_match_is_pattern(app, t->address))
-        return cli_match_each(app, t->address, tag_entry, t, &seen, err);
+    if (app->opt.recursive || cli_match_is_pattern(app, t->address)) {
+        int rc = cli_match_each(app, t->address, tag_entry, t, &seen, err);
+        if (rc == TARN_OK && seen == 0)
+            cli_report_note(app, "No objects matched.");
+        return rc;
+    }
     int rc = cli_match_key(app, t->address, &key, err);
     if (rc < 0 || (key.len > 0 && !cli_match_takes(app, key.data)))
         return rc;

@@ -303,8 +303,12 @@ static int restore_address(void *user, const struct cli_address *address, struct
     struct restoring r = { app, address };
     uint64_t seen = 0;
     TN_AUTO_BUF key = TN_BUF_INIT(CLI_ADDRESS_LEN_MAX);
-    if (app->opt.recursive || cli_match_is_pattern(app, address))
-        return cli_match_each(app, address, restore_entry, &r, &seen, err);
+    if (app->opt.recursive || cli_match_is_pattern(app, address)) {
+        int rc = cli_match_each(app, address, restore_entry, &r, &seen, err);
+        if (rc == TARN_OK && seen == 0)
+            cli_report_note(app, "No objects matched.");
+        return rc;
+    }
     int rc = cli_match_key(app, address, &key, err);
     if (rc < 0 || !cli_match_takes(app, key.data))
         return rc;

@@ -14,6 +14,9 @@
 
 enum cp_kind { CP_UPLOAD, CP_DOWNLOAD, CP_COPY };
 
+/* Whether the server judges If-Match with DELETE. */
+enum cp_judge { CP_JUDGE_UNKNOWN, CP_JUDGE_YES, CP_JUDGE_NO };
+
 /* Set up by the main thread before the first item, then read by all threads. */
 struct cp_job {
     struct cli_app *app;
@@ -28,6 +31,8 @@ struct cp_job {
     bool is_unique;                     /* check names for collisions */
     bool is_single;                     /* one item is all there can be */
     bool is_move;                       /* the source goes once its copy is there */
+    _Atomic int judge;                  /* enum cp_judge, found out by the first removals */
+    bool is_crossing;                   /* a destination may be the key of another source */
     struct tarn_job *engine;            /* NULL: items are done where they are found */
     struct tn_buf directory;            /* prepared last below `dir`; main thread only */
     void *finder;                       /* of `find` and `finish` */
@@ -75,11 +80,17 @@ TN_MUST_USE int cp_submit_object(struct cp_job *job, const char *bucket,
                                  const struct tarn_list_entry *entry, const char *name,
                                  struct tarn_error *err);
 
+int64_t cp_mtime_ms(const struct stat *st);
+
 /* Whether the filters let it in. */
 bool cp_filter_takes(const struct cli_app *app, const struct cli_walk_entry *entry);
 
 /* What a walk left out: a warning, or a failure. */
 void cp_report_skipped(struct cli_app *app, const struct cli_walk_entry *entry);
+
+/* Whether a copy to `key` of the destination's bucket would replace a source. Any thread. */
+TN_MUST_USE int cp_find_source(const struct cp_job *job, const char *key, bool *is_source,
+                               struct tarn_error *err);
 
 /* Options that go with this kind of job, or TARN_EINVAL. */
 TN_MUST_USE int cp_check_options(const struct cp_job *job, struct tarn_error *err);

@@ -12,6 +12,7 @@
 #include "cli/cmd_pipe.h"
 #include "cli/cp.h"
 #include "cli/cp_merge.h"
+#include "cli/delete.h"
 #include "cli/mime.h"
 
 enum { PATH_LEN_MAX = 65536, SYNC_ALONE_LEN = 8 << 20 };
@@ -30,8 +31,7 @@ struct work {
     const char *skip_reason; /* NULL: it was not skipped */
     uint64_t shown_done;     /* what the progress counters know of this item */
     uint64_t shown_total;
-    bool is_plain;         /* nothing but a transfer */
-    bool is_unconditional; /* its source is being removed whatever it is now */
+    bool is_plain; /* nothing but a transfer */
 };
 
 /* What is at the destination, or at the source. */
@@ -169,8 +169,7 @@ static int look_at_target(struct work *w, struct found *out, struct tarn_error *
     }
     if (S_ISLNK(st.st_mode))
         (void)stat(w->target.data, &st);
-    *out = (struct found){ true, (uint64_t)st.st_size,
-                           (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 };
+    *out = (struct found){ true, (uint64_t)st.st_size, cp_mtime_ms(&st) };
     return TARN_OK;
 }
 
@@ -195,6 +194,33 @@ static int note_existing(struct work *w, struct tarn_error *err)
     return TARN_OK;
 }
 
+static bool is_onto_itself(const struct work *w)
+{
+    return strcmp(w->item->source_bucket, w->item->target_bucket) == 0 &&
+           strcmp(w->item->source, w->target.data) == 0;
+}
+
+/* What is there may be a source that has not been read yet, or this very one. */
+static int spare_source(struct work *w, const struct found *source, const struct found *target,
+                        struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    bool is_source = false;
+    if (is_onto_itself(w))
+        return TARN_OK; /* judged with the copy */
+    int rc = cp_find_source(w->job, w->target.data, &is_source, err);
+    if (rc == TARN_OK && is_source)
+        return tn_fail(err, TARN_EEXISTS, "refused: it would replace \"%s/%s\", a source as well",
+                       item->target_bucket, w->target.data);
+    if (rc == TARN_OK && w->job->is_move && source->size == target->size &&
+        source->mtime_ms / 1000 == target->mtime_ms / 1000 &&
+        cli_name_is_same_path(item->source, w->target.data))
+        return tn_fail(err, TARN_EEXISTS,
+                       "refused: \"%s/%s\" looks like the same object under another name",
+                       item->target_bucket, w->target.data);
+    return rc;
+}
+
 /* Sets skip_reason when a condition does not hold. All conditions must. Times are compared in
  * seconds: no more of a time survives the way through a header to a file. */
 static int judge_conditions(struct work *w, struct tarn_error *err)
@@ -202,7 +228,7 @@ static int judge_conditions(struct work *w, struct tarn_error *err)
     const struct cli_options *opt = &w->job->app->opt;
     struct cp_item *item = w->item;
     struct found target;
-    if (!must_look(w))
+    if (!must_look(w) && !w->job->is_crossing)
         return TARN_OK;
     int rc = look_at_target(w, &target, err);
     if (rc < 0 || !target.exists)
@@ -220,7 +246,8 @@ static int judge_conditions(struct work *w, struct tarn_error *err)
         w->skip_reason = "same size";
     else if (opt->if_source_newer && source.mtime_ms / 1000 <= target.mtime_ms / 1000)
         w->skip_reason = "not newer";
-    return TARN_OK;
+    return w->job->is_crossing && !w->skip_reason ? spare_source(w, &source, &target, err)
+                                                  : TARN_OK;
 }
 
 static void on_resume(void *arg, const struct tarn_resume_report *report)
@@ -334,8 +361,10 @@ static struct tarn_transfer_options download_options(struct work *w)
     options.set_mtime = true;
     options.restore_stat = opt->preserve;
     options.must_not_exist = opt->no_clobber;
-    /* What lands in a directory is synced with all the others, at the end of the job. */
-    options.skip_sync = w->job->is_target_dir && item->has_size && item->size < SYNC_ALONE_LEN;
+    /* What lands in a directory is synced with all the others, at the end of the job: unless its
+     * source goes before. */
+    options.skip_sync =
+        !w->job->is_move && w->job->is_target_dir && item->has_size && item->size < SYNC_ALONE_LEN;
     return options;
 }
 
@@ -360,41 +389,41 @@ static bool is_merge(const struct cli_options *opt)
     return !opt->metadata_directive && cli_attributes_replace(opt);
 }
 
-static int copy_options(struct work *w, struct tarn_copy_options *options, struct tarn_error *err)
+/* Moving something onto itself would leave nothing, however the two are spelt. */
+static int check_itself(const struct work *w, struct tarn_error *err)
 {
-    const struct cp_item *item = w->item;
-    const struct cli_app *app = w->job->app;
-    const struct cli_options *opt = &app->opt;
-    bool is_same = strcmp(item->source_bucket, item->target_bucket) == 0 &&
-                   strcmp(item->source, w->target.data) == 0;
+    const struct cli_options *opt = &w->job->app->opt;
     bool changes_itself =
         is_replace(opt) || is_merge(opt) || opt->storage_class || opt->sse || opt->version_id;
-    /* Moving something onto itself would leave nothing, however the two are spelt. */
-    if (is_same && (w->job->is_move || !changes_itself))
+    if (w->job->kind == CP_COPY && is_onto_itself(w) && (w->job->is_move || !changes_itself))
         return tn_fail(err, TARN_EINVAL, "source and destination are the same object");
-    *options = (struct tarn_copy_options){ .request = cli_app_copy_request(app),
-                                           .attributes = w->job->attributes.value,
-                                           .source_version_id = opt->version_id,
-                                           .source_size = item->size,
-                                           .part_size = opt->part_size_mib << 20,
-                                           .resume = !opt->no_resume,
-                                           .on_resume = on_resume,
-                                           .resume_arg = w };
-    if (opt->no_clobber)
-        options->conditions.if_none_match = "*";
-    options->source_conditions.if_match = item->etag;
-    if (is_replace(opt))
-        options->metadata_directive = TARN_DIRECTIVE_REPLACE;
     return TARN_OK;
+}
+
+static struct tarn_copy_options copy_options(struct work *w)
+{
+    const struct cp_item *item = w->item;
+    const struct cli_options *opt = &w->job->app->opt;
+    struct tarn_copy_options options = { .request = cli_app_copy_request(w->job->app),
+                                         .attributes = w->job->attributes.value,
+                                         .source_version_id = opt->version_id,
+                                         .source_size = item->size,
+                                         .part_size = opt->part_size_mib << 20,
+                                         .resume = !opt->no_resume,
+                                         .on_resume = on_resume,
+                                         .resume_arg = w };
+    if (opt->no_clobber)
+        options.conditions.if_none_match = "*";
+    options.source_conditions.if_match = item->etag;
+    if (is_replace(opt))
+        options.metadata_directive = TARN_DIRECTIVE_REPLACE;
+    return options;
 }
 
 static int copy(struct work *w, struct tarn_error *err)
 {
     struct cli_app *app = w->job->app;
-    struct tarn_copy_options options;
-    int rc = copy_options(w, &options, err);
-    if (rc < 0)
-        return rc;
+    struct tarn_copy_options options = copy_options(w);
     if (is_merge(&app->opt))
         return cp_copy_merged(app, w->item, w->target.data, &options, &w->info, err);
     return cp_copy_object(app, w->item, w->target.data, &options, &w->info, err);
@@ -521,25 +550,74 @@ static int look_at_source(struct work *w, struct tarn_error *err)
     return rc;
 }
 
-static int remove_source(struct work *w, struct tarn_error *err)
+static int remove_file(const struct cp_item *item, struct tarn_error *err)
 {
-    const struct cp_item *item = w->item;
-    struct tarn_client *client = w->job->app->client;
+    struct stat st;
+    if (item->is_stream)
+        return TARN_OK;
+    if (stat(item->source, &st) == 0 &&
+        ((uint64_t)st.st_size != item->size || cp_mtime_ms(&st) != item->mtime_ms))
+        return tn_fail(err, TARN_ECONFLICT, "copied, but not removed: \"%s\" has changed meanwhile",
+                       item->source);
+    return unlink(item->source) == 0
+               ? TARN_OK
+               : tn_fail_errno(err, "copied, but could not remove \"%s\"", item->source);
+}
+
+static int delete_source(struct work *w, const char *if_match, struct tarn_error *err)
+{
     struct tarn_delete_options options = { .request = cli_app_request(w->job->app),
-                                           .if_match = item->etag };
-    if (!item->source_bucket)
-        return item->is_stream || unlink(item->source) == 0
-                   ? TARN_OK
-                   : tn_fail_errno(err, "copied, but could not remove \"%s\"", item->source);
+                                           .if_match = if_match };
+    return tarn_object_delete(w->job->app->client, w->item->source_bucket, w->item->source,
+                              &options, NULL, err);
+}
+
+/* Deletes what was just found to be the one that was copied, for an ETag that it cannot have: who
+ * does it all the same judges no ETags here. */
+static int delete_and_learn(struct work *w, struct tarn_error *err)
+{
     struct tarn_error why = { 0 };
-    int rc = tarn_object_delete(client, item->source_bucket, item->source, &options, NULL, &why);
-    if (rc == TARN_ENOTSUPPORTED) { /* a server that knows no condition there */
-        options.if_match = NULL;
-        rc = tarn_object_delete(client, item->source_bucket, item->source, &options, NULL, &why);
+    int rc = delete_source(w, "00000000000000000000000000000000", &why);
+    if (rc == TARN_EPRECOND) {
+        atomic_store(&w->job->judge, CP_JUDGE_YES);
+        return delete_source(w, w->item->etag, err);
     }
+    if (rc == TARN_OK || rc == TARN_ENOTSUPPORTED)
+        atomic_store(&w->job->judge, CP_JUDGE_NO);
+    if (rc == TARN_ENOTSUPPORTED)
+        return delete_source(w, NULL, err);
     if (rc < 0)
         *err = why;
     return rc;
+}
+
+/* Only the very object that was copied. Where the server does not see to that, it is looked at
+ * right before; in between somebody may still write. */
+static int remove_object(struct work *w, struct tarn_error *err)
+{
+    const struct cp_item *item = w->item;
+    struct tarn_delete_options look = { .request = cli_app_request(w->job->app),
+                                        .if_match = item->etag };
+    int judge = w->job->is_single ? CP_JUDGE_NO : atomic_load(&w->job->judge);
+    int rc = judge == CP_JUDGE_YES
+                 ? TARN_OK
+                 : cli_delete_check(w->job->app, item->source_bucket, item->source, &look, err);
+    if (rc < 0)
+        return rc;
+    if (judge == CP_JUDGE_UNKNOWN && item->etag)
+        return delete_and_learn(w, err);
+    struct tarn_error why = { 0 };
+    rc = delete_source(w, item->etag, &why);
+    if (rc == TARN_ENOTSUPPORTED && judge != CP_JUDGE_YES)
+        return delete_source(w, NULL, err);
+    if (rc < 0)
+        *err = why;
+    return rc;
+}
+
+static int remove_source(struct work *w, struct tarn_error *err)
+{
+    return w->item->source_bucket ? remove_object(w, err) : remove_file(w->item, err);
 }
 
 static int transfer(struct work *w, struct tarn_error *err)
@@ -578,6 +656,8 @@ static int execute(struct work *w, struct tarn_error *err)
     int rc = w->item->target_bucket ? build_key(w, err) : build_path(w, err);
     if (rc == TARN_OK)
         rc = judge_conditions(w, err);
+    if (rc == TARN_OK && !w->skip_reason)
+        rc = check_itself(w, err);
     if (rc == TARN_OK && !w->skip_reason)
         rc = judge_archived(w, err);
     if (rc == TARN_OK && !w->skip_reason)
@@ -746,30 +826,20 @@ static void plain_end(struct work *w, int status, struct tarn_error *err)
     work_end(w, status, err);
 }
 
-static int start_removal(struct work *w, const char *if_match, struct tarn_error *err);
-
 static void on_removed(void *arg, int status, struct tarn_object_info *info,
                        const struct tarn_error *err)
 {
-    struct work *w = arg;
     struct tarn_error why = { 0 };
     (void)info; /* the copy's is told */
     if (err)
         why = *err;
-    /* A server that knows no condition there. */
-    if (status == TARN_ENOTSUPPORTED && !w->is_unconditional) {
-        w->is_unconditional = true;
-        status = start_removal(w, NULL, &why);
-        if (status == TARN_OK)
-            return;
-    }
-    plain_end(w, status, &why);
+    plain_end(arg, status, &why);
 }
 
-static int start_removal(struct work *w, const char *if_match, struct tarn_error *err)
+static int start_removal(struct work *w, struct tarn_error *err)
 {
     struct tarn_delete_options options = { .request = cli_app_request(w->job->app),
-                                           .if_match = if_match };
+                                           .if_match = w->item->etag };
     return tarn_job_delete(w->job->engine, w->item->source_bucket, w->item->source, &options,
                            on_removed, w, err);
 }
@@ -785,7 +855,7 @@ static void on_plain_done(void *arg, int status, struct tarn_object_info *info,
     w->info = *info;
     *info = (struct tarn_object_info){ 0 };
     if (goes_on && w->item->source_bucket) {
-        status = start_removal(w, w->item->etag, &why);
+        status = start_removal(w, &why);
         if (status == TARN_OK)
             return;
     } else if (goes_on) {
@@ -800,7 +870,10 @@ static bool is_plain(const struct work *w)
     const struct cp_item *item = w->item;
     const struct cli_options *opt = &w->job->app->opt;
     if (item->is_stream || item->is_compared || opt->dry_run ||
-        (item->is_archived && !opt->force_glacier) || is_marker(w) || must_look(w))
+        (item->is_archived && !opt->force_glacier) || is_marker(w) || must_look(w) ||
+        w->job->is_crossing)
+        return false;
+    if (w->job->is_move && item->source_bucket && atomic_load(&w->job->judge) != CP_JUDGE_YES)
         return false;
     if (wants_source(w) ||
         (w->job->kind == CP_DOWNLOAD && w->job->is_single)) /* may ask behind it */
@@ -811,12 +884,9 @@ static bool is_plain(const struct work *w)
 static int start_copy(struct work *w, struct tarn_error *err)
 {
     const struct cp_item *item = w->item;
-    struct tarn_copy_options options;
-    int rc = copy_options(w, &options, err);
-    return rc < 0 ? rc
-                  : tarn_job_copy(w->job->engine, item->source_bucket, item->source,
-                                  item->target_bucket, w->target.data, &options, on_plain_done, w,
-                                  err);
+    struct tarn_copy_options options = copy_options(w);
+    return tarn_job_copy(w->job->engine, item->source_bucket, item->source, item->target_bucket,
+                         w->target.data, &options, on_plain_done, w, err);
 }
 
 static int start_upload(struct work *w, struct tarn_error *err)
@@ -838,6 +908,8 @@ static int start_download(struct work *w, struct tarn_error *err)
 static int start_plain(struct work *w, struct tarn_error *err)
 {
     int rc = w->item->target_bucket ? build_key(w, err) : build_path(w, err);
+    if (rc == TARN_OK)
+        rc = check_itself(w, err);
     if (rc < 0)
         return rc;
     switch (w->job->kind) {

@@ -89,7 +89,7 @@ struct cp_item *cp_item_new(const char *bucket, const char *source, const char *
     return NULL;
 }
 
-static int64_t mtime_of(const struct stat *st)
+int64_t cp_mtime_ms(const struct stat *st)
 {
     return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
 }
@@ -102,7 +102,7 @@ struct cp_item *cp_item_for_file(const char *path, const struct stat *st)
     item->is_stream = !S_ISREG(st->st_mode);
     item->has_size = !item->is_stream;
     item->size = item->is_stream ? 0 : (uint64_t)st->st_size;
-    item->mtime_ms = mtime_of(st);
+    item->mtime_ms = cp_mtime_ms(st);
     item->mtime_ns = st->st_mtim.tv_nsec;
     item->mode = st->st_mode & 07777;
     return item;

@@ -47,6 +47,32 @@ static void report_json(struct cli_app *app, const char *bucket, const char *key
     cli_report_json_end(app, &json);
 }
 
+static bool is_etag(struct tn_str wanted, const char *etag)
+{
+    if (wanted.len >= 2 && wanted.data[0] == '"' && wanted.data[wanted.len - 1] == '"')
+        wanted = tn_str_sub(wanted, 1, wanted.len - 2);
+    return tn_str_eq(wanted, TN_STR("*")) || tn_str_eq(wanted, tn_str_from(etag));
+}
+
+int cli_delete_check(struct cli_app *app, const char *bucket, const char *key,
+                     const struct tarn_delete_options *options, struct tarn_error *err)
+{
+    struct tarn_object_info info = { 0 };
+    struct tarn_get_options look = { .request = options->request,
+                                     .version_id = options->version_id };
+    if (!options->if_match)
+        return TARN_OK;
+    int rc = tarn_object_head(app->client, bucket, key, &look, &info, err);
+    if (rc < 0)
+        return rc == TARN_ENOTFOUND || rc == TARN_EDENIED ? TARN_OK : rc;
+    bool is_it = !info.etag || is_etag(tn_str_from(options->if_match), info.etag);
+    tarn_object_info_release(&info);
+    return is_it ? TARN_OK
+                 : tn_fail(err, TARN_EPRECOND,
+                           "could not delete object \"%s/%s\": it is not the one of this ETag",
+                           bucket, key);
+}
+
 void cli_delete_report(struct cli_app *app, const char *bucket, const char *key,
                        const char *version_id)
 {

@@ -33,6 +33,12 @@ TN_MUST_USE int cli_delete_add_version(struct cli_delete *batch, const char *key
 /* Sends what is left. Failures were reported and counted key by key. */
 void cli_delete_flush(struct cli_delete *batch);
 
+/* Whether the object is still the one of options->if_match, for servers that do not judge that with
+ * DELETE and would delete whatever is there: TARN_EPRECOND when not. What is not there, or may not
+ * be looked at, is left to the deletion. */
+TN_MUST_USE int cli_delete_check(struct cli_app *app, const char *bucket, const char *key,
+                                 const struct tarn_delete_options *options, struct tarn_error *err);
+
 /* The line, or the JSON object, for one key that is gone or would be. */
 void cli_delete_report(struct cli_app *app, const char *bucket, const char *key,
                        const char *version_id);

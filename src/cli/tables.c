@@ -201,6 +201,7 @@ static const struct cli_option sync_options[] = {
       .has_offset = offsetof(struct cli_options, has_max_delete),
       .value = "N",
       .help = "with --delete: delete nothing at all when it would be more than N" },
+    FLAG("force", 'f', force, "with --delete: also when the source is empty"),
     ERROR_MODE,
     FLAG("size-only", 0, size_only, "what has the same size is the same"),
     FLAG("checksum", 'c', compare_checksum,
@@ -294,7 +295,7 @@ static const struct cli_option mb_options[] = {
 };
 
 static const struct cli_option rb_options[] = {
-    FLAG("force", 'f', force, "delete all objects and abort all uploads first"),
+    FLAG("force", 'f', force, "delete all objects, in all versions, and abort all uploads first"),
     END,
 };
 
@@ -474,8 +475,11 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
             "as they come, so that memory does not grow with their number. A source is a "
             "directory or s3://bucket/prefix (`s3://b/a` means what is below `a/`).\n\n"
             "With --delete, what the source does not have is deleted at the end, unless "
-            "anything failed before. What --include and --exclude leave out is neither "
-            "copied nor deleted.",
+            "anything failed before. A source that is empty is taken for a mistake, such as a "
+            "prefix misspelt or a disk not mounted: nothing is deleted then, and the exit status "
+            "is 1, unless --force is given (tarn rm -r deletes all of a prefix, too). What "
+            "--include and --exclude leave out is neither copied nor deleted, but a source that "
+            "has it is not empty. Nothing is deleted below a symbolic link.",
         .examples =
             "tarn sync photos s3://bucket/photos\n"
             "tarn sync --delete s3://bucket/site /srv/site\n"
@@ -628,8 +632,8 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
         .operands_max = INT32_MAX,
         .summary = "remove buckets",
         .text =
-            "Removes empty buckets; with --force, their objects and unfinished uploads "
-            "first.",
+            "Removes empty buckets; with --force, their objects in all versions and unfinished "
+            "uploads first, for good.",
         .examples =
             "tarn rb --force s3://bucket",
         .groups = { rb_options },

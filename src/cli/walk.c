@@ -17,6 +17,7 @@ struct level {
     dev_t device;               /* with inode: to see a symbolic link that leads back up */
     ino_t inode;
     size_t path_len; /* of the directory itself */
+    bool is_linked;  /* itself or one above it is a symbolic link, the root apart */
 };
 
 struct cli_walk {
@@ -86,7 +87,11 @@ static void leave(struct cli_walk *w)
 static int enter(struct cli_walk *w, int parent, const char *name, struct tarn_error *err)
 {
     struct stat st;
-    TN_AUTO_FD fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+    TN_AUTO_FD fd = openat(parent, name, flags | O_NOFOLLOW);
+    bool is_linked = w->depth > 0 && (fd < 0 || w->levels[w->depth - 1].is_linked);
+    if (fd < 0)
+        fd = openat(parent, name, flags);
     if (fd < 0 || fstat(fd, &st) < 0)
         return tn_fail_errno(err, "could not open the directory");
     if (is_loop(w, &st))
@@ -96,7 +101,11 @@ static int enter(struct cli_walk *w, int parent, const char *name, struct tarn_e
                        CLI_WALK_DEPTH_MAX);
     struct level *level = &w->levels[w->depth++];
     *level = (struct level){
-        .fd = fd, .device = st.st_dev, .inode = st.st_ino, .path_len = w->path.len
+        .fd = fd,
+        .device = st.st_dev,
+        .inode = st.st_ino,
+        .path_len = w->path.len,
+        .is_linked = is_linked,
     };
     fd = -1; /* belongs to the level now */
     cli_name_sort_init(&level->names, 0);
@@ -117,7 +126,9 @@ static bool is_link(const struct cli_walk *w, int parent, const char *name)
 static bool visit(struct cli_walk *w, int parent, const char *name)
 {
     struct cli_walk_entry *e = &w->entry;
-    *e = (struct cli_walk_entry){ .path = w->path.data, .name = w->path.data + w->root_len };
+    *e = (struct cli_walk_entry){ .path = w->path.data,
+                                  .name = w->path.data + w->root_len,
+                                  .is_linked = w->levels[w->depth - 1].is_linked };
     e->is_skipped = true;
     if (is_link(w, parent, name))
         (void)tn_fail(&e->err, TARN_ENOTSUPPORTED, "skipped: a symbolic link");

@@ -18,6 +18,7 @@ struct cli_walk_entry {
     const char *path;
     const char *name; /* relative to the root */
     struct stat st;
+    bool is_linked; /* below a symbolic link to a directory: it may be kept elsewhere */
     bool is_skipped;
     struct tarn_error err; /* why; TARN_ENOTSUPPORTED: a special file, a link or a loop, which is no
                               failure */

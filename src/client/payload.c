@@ -127,11 +127,23 @@ static bool may_go_bare(const struct tn_op *op)
     return op->body.checksum == TN_CHECKSUM_CRC64NVME;
 }
 
+/* What another attempt could find done already must not be sent again: so nothing is
+ * risked with it. */
+static bool has_condition(struct tn_op *op)
+{
+    return tn_op_find_header(op, TN_STR("if-match")) ||
+           tn_op_find_header(op, TN_STR("if-none-match")) ||
+           tn_op_find_header(op, TN_STR("x-amz-write-offset-bytes"));
+}
+
 int tn_payload_choose(struct tn_op *op)
 {
     enum tn_payload_form form = (enum tn_payload_form)atomic_load(&op->client->payload_form);
     if (form > op->form && (form != TN_PAYLOAD_BARE || may_go_bare(op)))
         op->form = form;
+    if (op->form == TN_PAYLOAD_BEST && op->body.kind != TN_BODY_PIPE && has_condition(op) &&
+        !atomic_load(&op->client->knows_trailers))
+        op->form = TN_PAYLOAD_AHEAD;
     op->plain_count = op->header_count;
     return choose(op);
 }
@@ -190,14 +202,6 @@ static bool is_told(const struct tn_op *op)
     struct tn_str text;
     enum tn_checksum_kind kind = tn_op_checksum(op, &text);
     return kind != TN_CHECKSUM_NONE && kind == op->body.checksum;
-}
-
-/* What another attempt could find done already must not be sent again. */
-static bool has_condition(struct tn_op *op)
-{
-    return tn_op_find_header(op, TN_STR("if-match")) ||
-           tn_op_find_header(op, TN_STR("if-none-match")) ||
-           tn_op_find_header(op, TN_STR("x-amz-write-offset-bytes"));
 }
 
 bool tn_payload_is_mangled(struct tn_op *op)

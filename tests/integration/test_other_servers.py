@@ -76,6 +76,9 @@ class OtherServer:
         if method == "PUT" and "uploadId" in asked:
             self.parts[path, int(asked["partNumber"][0])] = body
             return 200, "", etag
+        if "x-amz-copy-source" in head:
+            self.objects[path] = self.objects["/" + urllib.parse.unquote(head["x-amz-copy-source"]).lstrip("/")]
+            return 200, "<CopyObjectResult><ETag>&quot;e&quot;</ETag></CopyObjectResult>"
         if method == "PUT":
             self.objects[path] = body
             return 200, "", etag
@@ -88,6 +91,10 @@ class OtherServer:
         if method == "DELETE":
             self.objects.pop(path, None)
             return 204, ""
+        if "list-type" in asked:
+            there = sorted((k[3:], b) for k, b in self.objects.items() if k.startswith(f"/b/{asked['prefix'][0]}"))
+            items = "".join(f"<Contents><Key>{k}</Key><Size>{len(b)}</Size><ETag>&quot;{hashlib.md5(b).hexdigest()}&quot;</ETag></Contents>" for k, b in there)
+            return 200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{items}</ListBucketResult>"
         if path not in self.objects:
             return 404, ERROR.format("NoSuchKey")
         etag = hashlib.md5(self.objects[path]).hexdigest()
@@ -104,8 +111,8 @@ class OtherServer:
 def other(tmp_path):
     made = []
 
-    def start(*args, **more_env):
-        server = OtherServer(*args)
+    def start(*args, make=OtherServer, **more_env):
+        server = make(*args)
         made.append(server)
         env = {"HOME": str(tmp_path), "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "S", "NO_PROXY": "127.0.0.1,localhost"}
         env.update({"AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.port}"} | more_env)
@@ -219,13 +226,15 @@ def test_checksum_that_was_asked_for_is_not_dropped(other, tmp_path):
     assert len(server.objects["/b/big"]) == 3 * MIB and "x-amz-checksum-sha256" in server.requests[-1][2]
 
 
-def test_atomic_upload_is_not_sent_twice(other, tmp_path):
-    """A server that stored the framing has the key now: the second try would find it there, and call it somebody else's."""
-    (tmp_path / "file").write_bytes(b"x" * 3 * MIB)
+def test_atomic_upload_risks_nothing(other, tmp_path):
+    """What a server stored with its framing could not be sent again: the second try would find it, and call it somebody else's."""
+    body = b"x" * 3 * MIB
+    (tmp_path / "file").write_bytes(body)
     tarn, server = other()
-    found = tarn("cp", "--atomic", tmp_path / "file", "s3://b/file", status=3)
-    assert b"stored other bytes" in found.stderr
-    assert sum(method == "PUT" for method, _, _ in server.requests) == 1
+    tarn("cp", "--atomic", tmp_path / "file", "s3://b/file")
+    assert server.objects == {"/b/file": body}
+    sent = [head for method, _, head in server.requests if method == "PUT"]
+    assert len(sent) == 1 and "x-amz-checksum-crc64nvme" in sent[0] and not is_behind(sent[0])
 
 
 @pytest.mark.parametrize("where", ["environment", "profile"])
@@ -368,3 +377,80 @@ def test_sync_within_a_second(other, tmp_path, fraction, is_sent):
     tarn, server = other(lambda method, query, head: (200, page) if method == "GET" else None)
     tarn("sync", tmp_path / "tree", "s3://b/t")
     assert ("/b/t/k" in server.objects) == is_sent
+
+
+# ---- moves
+
+
+ZEROS = '"00000000000000000000000000000000"'
+JUDGES = {
+    "ignores If-Match": lambda method, query, head: None,
+    "knows no If-Match": lambda method, query, head: (501, ERROR.format("NotImplemented")) if method == "DELETE" and "if-match" in head else None,
+    "judges If-Match": lambda method, query, head: (412, ERROR.format("PreconditionFailed")) if method == "DELETE" and head.get("if-match") == ZEROS else None,
+}
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize("target", ["s3://b/q", "local"])
+def test_move_from_any_server(other, tmp_path, judge, target):
+    """Everything arrives and goes. Whether the server judges is found out once: then nothing is looked at before."""
+    files = {f"{i:02d}": os.urandom(100 + i) for i in range(30)}
+    tarn, server = other(JUDGES[judge])
+    server.objects = {f"/b/p/{key}": body for key, body in files.items()}
+    tarn("mv", "-r", "--workers", "2", "s3://b/p", tmp_path / "t" if target == "local" else target)
+    if target == "local":
+        assert {p.name: p.read_bytes() for p in (tmp_path / "t").iterdir()} == files and server.objects == {}
+    else:
+        assert server.objects == {f"/b/q/{key}": body for key, body in files.items()}
+    looks = sum(method == "HEAD" for method, _, _ in server.requests)
+    assert looks < 15 if judge == "judges If-Match" else looks == 30
+
+
+@pytest.mark.parametrize("judge", ["ignores If-Match", "knows no If-Match"])
+@pytest.mark.parametrize("args", [["-r", "s3://b/p"], ["s3://b/p/1"]], ids=["tree", "one"])
+def test_source_replaced_while_it_moves_stays(other, tmp_path, judge, args):
+    looks = []
+
+    def hold(method, _):
+        looks.extend([method] if method == "HEAD" else [])
+        if len(looks) == len(args[:1]) + (args[0] != "-r"):  # of one object, the first look finds its ETag
+            server.objects.update({"/b/p/1": b"new", "/b/p/2": b"new"})
+
+    tarn, server = other(JUDGES[judge], hold)
+    server.objects = {"/b/p/1": b"old 1", "/b/p/2": b"old 2"}
+    done = tarn("mv", "--workers", "1", *args, "s3://b/q/", status=1)
+    assert b"not the one of this ETag" in done.stderr
+    assert server.objects["/b/p/1"] == b"new" and server.objects["/b/q/1"] == b"old 1"
+
+
+def test_file_written_while_it_moves_stays(other, tmp_path):
+    """A line is added to it between its upload and its removal."""
+    (tmp_path / "tree").mkdir()
+    path = tmp_path / "tree/file"
+
+    def hold(method, _):
+        if method == "PUT":
+            path.write_text("first second")
+
+    tarn, server = other(JUDGES["ignores If-Match"], hold)
+    for args in (["-r", tmp_path / "tree"], [path]):
+        path.write_text("first")
+        assert b"has changed meanwhile" in tarn("mv", *args, "s3://b/t/", status=3).stderr
+        assert path.read_text() == "first second"
+
+
+class PathServer(OtherServer):
+    """Its keys are paths of a file system in which A and a are the same."""
+
+    def answer(self, method, path, query, head, body):
+        return super().answer(method, os.path.normpath(path).lower(), query, head, body)
+
+
+@pytest.mark.parametrize("source,target", [("p//k", "p/k"), ("p/x/../k", "p/k"), ("P/k", "p/K"), ("p/./k", "p/")])
+def test_object_of_two_names_is_not_lost(other, source, target):
+    """There, a copy from one name to the other changes nothing, and a deletion would leave nothing."""
+    tarn, server = other(make=PathServer)
+    server.objects = {"/b/p/k": b"content"}
+    for dry in ([], ["--dry-run"]):
+        done = tarn("mv", *dry, f"s3://b/{source}", f"s3://b/{target}", status=1)
+        assert b"same object under another name" in done.stderr and server.objects == {"/b/p/k": b"content"}

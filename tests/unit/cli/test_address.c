@@ -111,13 +111,34 @@ static void test_names(void **state)
     assert_string_equal(cli_name_last(""), "");
 }
 
+static void test_same_path(void **state)
+{
+    static const struct {
+        const char *a;
+        const char *b;
+        bool is_same;
+    } rows[] = {
+        { "", "", true },           { "", "/", true },           { "a", "", false },
+        { "a", "a", true },         { "a", "b", false },         { "a/b", "b", false },
+        { "a//b", "a/b", true },    { "/a", "a", true },         { "a/", "a", true },
+        { "./a/./b", "a/b", true }, { "a/x/../b", "a/b", true }, { "x/y/../../b", "b", true },
+        { "../b", "b", true },      { "a/..", "", true },        { "a/..b", "a/b", false },
+        { "A/b", "a/B", true },     { "a/b", "ab", false },      { "a/b/c", "a/b", false },
+        { "...", "", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        assert_int_equal(cli_name_is_same_path(rows[i].a, rows[i].b), rows[i].is_same);
+        assert_int_equal(cli_name_is_same_path(rows[i].b, rows[i].a), rows[i].is_same);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parse),
-        cmocka_unit_test(test_huge),
-        cmocka_unit_test(test_bucket),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_parse),     cmocka_unit_test(test_huge),
+        cmocka_unit_test(test_bucket),    cmocka_unit_test(test_names),
+        cmocka_unit_test(test_same_path),
     };
     return cmocka_run_group_tests_name("cli_address", tests, NULL, NULL);
 }

@@ -14,7 +14,8 @@ struct seen {
     struct tn_buf files; /* names, each with a line break, as they came */
     struct tn_buf skips;
     int file_count;
-    int stop_after; /* 0: never */
+    size_t linked_count; /* of them, below a link to a directory */
+    int stop_after;      /* 0: never */
     unsigned flags;
 };
 
@@ -75,6 +76,7 @@ static int walk(struct seen *seen, const char *root)
         return err.status;
     int rc;
     while ((rc = cli_walk_next(w, &e, &err)) == TARN_OK && e) {
+        seen->linked_count += !e->is_skipped && e->is_linked;
         if (e->is_skipped)
             on_skipped(seen, e->path, &e->err);
         else
@@ -94,6 +96,7 @@ static void test_tree(void **state)
     assert_int_equal(walk(seen, seen->base), TARN_OK);
     /* top, a/one, a/b/two, link, dir/one, dir/b/two */
     assert_int_equal(seen->file_count, 6);
+    assert_int_equal(seen->linked_count, 2);
     assert_non_null(strstr(seen->files.data, "dir/b/two\n"));
     assert_non_null(strstr(seen->skips.data, "/a/loop: TARN_ENOTSUPPORTED\n"));
     assert_non_null(strstr(seen->skips.data, "/broken: TARN_ENOTFOUND\n"));
