@@ -8,6 +8,15 @@ import time
 STEP = 64 * 1024
 
 
+def hang_up(*sockets):
+    """A socket that a thread waits for is not closed by close() alone: its peer would wait on."""
+    for end in sockets:
+        try:
+            end.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
 class Proxy:
     def __init__(self, host, port):
         self.target = (host, port)
@@ -65,16 +74,13 @@ class Proxy:
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
         except OSError:
-            for end in (source, target):
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
+            hang_up(source, target)
 
     def close(self):
         self.is_closed = True
         with self.condition:
             self.condition.notify_all()
         self.listener.close()
+        hang_up(*self.sockets)
         for end in self.sockets:
             end.close()
