@@ -28,7 +28,7 @@ XML = b'<?xml version="1.0"?>\n'
 STALL_S = 5
 COST_MAX = 0.1  # of the wall time of a calm run, where one in a thousand is forgotten
 ONE_COST_S_MAX = STALL_S / 5  # where it is one of a hundred
-ROUNDS_MAX = 4
+ROUNDS_MAX = 12  # beside others that have the CPU, the best of many
 REPEATED_S_MAX = 2  # after it was asked for the first time; what is not repeated takes STALL_S
 PARTS = 96
 PART_LEN = 5 * MIB
