@@ -31,16 +31,9 @@ struct tn_str tn_op_field(const struct tn_op *op, const char *name)
     return tn_head_find(tn_op_head(op), tn_str_from(name));
 }
 
-static struct tn_str without_quotes(struct tn_str etag)
-{
-    if (etag.len >= 2 && etag.data[0] == '"' && etag.data[etag.len - 1] == '"')
-        return tn_str_sub(etag, 1, etag.len - 2);
-    return etag;
-}
-
 struct tn_str tn_op_etag(const struct tn_op *op)
 {
-    return without_quotes(tn_op_field(op, "etag"));
+    return tn_etag_bare(tn_op_field(op, "etag"));
 }
 
 int tn_op_fail(const struct tn_op *op, struct tarn_error *err, int status, const char *format, ...)
@@ -124,17 +117,10 @@ static int check_resumed(struct tn_op *op, const struct tn_content_range *range)
 static int start_verifier(struct tn_op *op)
 {
     struct tn_sink *s = &op->sink;
-    struct tn_str text = TN_STR_EMPTY;
-    enum tn_checksum_kind kind = tn_op_checksum(op, &text);
     if (!s->verifies || op->has_range)
         return TARN_OK;
     tn_verifier_release(&s->verifier); /* of a try that ended before its first byte */
-    /* One of the parts' checksums does not count. */
-    bool wants_md5 = kind == TN_CHECKSUM_NONE || tn_str_find_char(text, '-') != SIZE_MAX;
-    int rc = tn_verifier_init(&s->verifier, kind, text, tn_op_etag(op),
-                              wants_md5 && tn_op_etag_is_md5(op));
-    s->has_verifier = rc == TARN_OK;
-    return rc;
+    return tn_op_verifier(op, &s->verifier);
 }
 
 /* The head of a good answer with a body for the sink. */
@@ -263,13 +249,23 @@ enum tn_checksum_kind tn_op_checksum(const struct tn_op *op, struct tn_str *text
     return found;
 }
 
-bool tn_op_etag_is_md5(const struct tn_op *op)
+bool tn_op_has_plain_etag(const struct tn_op *op)
 {
-    unsigned char digest[TN_MD5_LEN];
     struct tn_str sse = tn_op_field(op, "x-amz-server-side-encryption");
     return !tn_str_starts(sse, TN_STR("aws:kms")) &&
-           !tn_op_field(op, "x-amz-server-side-encryption-customer-algorithm").data &&
-           tn_etag_is_md5(tn_op_etag(op), digest);
+           !tn_op_field(op, "x-amz-server-side-encryption-customer-algorithm").data;
+}
+
+struct tn_str tn_op_plain_etag(const struct tn_op *op)
+{
+    return tn_op_has_plain_etag(op) ? tn_op_etag(op) : TN_STR_EMPTY;
+}
+
+int tn_op_verifier(const struct tn_op *op, struct tn_verifier *v)
+{
+    struct tn_str text = TN_STR_EMPTY;
+    enum tn_checksum_kind kind = tn_op_checksum(op, &text);
+    return tn_verifier_init(v, kind, text, tn_op_plain_etag(op));
 }
 
 /* "ListParts" of "ListPartsResult": servers do not agree on what comes behind. */

@@ -289,7 +289,7 @@ static int take_piece(struct download *d, struct tn_slot *slot, struct tarn_erro
 int tn_download_take(struct tn_op *op, struct tarn_object_info *info, struct tarn_error *err)
 {
     struct tn_sink *sink = &op->sink;
-    int rc = sink->has_verifier ? tn_verifier_check(&sink->verifier) : TARN_ENOTFOUND;
+    int rc = tn_verifier_check(&sink->verifier);
     if (rc == TARN_ECHECKSUM)
         return tn_op_fail(op, err, rc, "the bytes do not match the checksum of the object");
     bool was_verified = rc == TARN_OK;
@@ -397,17 +397,16 @@ static bool has_plain_etag(const struct tarn_object_info *head)
 static int set_verifier_up(struct download *d, struct tn_verifier *v)
 {
     struct tn_checksum_value told;
-    struct tn_str etag = tn_str_from(d->head.etag);
     struct tn_str text = tn_str_from(d->head.checksum_value);
     enum tn_checksum_kind kind = head_checksum(d, &told);
-    bool is_md5 = has_plain_etag(&d->head);
+    struct tn_str etag = has_plain_etag(&d->head) ? tn_str_from(d->head.etag) : TN_STR_EMPTY;
     if (kind != TN_CHECKSUM_NONE ? told.type == TN_CHECKSUM_COMPOSITE
-                                 : is_md5 && tn_etag_composite(etag, &told)) {
+                                 : tn_etag_composite(etag, &told)) {
         uint64_t part_size = learn_part_size(d, told.part_count);
         int rc = tn_verifier_init_parts(v, &told, d->head.size, part_size);
         return rc == TARN_ENOTFOUND ? TARN_OK : rc;
     }
-    return tn_verifier_init(v, kind, text, etag, is_md5);
+    return tn_verifier_init(v, kind, text, etag);
 }
 
 /* Reads the file once more, for what cannot be put together from parts. */
@@ -416,8 +415,7 @@ static int read_back(struct download *d, struct tarn_error *err)
     struct tn_verifier v = { 0 };
     TN_AUTO_FREE char *step = tn_realloc(NULL, READ_BACK_LEN);
     int rc = step ? set_verifier_up(d, &v) : TARN_ENOMEM;
-    bool is_wanted = v.has_sum || v.has_md5 || v.has_parts;
-    for (uint64_t done = 0; rc == TARN_OK && done < d->len && is_wanted;) {
+    for (uint64_t done = 0; rc == TARN_OK && done < d->len && v.kind != TN_VERIFY_NOTHING;) {
         ssize_t n = tn_fd_pread(d->fd, step, READ_BACK_LEN, done);
         if (n <= 0) {
             rc = n < 0 ? (int)n : TARN_EEOF;

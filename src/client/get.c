@@ -53,13 +53,9 @@ void tn_op_get_options(struct tn_op *op, const struct tarn_get_options *o)
 static void look_at_head(struct tn_op *op, const struct tarn_get_options *options,
                          struct target *target)
 {
-    struct tn_str text = TN_STR_EMPTY;
     target->has_looked = true;
-    if (target->skip_verify || op->has_range || options->part_number > 0)
-        return;
-    enum tn_checksum_kind kind = tn_op_checksum(op, &text);
-    target->rc =
-        tn_verifier_init(&target->verifier, kind, text, tn_op_etag(op), tn_op_etag_is_md5(op));
+    if (!target->skip_verify && !op->has_range && options->part_number == 0)
+        target->rc = tn_op_verifier(op, &target->verifier);
 }
 
 /* With the lock held, which is dropped while the caller's function runs. */

@@ -15,13 +15,6 @@ enum { DOCUMENT_MAX = 8 << 20 };
 static const struct tarn_put_options no_put_options;
 static const struct tarn_copy_options no_copy_options;
 
-static struct tn_str bare(struct tn_str etag)
-{
-    if (etag.len >= 2 && etag.data[0] == '"' && etag.data[etag.len - 1] == '"')
-        return tn_str_sub(etag, 1, etag.len - 2);
-    return etag;
-}
-
 static void copy_text(char *out, size_t cap, struct tn_str text)
 {
     (void)snprintf(out, cap, "%.*s", TN_STR_ARG(text));
@@ -164,7 +157,7 @@ int tn_part_copy_take(struct tn_op *op, uint32_t number, uint64_t size, struct t
     int rc = tn_op_parse(op, "CopyPartResult", &root, err);
     if (rc < 0)
         return rc;
-    struct tn_str etag = bare(tn_xml_child_text(root, "ETag"));
+    struct tn_str etag = tn_etag_bare(tn_xml_child_text(root, "ETag"));
     if (etag.len == 0 || etag.len >= TARN_ETAG_LEN_MAX)
         return tn_op_fail(op, err, TARN_EPROTOCOL, "the answer has no ETag");
     *part = (struct tarn_part){ .number = number, .size = size, .last_modified_ms = -1 };
@@ -309,12 +302,6 @@ static bool expected_checksum(const struct tarn_part *parts, size_t count,
     return is_known;
 }
 
-static bool is_encrypted(const struct tn_op *op)
-{
-    return tn_str_starts(tn_op_field(op, "x-amz-server-side-encryption"), TN_STR("aws:kms")) ||
-           tn_op_field(op, "x-amz-server-side-encryption-customer-algorithm").data;
-}
-
 static int other_checksum(const struct tn_op *op, const struct tn_info_texts *told,
                           struct tarn_error *err)
 {
@@ -358,8 +345,9 @@ static int verify_object(struct tn_op *op, const struct tn_info_texts *told,
     int rc = verify_composite(op, told, parts, count, is_verified, err);
     if (rc < 0)
         return rc;
-    struct tn_str bare_etag = bare(told->etag);
-    if (is_encrypted(op) || tn_str_find(bare_etag, tn_str_from(dash)) != 2 * (size_t)TN_MD5_LEN ||
+    struct tn_str bare_etag = tn_etag_bare(told->etag);
+    if (!tn_op_has_plain_etag(op) ||
+        tn_str_find(bare_etag, tn_str_from(dash)) != 2 * (size_t)TN_MD5_LEN ||
         !expected_etag(parts, count, etag))
         return TARN_OK;
     if (!tn_str_eq(bare_etag, tn_str_from(etag)))
@@ -394,13 +382,14 @@ static int take_result(struct tn_op *op, const struct tarn_put_options *options,
 }
 
 /* A repeated request may find that the first one did it, when only its answer was lost. */
-static int look_instead(struct tarn_client *client, const struct tn_op *op,
+static int look_instead(const struct tn_op *op, const struct tarn_request *request,
                         const struct tarn_part *parts, size_t count, struct tarn_object_info *info,
                         struct tarn_error *err)
 {
+    const struct tarn_get_options look = { .request = *request };
     struct tarn_object_info found = { 0 };
     char etag[64];
-    int rc = tarn_object_head(client, op->bucket, op->key, NULL, &found, NULL);
+    int rc = tarn_object_head(op->client, op->bucket, op->key, &look, &found, NULL);
     bool is_ours = rc == TARN_OK && found.etag && expected_etag(parts, count, etag) &&
                    strcmp(found.etag, etag) == 0;
     if (!is_ours) {
@@ -464,7 +453,7 @@ int tarn_multipart_complete(struct tarn_client *client, const char *bucket, cons
     if (rc == TARN_OK)
         rc = take_result(op, options, parts, count, info, err);
     else if (op && op->attempts > 1 && strcmp(op->err.s3_code, "NoSuchUpload") == 0)
-        rc = look_instead(client, op, parts, count, info, err);
+        rc = look_instead(op, &options->request, parts, count, info, err);
     tn_op_free(op);
     tn_waiter_release(&waiter);
     return rc;
@@ -507,7 +496,7 @@ static int hand_out_part(const struct tn_xml_node *node, uint64_t *last, tarn_pa
 {
     struct tarn_part part = { .last_modified_ms = -1 };
     struct tn_str text;
-    struct tn_str etag = bare(tn_xml_child_text(node, "ETag"));
+    struct tn_str etag = tn_etag_bare(tn_xml_child_text(node, "ETag"));
     uint64_t number;
     if (tn_str_to_u64(tn_xml_child_text(node, "PartNumber"), &number) < 0 || number <= *last ||
         number > TARN_PART_COUNT_MAX || etag.len >= TARN_ETAG_LEN_MAX ||

@@ -216,8 +216,13 @@ struct tn_str tn_op_etag(const struct tn_op *op); /* without quotes */
 /* The checksum that the answer tells, TN_CHECKSUM_NONE for none; `text` is its value then. */
 enum tn_checksum_kind tn_op_checksum(const struct tn_op *op, struct tn_str *text);
 
-/* Does the ETag look like the MD5 of the bytes, and did no encryption make it another thing? */
-bool tn_op_etag_is_md5(const struct tn_op *op);
+/* Is the ETag what the bytes alone make it? With KMS and customer keys it is something else than an
+ * MD5. */
+bool tn_op_has_plain_etag(const struct tn_op *op);
+struct tn_str tn_op_plain_etag(const struct tn_op *op); /* empty where it is not */
+
+/* Sets `v` (zeroed) up for the whole body, by what the answer's head promises. */
+TN_MUST_USE int tn_op_verifier(const struct tn_op *op, struct tn_verifier *v);
 
 /* The answer's document; the root is the arena's of the operation. TARN_EPROTOCOL when it is none
  * with that root. */

@@ -8,6 +8,13 @@
 #include "base/codec.h"
 #include "base/file.h"
 
+struct tn_str tn_etag_bare(struct tn_str etag)
+{
+    if (etag.len >= 2 && etag.data[0] == '"' && etag.data[etag.len - 1] == '"')
+        return tn_str_sub(etag, 1, etag.len - 2);
+    return etag;
+}
+
 bool tn_etag_is_md5(struct tn_str etag, unsigned char out[TN_MD5_LEN])
 {
     return etag.len == 2 * (size_t)TN_MD5_LEN && tn_hex_decode(etag, out) == TARN_OK;
@@ -39,9 +46,10 @@ bool tn_etag_composite(struct tn_str etag, struct tn_checksum_value *out)
 int tn_verifier_init_parts(struct tn_verifier *v, const struct tn_checksum_value *expected,
                            uint64_t size, uint64_t part_size)
 {
-    struct tn_verifier made = {
-        .expected = *expected, .has_parts = true, .part_size = part_size, .part_left = part_size
-    };
+    struct tn_verifier made = { .kind = TN_VERIFY_PARTS,
+                                .expected = *expected,
+                                .part_size = part_size,
+                                .part_left = part_size };
     if (part_size == 0 || size == 0 || (size - 1) / part_size + 1 != expected->part_count)
         return TARN_ENOTFOUND;
     int rc = tn_checksum_init(&made.sum, expected->kind);
@@ -56,21 +64,22 @@ int tn_verifier_init_parts(struct tn_verifier *v, const struct tn_checksum_value
 }
 
 int tn_verifier_init(struct tn_verifier *v, enum tn_checksum_kind kind, struct tn_str checksum_text,
-                     struct tn_str etag, bool is_md5)
+                     struct tn_str plain_etag)
 {
     struct tn_verifier made = { 0 };
     bool has_sum = tn_checksum_parse(kind, checksum_text, &made.expected) == TARN_OK;
     int rc = TARN_OK;
     if (has_sum && made.expected.type == TN_CHECKSUM_FULL_OBJECT) {
+        made.kind = TN_VERIFY_SUM;
         rc = tn_checksum_init(&made.sum, kind);
-        made.has_sum = rc == TARN_OK;
-    } else if (is_md5 && tn_etag_is_md5(etag, made.expected_md5)) {
+    } else if (tn_etag_is_md5(plain_etag, made.expected_md5)) {
+        made.kind = TN_VERIFY_MD5;
         rc = tn_hash_init(&made.md5, TN_HASH_MD5);
-        made.has_md5 = rc == TARN_OK;
     } else if (has_sum && made.expected.part_count == 1) {
         return tn_verifier_init_parts(v, &made.expected, UINT64_MAX, UINT64_MAX);
     }
-    *v = made;
+    if (rc == TARN_OK)
+        *v = made;
     return rc;
 }
 
@@ -105,31 +114,50 @@ static int check_parts(struct tn_verifier *v)
     return tn_checksum_eq(&got, &v->expected) ? TARN_OK : TARN_ECHECKSUM;
 }
 
+static int check_sum(struct tn_verifier *v)
+{
+    struct tn_checksum_value got;
+    tn_checksum_final(&v->sum, &got);
+    return tn_checksum_eq(&got, &v->expected) ? TARN_OK : TARN_ECHECKSUM;
+}
+
+static int check_md5(struct tn_verifier *v)
+{
+    unsigned char got[TN_MD5_LEN];
+    tn_hash_final(&v->md5, got);
+    return memcmp(got, v->expected_md5, sizeof got) == 0 ? TARN_OK : TARN_ECHECKSUM;
+}
+
 void tn_verifier_update(struct tn_verifier *v, const void *bytes, size_t len)
 {
-    if (v->has_parts)
-        update_parts(v, bytes, len);
-    if (v->has_sum)
+    switch (v->kind) {
+    case TN_VERIFY_SUM:
         tn_checksum_update(&v->sum, bytes, len);
-    if (v->has_md5)
+        break;
+    case TN_VERIFY_MD5:
         tn_hash_update(&v->md5, bytes, len);
+        break;
+    case TN_VERIFY_PARTS:
+        update_parts(v, bytes, len);
+        break;
+    case TN_VERIFY_NOTHING:
+        break;
+    }
 }
 
 int tn_verifier_check(struct tn_verifier *v)
 {
-    if (v->has_parts)
+    switch (v->kind) {
+    case TN_VERIFY_SUM:
+        return check_sum(v);
+    case TN_VERIFY_MD5:
+        return check_md5(v);
+    case TN_VERIFY_PARTS:
         return check_parts(v);
-    if (v->has_sum) {
-        struct tn_checksum_value got;
-        tn_checksum_final(&v->sum, &got);
-        return tn_checksum_eq(&got, &v->expected) ? TARN_OK : TARN_ECHECKSUM;
+    case TN_VERIFY_NOTHING:
+    default:
+        return TARN_ENOTFOUND;
     }
-    if (v->has_md5) {
-        unsigned char got[TN_MD5_LEN];
-        tn_hash_final(&v->md5, got);
-        return memcmp(got, v->expected_md5, sizeof got) == 0 ? TARN_OK : TARN_ECHECKSUM;
-    }
-    return TARN_ENOTFOUND;
 }
 
 void tn_sink_init(struct tn_sink *s)
@@ -200,7 +228,6 @@ int tn_sink_write(struct tn_sink *s, const char *bytes, size_t len)
     }
     s->received += len;
     tn_checksum_update(&s->sum, bytes, len);
-    if (s->has_verifier)
-        tn_verifier_update(&s->verifier, bytes, len);
+    tn_verifier_update(&s->verifier, bytes, len);
     return TARN_OK;
 }

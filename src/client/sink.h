@@ -9,16 +9,20 @@
 #include "client/waiter.h"
 #include "proto/checksum.h"
 
+enum tn_verifier_kind {
+    TN_VERIFY_NOTHING,
+    TN_VERIFY_SUM,
+    TN_VERIFY_MD5,
+    TN_VERIFY_PARTS /* a composite checksum, of parts of one size */
+};
+
 /* Compares bytes with a checksum or an MD5 that an answer promised. One thread at a time. */
 struct tn_verifier {
+    enum tn_verifier_kind kind;
     struct tn_checksum sum; /* of the whole, or of the part under way */
     struct tn_hash md5;
     struct tn_checksum_value expected;
     unsigned char expected_md5[TN_MD5_LEN];
-    bool has_sum;
-    bool has_md5;
-
-    bool has_parts; /* a composite checksum, of parts of one size */
     struct tn_checksum_parts parts;
     uint64_t part_size;
     uint64_t part_left;
@@ -27,10 +31,9 @@ struct tn_verifier {
 void tn_verifier_release(struct tn_verifier *v); /* accepts a zeroed one */
 
 /* What the header fields promise of the whole body: `checksum_text` of `kind` where there is one of
- * the full object or of one part, else an ETag that is an MD5 (not with KMS or customer keys: then
- * `is_md5` is false). */
+ * the full object or of one part, else a plain ETag that is an MD5. `v` is zeroed. */
 TN_MUST_USE int tn_verifier_init(struct tn_verifier *v, enum tn_checksum_kind kind,
-                                 struct tn_str checksum_text, struct tn_str etag, bool is_md5);
+                                 struct tn_str checksum_text, struct tn_str plain_etag);
 
 /* For an object of `size` bytes with a composite checksum, uploaded in parts of `part_size` (the
  * last may be smaller): TARN_ENOTFOUND when these do not fit together. `v` is zeroed. */
@@ -46,6 +49,8 @@ void tn_verifier_update(struct tn_verifier *v, const void *bytes, size_t len);
 
 /* TARN_OK, TARN_ECHECKSUM; TARN_ENOTFOUND when there was nothing to compare with. */
 TN_MUST_USE int tn_verifier_check(struct tn_verifier *v);
+
+struct tn_str tn_etag_bare(struct tn_str etag); /* without quotes */
 
 /* Is this ETag the MD5 of a body? 32 hexadecimal digits, no part count. */
 bool tn_etag_is_md5(struct tn_str etag, unsigned char out[TN_MD5_LEN]);
@@ -68,8 +73,7 @@ struct tn_sink {
     uint64_t received;      /* of the whole body, over all attempts */
     uint64_t expected_len;  /* UINT64_MAX: not known */
     struct tn_checksum sum; /* of a part; kind NONE: not wanted */
-    bool verifies;          /* FILE: set `verifier` up from the answer */
-    bool has_verifier;
+    bool verifies;          /* FILE, BYTES: set `verifier` up from the answer */
     struct tn_verifier verifier;
     int rc; /* why taking bytes failed */
 };

@@ -20,8 +20,7 @@ int tn_verify_upload(const struct tn_op *op, bool *is_verified, struct tarn_erro
         *is_verified = true;
         return TARN_OK;
     }
-    if (!tn_op_etag_is_md5(op) || op->body.kind == TN_BODY_PIPE ||
-        !tn_etag_is_md5(tn_op_etag(op), expected))
+    if (op->body.kind == TN_BODY_PIPE || !tn_etag_is_md5(tn_op_plain_etag(op), expected))
         return TARN_OK;
     int rc = tn_body_md5(&op->body, got);
     if (rc < 0)

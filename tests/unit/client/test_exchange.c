@@ -544,11 +544,14 @@ static void test_complete_whose_answer_was_lost(void **state)
     struct fake_server *s = fake_server_new(steps, TN_COUNT(steps));
     struct tarn_client *client = connect_to(s, 3, 5000);
     struct tarn_part part = { .number = 1, .etag = "5d41402abc4b2a76b9719d911017c592" };
+    struct tarn_put_options options = { .request.is_requester_pays = true };
     (void)state;
     /* The object that is there is not ours: the error stays. */
-    assert_int_equal(tarn_multipart_complete(client, "bkt", "k", "id", &part, 1, NULL, NULL, NULL),
-                     TARN_ENOTFOUND);
+    assert_int_equal(
+        tarn_multipart_complete(client, "bkt", "k", "id", &part, 1, &options, NULL, NULL),
+        TARN_ENOTFOUND);
     assert_int_equal(fake_server_count(s), 3);
+    assert_non_null(strstr(fake_server_head(s, 2), "x-amz-request-payer: requester\r\n"));
     tarn_client_free(client);
     fake_server_free(s);
 }
