@@ -263,9 +263,14 @@ struct tn_str tn_op_plain_etag(const struct tn_op *op)
 
 int tn_op_verifier(const struct tn_op *op, struct tn_verifier *v)
 {
+    struct tn_checksum_value told = { 0 };
     struct tn_str text = TN_STR_EMPTY;
     enum tn_checksum_kind kind = tn_op_checksum(op, &text);
-    return tn_verifier_init(v, kind, text, tn_op_plain_etag(op));
+    if (tn_checksum_parse(kind, text, &told) < 0)
+        told.kind = TN_CHECKSUM_NONE;
+    /* Where it would not count, the ETag is not looked for. */
+    struct tn_str etag = tn_checksum_is_whole(&told) ? TN_STR_EMPTY : tn_op_plain_etag(op);
+    return tn_verifier_init(v, &told, etag);
 }
 
 /* "ListParts" of "ListPartsResult": servers do not agree on what comes behind. */

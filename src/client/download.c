@@ -213,24 +213,22 @@ static int check_piece(const struct download *d, const struct tn_slot *slot, str
 
 /* The checksum that the look ahead told. Without the count of parts behind it, what is made of
  * parts looks like that of all bytes. */
-static enum tn_checksum_kind head_checksum(const struct download *d, struct tn_checksum_value *out)
+static struct tn_checksum_value head_checksum(const struct download *d)
 {
+    static const struct tn_checksum_value none;
+    struct tn_checksum_value told;
     const struct tarn_object_info *h = &d->head;
     enum tn_checksum_kind kind = tn_checksum_kind_of(h->checksum_algorithm);
-    if (tn_checksum_parse(kind, tn_str_from(h->checksum_value), out) < 0)
-        return TN_CHECKSUM_NONE;
+    if (tn_checksum_parse(kind, tn_str_from(h->checksum_value), &told) < 0)
+        return none;
     bool is_of_parts = h->checksum_type && strcmp(h->checksum_type, "COMPOSITE") == 0;
-    return is_of_parts && out->type != TN_CHECKSUM_COMPOSITE ? TN_CHECKSUM_NONE : kind;
+    return is_of_parts && told.type != TN_CHECKSUM_COMPOSITE ? none : told;
 }
 
-/* That of the whole object. */
-static enum tn_checksum_kind told_checksum(const struct download *d, struct tn_checksum_value *out)
+static uint64_t piece_len(const struct download *d, uint32_t number)
 {
-    enum tn_checksum_kind kind = head_checksum(d, out);
-    if (kind == TN_CHECKSUM_NONE || d->options->verify == TARN_VERIFY_NONE ||
-        out->type != TN_CHECKSUM_FULL_OBJECT)
-        return TN_CHECKSUM_NONE;
-    return kind;
+    uint64_t left = d->len - (uint64_t)(number - 1) * d->part_size;
+    return left < d->part_size ? left : d->part_size;
 }
 
 /* ---- files ---- */
@@ -312,14 +310,14 @@ static int take_file_part(void *arg, struct tn_slot *slot, struct tarn_error *er
  * an earlier run has written is still there. */
 static int prepare_sums(struct download *d, struct tarn_error *err)
 {
-    struct tn_checksum_value told;
     if (d->is_whole || d->window.parts_total > TARN_PART_COUNT_MAX)
         return TARN_OK;
-    enum tn_checksum_kind kind = told_checksum(d, &told);
-    d->has_told = tn_checksum_type_fits(kind, TN_CHECKSUM_FULL_OBJECT) && kind != TN_CHECKSUM_NONE;
+    struct tn_checksum_value told = head_checksum(d);
+    d->has_told = d->options->verify != TARN_VERIFY_NONE && tn_checksum_is_whole(&told) &&
+                  tn_checksum_type_fits(told.kind, TN_CHECKSUM_FULL_OBJECT);
     if (!d->has_told && !(d->options->resume && d->pin[0]))
         return TARN_OK;
-    d->part_sum = d->has_told ? kind : TN_CHECKSUM_CRC64NVME;
+    d->part_sum = d->has_told ? told.kind : TN_CHECKSUM_CRC64NVME;
     d->sums = tn_calloc(d->window.parts_total, sizeof *d->sums);
     d->is_done = tn_calloc(d->window.parts_total, sizeof *d->is_done);
     return d->sums && d->is_done ? TARN_OK : tn_fail_no_memory(err, "get object");
@@ -343,18 +341,16 @@ static int mismatch(const struct download *d, struct tarn_error *err)
 static int check_sums(struct download *d, struct tarn_error *err)
 {
     struct tn_checksum_parts parts;
-    struct tn_checksum_value told;
+    struct tn_checksum_value told = head_checksum(d);
     struct tn_checksum_value got;
     int rc = tn_checksum_parts_init(&parts, d->part_sum, TN_CHECKSUM_FULL_OBJECT);
     if (rc < 0)
         return tn_fail_no_memory(err, "get object");
-    for (uint32_t i = 0; i < d->window.parts_total && rc == TARN_OK; i++) {
-        uint64_t left = d->len - i * d->part_size;
-        rc = tn_checksum_parts_add(&parts, &d->sums[i], left < d->part_size ? left : d->part_size);
-    }
+    for (uint32_t n = 1; n <= d->window.parts_total && rc == TARN_OK; n++)
+        rc = tn_checksum_parts_add(&parts, &d->sums[n - 1], piece_len(d, n));
     tn_checksum_parts_final(&parts, &got);
     tn_checksum_parts_release(&parts);
-    if (rc < 0 || told_checksum(d, &told) == TN_CHECKSUM_NONE || !tn_checksum_eq(&told, &got))
+    if (rc < 0 || !tn_checksum_eq(&told, &got))
         return mismatch(d, err);
     d->was_verified = true;
     return TARN_OK;
@@ -396,17 +392,15 @@ static bool has_plain_etag(const struct tarn_object_info *head)
  * of which may be of parts. */
 static int set_verifier_up(struct download *d, struct tn_verifier *v)
 {
-    struct tn_checksum_value told;
-    struct tn_str text = tn_str_from(d->head.checksum_value);
-    enum tn_checksum_kind kind = head_checksum(d, &told);
+    struct tn_checksum_value told = head_checksum(d);
     struct tn_str etag = has_plain_etag(&d->head) ? tn_str_from(d->head.etag) : TN_STR_EMPTY;
-    if (kind != TN_CHECKSUM_NONE ? told.type == TN_CHECKSUM_COMPOSITE
-                                 : tn_etag_composite(etag, &told)) {
-        uint64_t part_size = learn_part_size(d, told.part_count);
-        int rc = tn_verifier_init_parts(v, &told, d->head.size, part_size);
-        return rc == TARN_ENOTFOUND ? TARN_OK : rc;
-    }
-    return tn_verifier_init(v, kind, text, etag);
+    bool is_of_parts = told.kind != TN_CHECKSUM_NONE ? told.type == TN_CHECKSUM_COMPOSITE
+                                                     : tn_etag_composite(etag, &told);
+    if (!is_of_parts)
+        return tn_verifier_init(v, &told, etag);
+    uint64_t part_size = learn_part_size(d, told.part_count);
+    int rc = tn_verifier_init_parts(v, &told, d->head.size, part_size);
+    return rc == TARN_ENOTFOUND ? TARN_OK : rc;
 }
 
 /* Reads the file once more, for what cannot be put together from parts. */
@@ -469,12 +463,6 @@ static int identify(struct download *d)
         rc = tn_buf_appendf(id, ",\"checksum\":\"%.*s\"}",
                             TN_STR_ARG(tn_checksum_name(d->part_sum)));
     return rc;
-}
-
-static uint64_t piece_len(const struct download *d, uint32_t number)
-{
-    uint64_t left = d->len - (uint64_t)(number - 1) * d->part_size;
-    return left < d->part_size ? left : d->part_size;
 }
 
 /* Are the bytes of this part in the file? */

@@ -20,6 +20,11 @@ bool tn_etag_is_md5(struct tn_str etag, unsigned char out[TN_MD5_LEN])
     return etag.len == 2 * (size_t)TN_MD5_LEN && tn_hex_decode(etag, out) == TARN_OK;
 }
 
+bool tn_checksum_is_whole(const struct tn_checksum_value *value)
+{
+    return value->kind != TN_CHECKSUM_NONE && value->type == TN_CHECKSUM_FULL_OBJECT;
+}
+
 void tn_verifier_release(struct tn_verifier *v)
 {
     tn_checksum_release(&v->sum);
@@ -63,20 +68,19 @@ int tn_verifier_init_parts(struct tn_verifier *v, const struct tn_checksum_value
     return TARN_OK;
 }
 
-int tn_verifier_init(struct tn_verifier *v, enum tn_checksum_kind kind, struct tn_str checksum_text,
+int tn_verifier_init(struct tn_verifier *v, const struct tn_checksum_value *told,
                      struct tn_str plain_etag)
 {
-    struct tn_verifier made = { 0 };
-    bool has_sum = tn_checksum_parse(kind, checksum_text, &made.expected) == TARN_OK;
+    struct tn_verifier made = { .expected = *told };
     int rc = TARN_OK;
-    if (has_sum && made.expected.type == TN_CHECKSUM_FULL_OBJECT) {
+    if (tn_checksum_is_whole(told)) {
         made.kind = TN_VERIFY_SUM;
-        rc = tn_checksum_init(&made.sum, kind);
+        rc = tn_checksum_init(&made.sum, told->kind);
     } else if (tn_etag_is_md5(plain_etag, made.expected_md5)) {
         made.kind = TN_VERIFY_MD5;
         rc = tn_hash_init(&made.md5, TN_HASH_MD5);
-    } else if (has_sum && made.expected.part_count == 1) {
-        return tn_verifier_init_parts(v, &made.expected, UINT64_MAX, UINT64_MAX);
+    } else if (told->kind != TN_CHECKSUM_NONE && told->part_count == 1) {
+        return tn_verifier_init_parts(v, told, UINT64_MAX, UINT64_MAX);
     }
     if (rc == TARN_OK)
         *v = made;

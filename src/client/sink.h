@@ -30,10 +30,12 @@ struct tn_verifier {
 
 void tn_verifier_release(struct tn_verifier *v); /* accepts a zeroed one */
 
-/* What the header fields promise of the whole body: `checksum_text` of `kind` where there is one of
+bool tn_checksum_is_whole(const struct tn_checksum_value *value); /* and not of parts, or none */
+
+/* What is promised of the whole body: the checksum that was told (kind NONE: none) where it is of
  * the full object or of one part, else a plain ETag that is an MD5. `v` is zeroed. */
-TN_MUST_USE int tn_verifier_init(struct tn_verifier *v, enum tn_checksum_kind kind,
-                                 struct tn_str checksum_text, struct tn_str plain_etag);
+TN_MUST_USE int tn_verifier_init(struct tn_verifier *v, const struct tn_checksum_value *told,
+                                 struct tn_str plain_etag);
 
 /* For an object of `size` bytes with a composite checksum, uploaded in parts of `part_size` (the
  * last may be smaller): TARN_ENOTFOUND when these do not fit together. `v` is zeroed. */
