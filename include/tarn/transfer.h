@@ -98,11 +98,16 @@ TARN_API int tarn_upload_fd(struct tarn_client *client, int fd, const char *buck
                             const struct tarn_transfer_options *options,
                             struct tarn_object_info *info, struct tarn_error *err);
 
-/* Downloads to `path` by way of `path`.part (a name that would be too long is cut and numbered),
- * which is written in any order, verified, synced and
- * renamed; a failure removes it, unless it can be resumed (then `path`.part.resume is beside it).
+/* What a file is called while it is downloaded: its name with this behind it. No download may end
+ * in such a name itself (TARN_EDENIED), nor in that of a record. */
+#define TARN_PARTIAL_SUFFIX ".tarn.part"
+#define TARN_PARTIAL_RECORD_SUFFIX TARN_PARTIAL_SUFFIX ".resume"
+
+/* Downloads to `path` by way of `path`.tarn.part (a name that would be too long is cut and
+ * numbered), which is written in any order, verified, synced and renamed; a failure removes it,
+ * unless it can be resumed (then `path`.tarn.part.resume is beside it).
  * The parts are pinned to one ETag: an object that is replaced
- * meanwhile is TARN_EPRECOND, never a mixture. A `path`.part that another transfer has open is
+ * meanwhile is TARN_EPRECOND, never a mixture. A `path`.tarn.part that another transfer has open is
  * TARN_EBUSY. Parent directories must exist. A file is replaced, and so is a symbolic link to one;
  * a directory, a device, a pipe or a socket is TARN_EEXISTS. */
 TARN_API int tarn_download_file(struct tarn_client *client, const char *bucket, const char *key,

@@ -107,9 +107,9 @@ static bool is_partial(const char *path)
 {
     struct tn_str text = tn_str_from(path);
     char record[PATH_MAX];
-    if (tn_str_ends(text, TN_STR(".part.resume")))
+    if (tn_str_ends(text, TN_STR(TARN_PARTIAL_RECORD_SUFFIX)))
         return true;
-    if (!tn_str_ends(text, TN_STR(".part")) ||
+    if (!tn_str_ends(text, TN_STR(TARN_PARTIAL_SUFFIX)) ||
         (size_t)snprintf(record, sizeof record, "%s.resume", path) >= sizeof record)
         return false;
     TN_AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

@@ -430,7 +430,7 @@ const struct cli_command cli_commands[CLI_COMMAND_COUNT] = {
             "first wildcard is kept below the destination. A backslash before `*`, `?` or "
             "a backslash takes that literally, --raw takes all so. `-` is standard input "
             "or output.\n\n"
-            "Downloads are written to NAME.part, verified, and renamed. A key that would "
+            "Downloads are written to NAME.tarn.part, verified, and renamed. A key that would "
             "leave the destination directory (`..`, `.`, empty parts, a leading `/`, a "
             "symbolic link out of it) is refused; the rest goes on. Keys that end in `/` "
             "become directories. Symbolic links are followed on upload, loops and special "

@@ -17,23 +17,37 @@
 
 enum { PATH_LEN_MAX = 4096, PREALLOCATE_MIN = 1 << 20, STAT_BLOCK_LEN = 512 };
 
-static const char SUFFIX[] = ".part";
+/* It would be taken for what is left of another download, or be another one's while it lasts. */
+static int check_name(const char *path, struct tarn_error *err)
+{
+    struct tn_str name = tn_str_from(path);
+    if (!tn_str_ends(name, TN_STR(TARN_PARTIAL_SUFFIX)) &&
+        !tn_str_ends(name, TN_STR(TARN_PARTIAL_RECORD_SUFFIX)))
+        return TARN_OK;
+    return tn_fail(err, TARN_EDENIED,
+                   "refused to write file \"%s\": such names are those of unfinished downloads",
+                   path);
+}
 
 int tn_partial_name(const char *path, char out[TN_PARTIAL_LEN_MAX], struct tarn_error *err)
 {
-    enum { NUMBER_LEN = 17, RECORD_LEN = sizeof ".part.resume" - 1 }; /* "~" and 16 digits */
+    enum { NUMBER_LEN = 17 }; /* "~" and 16 digits */
+    enum { RECORD_LEN = sizeof TARN_PARTIAL_RECORD_SUFFIX - 1 };
     const char *slash = strrchr(path, '/');
     size_t start = slash ? (size_t)(slash + 1 - path) : 0;
     size_t len = strlen(path + start);
     int written;
+    int rc = check_name(path, err);
+    if (rc < 0)
+        return rc;
     if (len + RECORD_LEN <= NAME_MAX || len > NAME_MAX) {
-        written = snprintf(out, TN_PARTIAL_LEN_MAX, "%s%s", path, SUFFIX);
+        written = snprintf(out, TN_PARTIAL_LEN_MAX, "%s" TARN_PARTIAL_SUFFIX, path);
     } else {
         size_t kept = start + NAME_MAX - NUMBER_LEN - RECORD_LEN;
         while (kept > start && ((unsigned char)path[kept] & 0xc0) == 0x80)
             kept--; /* no half of a character: some file systems refuse it */
-        written = snprintf(out, TN_PARTIAL_LEN_MAX, "%.*s~%016llx%s", (int)kept, path,
-                           (unsigned long long)tn_text_hash(path + start), SUFFIX);
+        written = snprintf(out, TN_PARTIAL_LEN_MAX, "%.*s~%016llx" TARN_PARTIAL_SUFFIX, (int)kept,
+                           path, (unsigned long long)tn_text_hash(path + start));
     }
     return written > 0 && written < TN_PARTIAL_LEN_MAX
                ? TARN_OK
@@ -187,6 +201,15 @@ int tn_partial_check_target(const char *path, struct tarn_error *err)
                    path);
 }
 
+/* Whoever does not know of locks may have put another file there. */
+static bool is_called(int fd, const char *path)
+{
+    struct stat by_fd;
+    struct stat by_name;
+    return fstat(fd, &by_fd) == 0 && lstat(path, &by_name) == 0 && by_fd.st_dev == by_name.st_dev &&
+           by_fd.st_ino == by_name.st_ino;
+}
+
 int tn_partial_finish(int fd, uint64_t len, const char *partial, const char *path,
                       const struct tarn_transfer_options *o, const struct tarn_object_info *info,
                       struct tarn_error *err)
@@ -203,6 +226,9 @@ int tn_partial_finish(int fd, uint64_t len, const char *partial, const char *pat
     rc = tn_partial_check_target(path, err);
     if (rc < 0)
         return rc;
+    if (!is_called(fd, partial))
+        return tn_fail(err, TARN_EBUSY, "could not write file \"%s\": it was replaced meanwhile",
+                       partial);
     unsigned flags = o->must_not_exist ? RENAME_NOREPLACE : 0;
     if (renameat2(AT_FDCWD, partial, AT_FDCWD, path, flags) < 0)
         return tn_fail_errno(err, "could not rename \"%s\" to \"%s\"", partial, path);

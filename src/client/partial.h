@@ -12,8 +12,8 @@
 
 enum { TN_PARTIAL_LEN_MAX = 4096 };
 
-/* `path`.part; a shorter name with a number where that, or its record, would be too long for the
- * file system. */
+/* `path`.tarn.part; a shorter name with a number where that, or its record, would be too long for
+ * the file system. TARN_EDENIED for what is such a name itself. */
 TN_MUST_USE int tn_partial_name(const char *path, char out[TN_PARTIAL_LEN_MAX],
                                 struct tarn_error *err);
 
@@ -45,8 +45,8 @@ struct tn_small_file {
 enum { TN_SMALL_FILE_TRIES = 4 };
 
 /* Writes it at once: without a name until it is there whole, or where that does not work by way of
- * PATH.part. `*tries` is shared by the files of a job, TN_SMALL_FILE_TRIES at first: the first way
- * is given up after so many failures in a row. */
+ * PATH.tarn.part. `*tries` is shared by the files of a job, TN_SMALL_FILE_TRIES at first: the first
+ * way is given up after so many failures in a row. */
 TN_MUST_USE int tn_small_file_write(const struct tn_small_file *file, atomic_int *tries,
                                     struct tarn_error *err);
 

@@ -100,7 +100,7 @@ def test_download_resumes_after_kill(env, slow_env, proxy, bucket, tmp_path):
     run(copy(source, uri), env)
     kill_after(copy(uri, target), slow_env, proxy, "down", 4 * PART)
     assert not target.exists()
-    done = len((tmp_path / "back.part.resume").read_text().splitlines()) - 2
+    done = len((tmp_path / "back.tarn.part.resume").read_text().splitlines()) - 2
     assert done >= 2
 
     result = run(copy(uri, target), slow_env)
@@ -134,7 +134,7 @@ def test_no_resume_starts_over(slow_env, proxy, bucket, tmp_path, env, home):
     assert digest_of(tmp_path / "back") == digest_of(source)
     kill_after(copy(source, uri, "--no-resume"), slow_env, proxy, "up", 4 * PART)
     assert records(home) == []
-    assert not (tmp_path / "back.part.resume").exists()
+    assert not (tmp_path / "back.tarn.part.resume").exists()
 
 
 def test_changed_file_is_sent_anew(env, slow_env, proxy, bucket, s3, tmp_path, home):
@@ -166,9 +166,9 @@ def test_damaged_partial_file_is_noticed(env, slow_env, proxy, bucket, tmp_path)
     uri, target = f"s3://{bucket}/big", tmp_path / "back"
     run(copy(source, uri), env)
     kill_after(copy(uri, target), slow_env, proxy, "down", 4 * PART)
-    record = (tmp_path / "back.part.resume").read_text().splitlines()
+    record = (tmp_path / "back.tarn.part.resume").read_text().splitlines()
     number = json.loads(record[2])["n"]
-    with open(tmp_path / "back.part", "r+b") as file:
+    with open(tmp_path / "back.tarn.part", "r+b") as file:
         file.seek((number - 1) * PART + 12345)
         file.write(b"damage")
     result = run(copy(uri, target), slow_env)
@@ -192,7 +192,7 @@ def test_damaged_record_is_harmless(env, slow_env, proxy, bucket, tmp_path, home
         record.write_bytes(spoil(record.read_bytes()))
     run(copy(source, uri), slow_env)
     kill_after(copy(uri, target), slow_env, proxy, "down", 4 * PART)
-    record = tmp_path / "back.part.resume"
+    record = tmp_path / "back.tarn.part.resume"
     record.write_bytes(spoil(record.read_bytes()))
     run(copy(uri, target), slow_env)
     assert digest_of(target) == digest_of(source)
@@ -224,7 +224,7 @@ def test_interrupt_leaves_what_is_needed(env, slow_env, proxy, bucket, tmp_path,
     process.communicate(timeout=60)
     assert process.returncode != 0
     proxy.limit(None, 0)
-    assert (len(records(home)) == 1) if direction == "up" else (tmp_path / "back.part.resume").exists()
+    assert (len(records(home)) == 1) if direction == "up" else (tmp_path / "back.tarn.part.resume").exists()
     assert b"Resuming" in run(command, slow_env).stderr
     if direction == "up":
         run(copy(uri, target), env)

@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from conftest import keys, put
+from conftest import MIB, body_of, keys, put
 
 
 @pytest.fixture
@@ -177,6 +177,33 @@ def test_dry_run_tells_of_what_would_be_refused(tarn, uri, bucket, s3):
             done = tarn(*command, *args, status=2)
             assert b"same object" in done.stderr and done.stdout == b""
     assert keys(s3, bucket) == ["p/a"]
+
+
+# --- names of unfinished downloads ---
+
+
+@pytest.mark.parametrize("size", [10, 12 * MIB], ids=["small", "large"])
+def test_part_of_somebody_else_stays(tarn, uri, bucket, s3, tmp_path, size):
+    """Many programs call what they have not finished NAME.part."""
+    s3.put_object(Bucket=bucket, Key="d/x", Body=body_of(size))
+    target = tree_of(tmp_path / "t", "x", "x.part")
+    for command in (["cp", f"{uri}/d/x", target / "x"], ["cp", "-r", f"{uri}/d", target], ["mv", f"{uri}/d/x", target]):
+        tarn(*command)
+        assert (target / "x").read_bytes() == body_of(size) and (target / "x.part").read_text() == "x.part"
+
+
+def test_names_like_those_of_unfinished_downloads(tarn, uri, bucket, s3, tmp_path):
+    """`x` in one file, never what came for `x.tarn.part` meanwhile; and that one is told."""
+    reserved = ["x.tarn.part", "x.tarn.part.resume", "y.tarn.part"]
+    put(s3, bucket, *reserved, "x.part", "x.part.resume", "y", "y.part")
+    s3.put_object(Bucket=bucket, Key="x", Body=body_of(12 * MIB))
+    for command in (["cp", "-r"], ["sync"], ["sync", "--delete"], ["mv", "-r"]):
+        done = tarn(*command, uri, tmp_path / "t", status=1)
+        assert done.stderr.count(b"unfinished downloads") == 3
+        assert names_in(tmp_path / "t") == ["x", "x.part", "x.part.resume", "y", "y.part"]
+        assert (tmp_path / "t/x").read_bytes() == body_of(12 * MIB)
+        assert all((tmp_path / "t" / name).read_text() == name for name in ("x.part", "x.part.resume", "y", "y.part"))
+    assert keys(s3, bucket) == reserved
 
 
 # --- many objects ---

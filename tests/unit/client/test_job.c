@@ -448,7 +448,7 @@ static void test_another_has_it(void **state)
     (void)state;
     set_up(&w, steps, 1, 0, 0);
     name_in(&w, "file", path);
-    name_in(&w, "file.part", partial);
+    name_in(&w, "file.tarn.part", partial);
     write_file(partial, "theirs", 6);
     int fd = open(partial, O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0);
