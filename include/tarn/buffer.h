@@ -123,8 +123,8 @@ TARN_API int64_t tarn_buffer_read_until(struct tarn_buffer *b, char delimiter, v
 TARN_API int64_t tarn_buffer_pread(struct tarn_buffer *b, void *bytes, size_t cap, uint64_t offset,
                                    struct tarn_error *err);
 
-/* Moves where reading stands, 0 to tarn_buffer_size. With filters, TARN_ENOTSUPPORTED but for 0 and
- * for going on; in a FIFO only forward. */
+/* Moves where reading stands, 0 to tarn_buffer_size (TARN_EINVAL elsewhere). With filters,
+ * TARN_ENOTSUPPORTED but for 0 and for going on; in a FIFO only forward. */
 TARN_API int tarn_buffer_seek(struct tarn_buffer *b, uint64_t offset, struct tarn_error *err);
 TARN_API int tarn_buffer_rewind(struct tarn_buffer *b, struct tarn_error *err);
 
@@ -140,7 +140,8 @@ TARN_API uint64_t tarn_buffer_left(const struct tarn_buffer *b);      /* unread 
 TARN_API uint64_t tarn_buffer_available(const struct tarn_buffer *b); /* before it spills */
 TARN_API bool tarn_buffer_is_spilled(const struct tarn_buffer *b);
 
-/* Keeps the first `size` bytes (at most tarn_buffer_size; not below what a FIFO gave up). */
+/* Keeps the first `size` bytes. TARN_EINVAL for more than tarn_buffer_size, below what a FIFO gave
+ * up, and after tarn_buffer_seal. */
 TARN_API int tarn_buffer_truncate(struct tarn_buffer *b, uint64_t size, struct tarn_error *err);
 
 /* Ends writing: waits for everything and reports what went wrong with it. Once is enough. */

@@ -84,7 +84,8 @@ enum tarn_conditional {
     TARN_CONDITIONAL_COMPLETE = 1u << 3 /* CompleteMultipartUpload If-None-Match: * */
 };
 
-/* Finds out which of `wanted` the bucket honours, by writing and deleting an object beside `key`:
+/* Finds out which of `wanted` the bucket honours, by writing and deleting an object beside `key`
+ * (NULL: anywhere):
  * the second of two writes must be refused. The result is kept for the process, by endpoint and
  * bucket. Only a clear answer is kept or returned. */
 TARN_API int tarn_conditional_probe(struct tarn_client *client, const char *bucket, const char *key,

@@ -13,7 +13,8 @@ extern "C" {
 /* One call, such as "ListUsers", signed for the service "iam". `params` are its parameters without
  * Action and Version; one whose value is NULL is left out. `*answer` takes the XML document, which
  * the caller frees with tarn_bytes_free. Blocks; any thread. TARN_ENOTFOUND (NoSuchEntity),
- * TARN_EEXISTS (EntityAlreadyExists), TARN_EDENIED, ... */
+ * TARN_EEXISTS (EntityAlreadyExists), TARN_EDENIED, TARN_ETOOBIG (parameters of more than a
+ * MiB), ... */
 TARN_API int tarn_iam_call(struct tarn_client *client, const char *action,
                            const struct tarn_header *params, size_t count,
                            const struct tarn_request *request, char **answer, size_t *len,

@@ -88,13 +88,14 @@ TARN_API int tarn_lock_try(struct tarn_client *client, const char *bucket, const
 
 /* Takes over a lock that another process acquired with the nonce that it knew, and renews it at
  * once; without a `ttl_ms`, for as long as it was acquired. TARN_ELOST when it is not that holder's
- * any more. */
+ * any more; TARN_EEXISTS as above. */
 TARN_API int tarn_lock_attach(struct tarn_client *client, const char *bucket, const char *name,
                               const char *nonce, const struct tarn_lock_options *options,
                               struct tarn_lock **lock, struct tarn_error *err);
 
 /* Writes a renewal now. TARN_OK: the lease was extended. TARN_ELOST: it is somebody else's, or the
- * lease ended meanwhile. Other failures leave the lease as it is: try again. */
+ * lease ended meanwhile. Other failures leave the lease as it is: try again, unless tarn_lock_check
+ * says that max_hold_ms are over, which is TARN_ETIMEOUT here too. */
 TARN_API int tarn_lock_renew(struct tarn_lock *lock, struct tarn_error *err);
 
 /* No request: TARN_OK inside the lease, else TARN_ELOST (TARN_ETIMEOUT after max_hold_ms;

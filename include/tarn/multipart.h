@@ -61,7 +61,7 @@ TARN_API int tarn_multipart_complete(struct tarn_client *client, const char *buc
                                      struct tarn_object_info *info, struct tarn_error *err);
 
 /* AbortMultipartUpload; an upload that is gone already is TARN_OK. Runs even after
- * tarn_client_cancel. */
+ * tarn_client_cancel; of `request` neither cancel nor timeout_ms count. */
 TARN_API int tarn_multipart_abort(struct tarn_client *client, const char *bucket, const char *key,
                                   const char *upload_id, const struct tarn_request *request,
                                   struct tarn_error *err);

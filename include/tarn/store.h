@@ -115,8 +115,8 @@ TARN_API int tarn_store_delete(struct tarn_store *store, const char *bucket, con
 
 /* Makes the next value out of the present one (NULL when there is none; the store's, as long as
  * this runs): sets `*next` and returns TARN_OK. Leaving it NULL writes nothing. A negative status
- * ends the update with it. May run several times; the store frees `*next` with `free_value` of its
- * serializer. */
+ * ends the update with it, at once. May run several times; the store frees `*next` with
+ * `free_value` of its serializer. */
 typedef int (*tarn_store_update_fn)(void *arg, const void *present, void **next);
 
 /* Reads, changes, swaps, until it fits: each update that returns TARN_OK has happened exactly once.

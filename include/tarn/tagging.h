@@ -78,7 +78,8 @@ struct tarn_restore_options {
 };
 
 /* RestoreObject: asks for a copy out of the archive. `*is_there` (NULL is fine) tells that there is
- * one already, whose life was prolonged. TARN_ECONFLICT: it is being fetched already. */
+ * one already, whose life was prolonged. TARN_ECONFLICT: it is being fetched already. TARN_EINVAL:
+ * no such tier. */
 TARN_API int tarn_object_restore(struct tarn_client *client, const char *bucket, const char *key,
                                  const struct tarn_restore_options *options, bool *is_there,
                                  struct tarn_error *err);

@@ -77,9 +77,9 @@ struct tarn_transfer_options {
 
 /* Uploads a regular file (others are TARN_EINVAL): one PUT below part_threshold, else parts. A file
  * whose size or mtime changes meanwhile is TARN_ECONFLICT. On failure the multipart upload is
- * aborted, unless it can be resumed. Here and below, what the system says of a file is
- * TARN_ENOTFOUND, TARN_EDENIED, TARN_ENOSPACE or TARN_EIO, with its words in the message; `info`
- * (NULL is fine) is that of the object. */
+ * aborted, unless it can be resumed. TARN_ETOOBIG above 10,000 parts of 5 GiB. Here and below, what
+ * the system says of a file is TARN_ENOTFOUND, TARN_EDENIED, TARN_ENOSPACE or TARN_EIO, with its
+ * words in the message; `info` (NULL is fine) is that of the object. */
 TARN_API int tarn_upload_file(struct tarn_client *client, const char *path, const char *bucket,
                               const char *key, const struct tarn_transfer_options *options,
                               struct tarn_object_info *info, struct tarn_error *err);
@@ -87,7 +87,7 @@ TARN_API int tarn_upload_file(struct tarn_client *client, const char *path, cons
 /* Uploads what `read` gives until it gives 0 bytes (more than there is room for is TARN_EINVAL); no
  * length is needed. Less than a part: one PUT
  * (an empty object for nothing). The part size doubles every 1,000 parts; parts that outgrow the
- * memory go through an unlinked temporary file. */
+ * memory go through an unlinked temporary file. TARN_ETOOBIG above 10,000 parts. */
 TARN_API int tarn_upload_stream(struct tarn_client *client, tarn_read_fn read, void *arg,
                                 const char *bucket, const char *key,
                                 const struct tarn_transfer_options *options,

@@ -3,9 +3,9 @@
  *
  * Rules of the whole library. Texts are NUL-terminated UTF-8 and borrowed for the length of the
  * call, unless a comment says otherwise; NULL means "not given". Option structs are
- * zero-initialised (`= {0}`); zero in any field is the default, `reserved` stays zero. Every
- * fallible call returns TARN_OK or a negative TARN_E..., fills `err` (NULL is fine) when it fails
- * and then leaves its outputs alone.
+ * zero-initialised (`= {0}`); zero in any field is the default, `reserved` stays zero; sizes,
+ * offsets and lengths are bytes. Every fallible call returns TARN_OK or a negative TARN_E..., fills
+ * `err` (NULL is fine) when it fails and then leaves its outputs alone.
  *
  * Errors. A call names those that mean something of its own. Without a client, or without the
  * bucket or key that it is about (NULL or empty), each is TARN_EINVAL before any request, as for

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <strings.h>
-#include <time.h>
 
 #include <tarn/bucket.h>
 #include <tarn/client.h>
@@ -110,11 +109,9 @@ static struct tarn_request making_request_of(const struct copy *c)
     return request;
 }
 
-static void pause_for(int tries)
+static void pause_for(const struct copy *c, int tries)
 {
-    uint64_t ms = tn_outcome_pause_ms(tries, PAUSE_MS, PAUSE_MAX_MS);
-    struct timespec delay = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
-    (void)nanosleep(&delay, NULL);
+    tn_outcome_sleep(tn_outcome_pause_ms(tries, PAUSE_MS, PAUSE_MAX_MS), c->o.request.cancel);
 }
 
 static int look_at_source(struct copy *c, struct tarn_error *err)
@@ -129,7 +126,7 @@ static int look_at_source(struct copy *c, struct tarn_error *err)
                               &why);
         if (rc == TARN_OK || !tn_outcome_is_passing(rc) || time_left_ms(c) < 0)
             break;
-        pause_for(i);
+        pause_for(c, i);
     }
     /* The answer to HEAD does not say whether the bucket is there. */
     if (rc == TARN_ENOTFOUND &&
@@ -455,7 +452,7 @@ static int look_at_target(struct copy *c, struct tarn_error *err)
         rc = tarn_object_head(c->client, c->bucket, c->key, &options, &info, &why);
         if (rc == TARN_OK || !tn_outcome_is_passing(rc) || time_left_ms(c) < 0)
             break;
-        pause_for(i);
+        pause_for(c, i);
     }
     if (rc < 0) {
         if (err)
@@ -552,7 +549,7 @@ static int run_to_end(struct copy *c, enum tarn_copy_strategy strategy, struct t
                 *err = why;
             return rc;
         }
-        pause_for(conflicts + passing);
+        pause_for(c, conflicts + passing);
     }
 }
 

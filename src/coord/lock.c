@@ -334,6 +334,13 @@ static bool is_late(const struct attempt *a)
     return a->wait_ms > 0 && tn_lock_now(a->l) - a->begun_ms >= (uint64_t)a->wait_ms;
 }
 
+static void pause_for(const struct tarn_lock *l, uint64_t ms)
+{
+    uint64_t slice;
+    for (; (slice = tn_outcome_slice_ms(ms, l->request.cancel)) > 0; ms -= slice)
+        l->clock.sleep_ms(l->clock.arg, slice);
+}
+
 /* Somebody was faster, and the next look says who. When it does not, again and again, the server
  * contradicts itself: pauses, and an end. */
 static int lose_race(struct attempt *a, struct tarn_error *err)
@@ -345,7 +352,7 @@ static int lose_race(struct attempt *a, struct tarn_error *err)
                        "could not lock \"%s/%s\": held by somebody who does not show%s", l->bucket,
                        l->key, a->wait_ms ? ", still" : "");
     if (a->races++ > 0)
-        l->clock.sleep_ms(l->clock.arg, tn_outcome_pause_ms(a->races, POLL_FIRST_MS, 1000));
+        pause_for(l, tn_outcome_pause_ms(a->races, POLL_FIRST_MS, 1000));
     return TARN_EAGAIN;
 }
 
@@ -377,7 +384,7 @@ static int take(struct attempt *a, struct tarn_error *err)
     a->unclear++;
     bool has_time = a->wait_ms == 0 ? a->unclear <= UNCLEAR_TRIES_MAX : !is_late(a);
     if (tn_outcome_is_passing(rc) && has_time) {
-        l->clock.sleep_ms(l->clock.arg, tn_outcome_pause_ms(a->unclear, POLL_FIRST_MS, 1000));
+        pause_for(l, tn_outcome_pause_ms(a->unclear, POLL_FIRST_MS, 1000));
         return TARN_EAGAIN;
     }
     if (err)
@@ -422,7 +429,7 @@ static int wait_turn(struct attempt *a, uint64_t stale_ms, struct tarn_error *er
     if (l->request.cancel && *l->request.cancel)
         return tn_fail(err, TARN_ECANCELLED, "could not lock \"%s/%s\": cancelled", l->bucket,
                        l->key);
-    l->clock.sleep_ms(l->clock.arg, pause);
+    pause_for(l, pause);
     return TARN_EAGAIN;
 }
 
@@ -467,7 +474,7 @@ static int look_once(struct attempt *a, struct tarn_error *err)
     a->polls++;
     bool has_time = a->wait_ms == 0 ? a->unclear > 0 && a->polls <= UNCLEAR_TRIES_MAX : !is_late(a);
     if (tn_outcome_is_passing(rc) && has_time) {
-        l->clock.sleep_ms(l->clock.arg, tn_outcome_pause_ms(a->polls, POLL_FIRST_MS, 1000));
+        pause_for(l, tn_outcome_pause_ms(a->polls, POLL_FIRST_MS, 1000));
         return TARN_EAGAIN;
     }
     if (err)
@@ -603,7 +610,7 @@ static int release(struct tarn_lock *l, struct tarn_error *err)
             break;
         rc = look_at_release(l, &request, &why);
         if (rc == TARN_EAGAIN)
-            l->clock.sleep_ms(l->clock.arg, tn_outcome_pause_ms(i, RELEASE_PAUSE_MS, 1000));
+            pause_for(l, tn_outcome_pause_ms(i, RELEASE_PAUSE_MS, 1000));
     }
     if (rc == TARN_OK && was_lost) /* free for others now, but it was not ours to the end */
         rc = tn_fail(&why, TARN_ELOST, "the lock \"%s/%s\" was lost: its lease ended", l->bucket,

@@ -5,10 +5,13 @@
 
 #include <stdio.h>
 #include <strings.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/rand.h"
+
+enum { CANCEL_POLL_MS = 100 };
 
 void tn_nonce(char out[TN_NONCE_LEN + 1])
 {
@@ -49,6 +52,22 @@ uint64_t tn_outcome_pause_ms(int tries, uint64_t base_ms, uint64_t cap_ms)
     if (limit > cap_ms)
         limit = cap_ms;
     return limit / 2 + tn_random_below(limit / 2 + 1);
+}
+
+uint64_t tn_outcome_slice_ms(uint64_t ms, const volatile int *cancel)
+{
+    if (!cancel || ms <= CANCEL_POLL_MS)
+        return ms;
+    return *cancel ? 0 : CANCEL_POLL_MS;
+}
+
+void tn_outcome_sleep(uint64_t ms, const volatile int *cancel)
+{
+    uint64_t slice;
+    for (; (slice = tn_outcome_slice_ms(ms, cancel)) > 0; ms -= slice) {
+        struct timespec delay = { (time_t)(slice / 1000), (long)(slice % 1000) * 1000000 };
+        (void)nanosleep(&delay, NULL);
+    }
 }
 
 static const char *find(const struct tarn_header *fields, size_t count, const char *name)

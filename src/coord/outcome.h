@@ -26,6 +26,13 @@ bool tn_outcome_is_passing(int status);
 /* A jittered pause: half to all of base * 2^(tries-1), at most cap. */
 uint64_t tn_outcome_pause_ms(int tries, uint64_t base_ms, uint64_t cap_ms);
 
+/* Sleeps for such a pause; not on once the flag of a request (NULL: none) says that it is
+ * cancelled. */
+void tn_outcome_sleep(uint64_t ms, const volatile int *cancel);
+
+/* How long of it may be slept at once. */
+uint64_t tn_outcome_slice_ms(uint64_t ms, const volatile int *cancel);
+
 /* Metadata `name` of an object, or NULL. */
 const char *tn_info_metadata(const struct tarn_object_info *info, const char *name);
 

@@ -5,7 +5,6 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "coord/outcome.h"
 
@@ -134,9 +133,7 @@ static int ask(const struct probe *p, int (*question)(const struct probe *, stru
             return 0;
         if (!tn_outcome_is_passing(rc))
             break;
-        struct timespec pause = { 0, (long)tn_outcome_pause_ms(i, PAUSE_MS, PAUSE_MAX_MS - 1) *
-                                         1000000 };
-        (void)nanosleep(&pause, NULL);
+        tn_outcome_sleep(tn_outcome_pause_ms(i, PAUSE_MS, PAUSE_MAX_MS), p->request.cancel);
     }
     if (err)
         *err = why;

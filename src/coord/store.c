@@ -5,7 +5,6 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <time.h>
 
 #include <tarn/client.h>
 
@@ -271,12 +270,6 @@ static bool has_happened(const struct call *c, const struct tarn_store_entry *no
     return true;
 }
 
-static void pause_ms(uint64_t ms)
-{
-    struct timespec delay = { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
-    (void)nanosleep(&delay, NULL);
-}
-
 static int fail_fenced(const struct call *c, uint64_t fence, struct tarn_error *err)
 {
     return tn_fail(err, TARN_ELOST,
@@ -307,7 +300,8 @@ static int swap(struct call *c, const char *bytes, size_t len, const struct tarn
                            refused == TARN_EEXISTS ? "it exists" : "it was changed meanwhile");
         if (rc == TARN_ENOTFOUND || rc == TARN_ENOMEM) /* the bucket's doing, or this machine's */
             break;
-        pause_ms(tn_outcome_pause_ms(i, PASSING_PAUSE_MS, 2000));
+        tn_outcome_sleep(tn_outcome_pause_ms(i, PASSING_PAUSE_MS, 2000),
+                         c->store->options.request.cancel);
     }
     if (rc < 0 && err)
         *err = why;
@@ -409,8 +403,9 @@ static int loop(struct call *c, bool wants_value, step_fn step, void *arg,
             break;
         }
         uint64_t first = is_race ? BACKOFF_FIRST_MS : PASSING_PAUSE_MS;
-        pause_ms(tn_outcome_pause_ms(is_race ? i : passing, first,
-                                     (uint64_t)c->store->options.backoff_max_ms));
+        tn_outcome_sleep(tn_outcome_pause_ms(is_race ? i : passing, first,
+                                             (uint64_t)c->store->options.backoff_max_ms),
+                         c->store->options.request.cancel);
         rc = TARN_OK;
     }
     call_end(c);
@@ -424,21 +419,23 @@ static int loop(struct call *c, bool wants_value, step_fn step, void *arg,
 struct update {
     tarn_store_update_fn change;
     void *arg;
+    int refusal; /* of `change`: final, and nothing for the loop to judge */
 };
 
 static int update_step(struct call *c, struct tarn_store_entry *present, bool exists, void *arg,
                        struct tarn_store_entry *written, struct tarn_error *err)
 {
-    const struct update *update = arg;
+    struct update *update = arg;
     const struct tarn_serializer *serializer = c->store->serializer;
     void *next = NULL;
     char *bytes = NULL;
     size_t len = 0;
     int rc = update->change(update->arg, exists ? present->value : NULL, &next);
-    if (rc < 0)
-        /* Out of the way of the loop: what the caller says is final. */
-        return tn_fail(err, tn_outcome_is_passing(rc) || rc == TARN_EPRECOND ? TARN_ECANCELLED : rc,
-                       "could not update \"%s/%s\": %s", c->bucket, c->key, tarn_status_text(rc));
+    if (rc < 0) {
+        update->refusal = rc;
+        return tn_fail(err, TARN_ECANCELLED, "could not update \"%s/%s\": %s", c->bucket, c->key,
+                       tarn_status_text(rc));
+    }
     if (!next) {
         *written = *present;
         written->value = NULL;
@@ -461,8 +458,14 @@ int tarn_store_update(struct tarn_store *store, const char *bucket, const char *
     if (given < 0)
         return given;
     struct call c = { .store = store, .bucket = bucket, .key = key, .fence = fence };
-    struct update update = { change, arg };
-    return loop(&c, true, update_step, &update, written, err);
+    struct update update = { change, arg, TARN_OK };
+    int rc = loop(&c, true, update_step, &update, written, err);
+    if (update.refusal < 0) {
+        rc = update.refusal;
+        if (err)
+            err->status = rc;
+    }
+    return rc;
 }
 
 static int overwrite_step(struct call *c, struct tarn_store_entry *present, bool exists, void *arg,

@@ -41,3 +41,27 @@ int use_everything()
     tarn_client_free(client);
     return rc;
 }
+
+#if __cplusplus >= 202002L
+/* Designated initialisers keep to the order of the fields, nested ones too. */
+int use_designators();
+
+int use_designators()
+{
+    static const tarn_header header{ .name = "x-a", .value = "1" };
+    tarn_put_options put{ .request = { .headers = &header, .header_count = 1, .timeout_ms = 5 },
+                          .attributes = { .content_type = "a/b", .metadata = &header },
+                          .conditions = { .if_none_match = "*" },
+                          .checksum = TARN_CHECKSUM_CRC32 };
+    tarn_transfer_options transfer{
+        .part_size = TARN_PART_LEN_MIN, .concurrency = 4, .verify = TARN_VERIFY_FULL, .resume = true
+    };
+    tarn_batch_options batch{ .concurrency = 4,
+                              .each = [](void *, size_t, const tarn_batch_item *) {} };
+    tarn_lock_options lock{ .ttl_ms = 30000, .wait_ms = TARN_LOCK_WAIT_FOREVER };
+    tarn_buffer_filter filter{ .kind = TARN_BUFFER_ZSTD };
+    tarn_buffer_options buffer{ .threshold = 1, .filters = &filter, .filter_count = 1 };
+    return int(put.request.header_count + transfer.part_size + batch.concurrency +
+               uint64_t(lock.ttl_ms) + buffer.threshold);
+}
+#endif

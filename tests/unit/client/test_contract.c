@@ -271,6 +271,98 @@ static void test_a_silent_failure(void **state)
     assert_int_equal(status, TARN_ENOTFOUND);
 }
 
+/* Nothing is there, and somebody else is always faster. */
+static const char *answer_racing(void *arg, const char *head)
+{
+    (void)arg;
+    return strncmp(head, "PUT ", 4) == 0
+               ? "HTTP/1.1 412 Precondition Failed\r\nContent-Length: 0\r\n\r\n"
+               : "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+}
+
+/* The first time a value, then the status that is asked for. */
+static int change_once(void *arg, const void *present, void **next)
+{
+    int *status = arg;
+    if (*status < 0)
+        return *status;
+    assert_null(present);
+    *next = tarn_bytes_new("v", 1);
+    *status = -*status;
+    return TARN_OK;
+}
+
+static void test_an_update_ends_with_its_status(void **state)
+{
+    static const int statuses[] = { TARN_ENOTFOUND, TARN_EPRECOND, TARN_ETIMEOUT, TARN_EINVAL };
+    struct fake_server *s = fake_server_new_fn(answer_racing, NULL);
+    struct tarn_client *client = connect_to(s);
+    const struct tarn_store_options options = { .skip_probe = true,
+                                                .tries_max = 3,
+                                                .backoff_max_ms = 1 };
+    struct tarn_store *store = tarn_store_new(client, &options, NULL);
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(statuses); i++) {
+        struct tarn_error err = { 0 };
+        int status = -statuses[i];
+        int rc = tarn_store_update(store, "bkt", "k", change_once, &status, 0, NULL, &err);
+        if (rc != statuses[i] || err.status != rc)
+            fail_msg("%s: %s", tarn_status_name(rc), err.message);
+    }
+    tarn_store_free(store);
+    tarn_client_free(client);
+    fake_server_free(s);
+}
+
+/* ---- waiting ---- */
+
+struct fake_time {
+    uint64_t now_ms;
+    uint64_t longest_ms; /* sleep */
+};
+
+static uint64_t fake_steady_ms(void *arg)
+{
+    return ((struct fake_time *)arg)->now_ms;
+}
+
+static int64_t fake_wall_ms(void *arg)
+{
+    return (int64_t)((struct fake_time *)arg)->now_ms;
+}
+
+static void fake_sleep_ms(void *arg, uint64_t ms)
+{
+    struct fake_time *t = arg;
+    t->now_ms += ms;
+    if (ms > t->longest_ms)
+        t->longest_ms = ms;
+}
+
+/* A wait for a lock looks at the request's flag as often as all others do. */
+static void test_a_wait_is_in_slices(void **state)
+{
+    static const struct fake_step steps[] = { {
+        .answer = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
+    } };
+    struct fake_server *s = fake_server_new(steps, TN_COUNT(steps));
+    struct tarn_client *client = connect_to(s);
+    struct fake_time now = { .now_ms = 1 };
+    const struct tarn_lock_clock clock = { fake_steady_ms, fake_wall_ms, fake_sleep_ms, &now };
+    volatile int cancel = 0;
+    const struct tarn_lock_options options = {
+        .request = { .cancel = &cancel }, .wait_ms = 5000, .skip_probe = true, .clock = &clock
+    };
+    struct tarn_lock *lock = NULL;
+    (void)state;
+    assert_int_not_equal(tarn_lock_acquire(client, "bkt", "l", &options, &lock, NULL), TARN_OK);
+    assert_null(lock);
+    assert_in_range(now.now_ms, 5000, 10000);
+    assert_in_range(now.longest_ms, 1, 100);
+    tarn_client_free(client);
+    fake_server_free(s);
+}
+
 /* ---- options that count ---- */
 
 static void test_a_known_checksum_of_a_part(void **state)
@@ -301,6 +393,8 @@ int main(void)
         cmocka_unit_test(test_buckets_go_round),
         cmocka_unit_test(test_a_body_goes_on),
         cmocka_unit_test(test_a_silent_failure),
+        cmocka_unit_test(test_an_update_ends_with_its_status),
+        cmocka_unit_test(test_a_wait_is_in_slices),
         cmocka_unit_test(test_a_known_checksum_of_a_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
