@@ -395,14 +395,17 @@ static bool can_go_on(const struct tn_op *op)
     return op->can_resume && etag.len > 2 && etag.data[0] == '"';
 }
 
-static void keep_first_head(struct tn_op *op)
+/* Readies the next attempt: for the rest of a body that has begun. */
+static void go_on(struct tn_op *op)
 {
+    op->is_resuming = op->sink.kind != TN_SINK_DOCUMENT && op->sink.received > 0;
     if (op->waiter) /* the caller may be looking at the head */
         tn_waiter_lock(op->waiter);
     if (op->sink.received > 0 && op->first_head.len == 0)
         tn_buf_swap(&op->head, &op->first_head);
     if (op->waiter)
         tn_waiter_unlock(op->waiter);
+    atomic_fetch_add_explicit(&op->client->retries, 1, memory_order_relaxed);
 }
 
 /* One more try, unless tries, budget or time are used up or the body cannot be had again. */
@@ -428,9 +431,7 @@ static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_a
         op->rewind_delay_ms = *delay_ms;
         return TN_NEXT_DONE;
     }
-    keep_first_head(op);
-    op->is_resuming = op->sink.kind != TN_SINK_DOCUMENT && op->sink.received > 0;
-    atomic_fetch_add_explicit(&op->client->retries, 1, memory_order_relaxed);
+    go_on(op);
     return TN_NEXT_RETRY;
 }
 
@@ -500,9 +501,7 @@ bool tn_op_may_repeat(const struct tn_op *op)
 void tn_op_repeat(struct tn_op *op)
 {
     op->stalls++;
-    keep_first_head(op);
-    op->is_resuming = op->sink.kind != TN_SINK_DOCUMENT && op->sink.received > 0;
-    atomic_fetch_add_explicit(&op->client->retries, 1, memory_order_relaxed);
+    go_on(op);
 }
 
 static bool fix_clock(struct tn_op *op)

@@ -43,9 +43,8 @@ struct download {
     bool was_there;       /* the partial file, with something in it */
     bool has_looked_back; /* at that, and at its record */
     enum tn_checksum_kind part_sum;
-    struct tn_checksum_value *sums; /* of each part */
+    struct tn_checksum_value *sums; /* of each part; kind NONE: it is not fetched yet */
     bool has_told;                  /* they are of the kind that was told of the whole */
-    bool *is_done;                  /* parts that an earlier run has fetched */
     struct tn_resume_file record;
     struct tn_buf identity; /* of the record */
     bool was_verified;
@@ -92,7 +91,6 @@ static void download_release(struct download *d)
     tarn_object_info_release(&d->head);
     tn_verifier_release(&d->verifier);
     tn_free(d->sums);
-    tn_free(d->is_done);
     tn_buf_release(&d->identity);
 }
 
@@ -249,12 +247,18 @@ static int start_file_whole(struct download *d, struct tn_slot *slot, struct tar
     return TARN_OK;
 }
 
+/* By an earlier run. */
+static bool is_fetched(const struct download *d, uint64_t i)
+{
+    return d->sums && d->sums[i].kind != TN_CHECKSUM_NONE;
+}
+
 static int start_file_part(void *arg, struct tn_slot *slot, struct tarn_error *err)
 {
     struct download *d = arg;
     if (d->is_whole)
         return start_file_whole(d, slot, err);
-    while (d->is_done && d->next < d->len && d->is_done[d->next / d->part_size])
+    while (d->next < d->len && is_fetched(d, d->next / d->part_size))
         d->next += d->part_size;
     if (d->next >= d->len)
         return TN_WINDOW_END;
@@ -317,10 +321,9 @@ static int prepare_sums(struct download *d, struct tarn_error *err)
                   tn_checksum_type_fits(told.kind, TN_CHECKSUM_FULL_OBJECT);
     if (!d->has_told && !(d->options->resume && d->pin[0]))
         return TARN_OK;
-    d->part_sum = d->has_told ? told.kind : TN_CHECKSUM_CRC64NVME;
+    d->part_sum = d->has_told ? told.kind : TN_CHECKSUM_DEFAULT;
     d->sums = tn_calloc(d->window.parts_total, sizeof *d->sums);
-    d->is_done = tn_calloc(d->window.parts_total, sizeof *d->is_done);
-    return d->sums && d->is_done ? TARN_OK : tn_fail_no_memory(err, "get object");
+    return d->sums ? TARN_OK : tn_fail_no_memory(err, "get object");
 }
 
 /* Of what came in parts the look ahead has told; a whole one has told of itself. */
@@ -492,12 +495,11 @@ static bool is_written(const struct download *d, const struct tn_resume_part *pa
 static uint64_t take_written(struct download *d, const struct tn_resume_state *state, char *step)
 {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < state->count && !tn_window_should_stop(&d->window); i++) {
+    for (uint32_t i = 0; i < d->window.parts_total && !tn_window_should_stop(&d->window); i++) {
         const struct tn_resume_part *part = &state->parts[i];
-        if (d->is_done[part->number - 1] || !is_written(d, part, step))
+        if (part->number == 0 || !is_written(d, part, step))
             continue;
-        d->is_done[part->number - 1] = true;
-        d->sums[part->number - 1] = part->value;
+        d->sums[i] = part->value;
         d->window.parts_done++;
         bytes += part->size;
     }

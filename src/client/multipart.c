@@ -82,10 +82,10 @@ int tarn_multipart_create(struct tarn_client *client, const char *bucket, const 
     struct tarn_error local = { 0 };
     options = options ? options : &no_put_options;
     enum tn_checksum_kind kind = tn_client_checksum(client, options->checksum);
-    if (kind == TN_CHECKSUM_CRC64NVME && atomic_load(&client->payload_form) == TN_PAYLOAD_BARE)
+    if (kind == TN_CHECKSUM_DEFAULT && atomic_load(&client->payload_form) == TN_PAYLOAD_BARE)
         kind = TN_CHECKSUM_NONE;
     int rc = create_with(client, bucket, key, options, kind, upload_id, &local);
-    if (rc < 0 && kind == TN_CHECKSUM_CRC64NVME && is_kind_refused(&local))
+    if (rc < 0 && kind == TN_CHECKSUM_DEFAULT && is_kind_refused(&local))
         rc = create_with(client, bucket, key, options, TN_CHECKSUM_NONE, upload_id, &local);
     if (rc < 0 && err)
         *err = local;

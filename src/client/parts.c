@@ -206,16 +206,6 @@ struct listing {
     const struct tn_resume_state *state;
 };
 
-/* The last one counts: it was sent because the one before was lost. */
-static const struct tn_resume_part *recorded(const struct tn_resume_state *s, uint32_t number)
-{
-    for (size_t i = s->count; i > 0; i--) {
-        if (s->parts[i - 1].number == number)
-            return &s->parts[i - 1];
-    }
-    return NULL;
-}
-
 static bool has_other_checksum(const struct tarn_part *part, const struct tn_checksum_value *value)
 {
     char text[TN_CHECKSUM_TEXT_LEN];
@@ -231,10 +221,11 @@ static int on_listed(void *arg, const struct tarn_part *part)
 {
     struct listing *l = arg;
     struct tn_parts *p = l->parts;
-    if (part->number > p->count || part->size != tn_parts_len(p, part->number))
+    if (l->state->count == 0 || part->number > p->count ||
+        part->size != tn_parts_len(p, part->number))
         return TARN_OK;
-    const struct tn_resume_part *r = recorded(l->state, part->number);
-    if (r && r->size == part->size && strcmp(r->etag, part->etag) == 0 &&
+    const struct tn_resume_part *r = &l->state->parts[part->number - 1];
+    if (r->number > 0 && r->size == part->size && strcmp(r->etag, part->etag) == 0 &&
         !has_other_checksum(part, &r->value))
         keep(p, part, &r->value);
     return TARN_OK;

@@ -124,7 +124,7 @@ static int choose(struct tn_op *op)
 /* Only the checksum that nobody has asked for may be left out. */
 static bool may_go_bare(const struct tn_op *op)
 {
-    return op->body.checksum == TN_CHECKSUM_CRC64NVME;
+    return op->body.checksum == TN_CHECKSUM_DEFAULT;
 }
 
 /* What another attempt could find done already must not be sent again: so nothing is

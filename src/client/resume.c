@@ -139,25 +139,19 @@ int tn_resume_parse(struct tn_str text, struct tn_str identity, uint32_t part_co
                     struct tn_resume_state *out)
 {
     struct tn_resume_state made = { 0 };
+    struct tn_resume_part part;
     struct tn_str line;
-    size_t cap = 0;
     made.is_same = next_line(&text, &line) && tn_str_eq(line, identity);
     bool is_good = next_line(&text, &line) && take_mark(&line, TN_STR("{\"upload_id\":\"")) &&
                    take_text(&line, made.upload_id, sizeof made.upload_id);
     made.is_same = made.is_same && is_good;
-    while (made.is_same && next_line(&text, &line) && made.count < part_count) {
-        if (made.count == cap) {
-            cap = cap ? cap * 2 : 64;
-            struct tn_resume_part *grown = tn_realloc(made.parts, cap * sizeof *grown);
-            if (!grown) {
-                tn_resume_state_release(&made);
-                return TARN_ENOMEM;
-            }
-            made.parts = grown;
-        }
-        if (!parse_part(line, part_count, &made.parts[made.count]))
-            break;
-        made.count++;
+    while (made.is_same && next_line(&text, &line) && parse_part(line, part_count, &part)) {
+        if (!made.parts)
+            made.parts = tn_calloc(part_count, sizeof *made.parts);
+        if (!made.parts)
+            return TARN_ENOMEM;
+        made.count += made.parts[part.number - 1].number == 0;
+        made.parts[part.number - 1] = part;
     }
     *out = made;
     return TARN_OK;

@@ -27,13 +27,14 @@ struct tn_resume_part {
 struct tn_resume_state {
     bool is_same; /* of this very transfer; else only upload_id counts */
     char upload_id[TARN_UPLOAD_ID_LEN_MAX];
-    struct tn_resume_part *parts; /* as they were finished */
-    size_t count;
+    struct tn_resume_part *parts; /* [number - 1], as it was finished last; number 0: it was not.
+                                     NULL while `count` is 0 */
+    size_t count;                 /* of those that were */
 };
 
 void tn_resume_state_release(struct tn_resume_state *s); /* accepts a zeroed one */
 
-/* Reads a record; never fails for what stands in it. `part_count` bounds the numbers. TARN_ENOMEM.
+/* Reads a record; never fails for what stands in it. There are `part_count` parts. TARN_ENOMEM.
  */
 TN_MUST_USE int tn_resume_parse(struct tn_str text, struct tn_str identity, uint32_t part_count,
                                 struct tn_resume_state *out);
@@ -58,8 +59,8 @@ void tn_resume_end(struct tn_resume_file *f, bool is_kept);
 /* Says a failure nothing about the data, so that going on later makes sense? */
 bool tn_resume_is_worth(int status);
 
-/* Why an upload whose parts could not be listed has to begin anew; NULL: that failure, or none, says
- * nothing of it. Static text. */
+/* Why an upload whose parts could not be listed has to begin anew; NULL: that failure, or none,
+ * says nothing of it. Static text. */
 const char *tn_resume_why_not(int status);
 
 /* Appends "name":"value", with a comma in front where one is due: for identities. */

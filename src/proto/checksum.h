@@ -23,6 +23,9 @@ enum tn_checksum_kind {
     TN_CHECKSUM_KIND_COUNT
 };
 
+/* Where nobody has asked for one, as in S3: it costs next to nothing. */
+#define TN_CHECKSUM_DEFAULT TN_CHECKSUM_CRC64NVME
+
 enum tn_checksum_type { TN_CHECKSUM_FULL_OBJECT, TN_CHECKSUM_COMPOSITE };
 
 enum {

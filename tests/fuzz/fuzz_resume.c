@@ -20,12 +20,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     assert(s.count <= PART_COUNT);
     assert(s.count == 0 || s.is_same);
     assert(strlen(s.upload_id) < sizeof s.upload_id);
-    for (size_t i = 0; i < s.count; i++) {
-        assert(s.parts[i].number >= 1);
-        assert(s.parts[i].number <= PART_COUNT);
+    size_t count = 0;
+    for (size_t i = 0; s.parts && i < PART_COUNT; i++) {
+        assert(s.parts[i].number == 0 || s.parts[i].number == i + 1);
+        count += s.parts[i].number > 0;
         assert(strlen(s.parts[i].etag) < sizeof s.parts[i].etag);
         assert(s.parts[i].value.part_count == 0 || s.parts[i].value.type == TN_CHECKSUM_COMPOSITE);
     }
+    assert(count == s.count);
     tn_resume_state_release(&s);
     return 0;
 }

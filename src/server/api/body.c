@@ -113,12 +113,12 @@ static enum tn_s3_code check_checksums(struct api_req *r)
     return code ? code : check_sdk_algorithm(r);
 }
 
-/* As in S3, an object has a checksum even if none came with it: one that costs next to nothing.
- * Not one that is encrypted, about which no clear text should tell; an append keeps its own. */
+/* As in S3, an object has a checksum even if none came with it. Not one that is encrypted, about
+ * which no clear text should tell; an append keeps its own. */
 void api_body_default_checksum(struct api_req *r)
 {
     if (r->body.checksum_kind == TN_CHECKSUM_NONE && !r->sse && !r->append)
-        r->body.checksum_kind = TN_CHECKSUM_CRC64NVME;
+        r->body.checksum_kind = TN_CHECKSUM_DEFAULT;
 }
 
 enum tn_s3_code api_body_read_algorithm(struct api_req *r, enum tn_checksum_kind *out)

@@ -124,7 +124,7 @@ static int start_digests(struct api_req *r)
     if (kind == TN_CHECKSUM_NONE && !a->is_shared)
         kind = r->body.checksum_kind;
     if (kind == TN_CHECKSUM_NONE && !a->is_shared && !r->sse)
-        kind = TN_CHECKSUM_CRC64NVME;
+        kind = TN_CHECKSUM_DEFAULT;
     return rc < 0 ? rc : tn_checksum_init(&a->checksum, kind);
 }
 
