@@ -6,6 +6,7 @@
 #include "base/clock.h"
 
 #define NS_PER_S 1e9
+#define WAIT_MAX_NS 1e18 /* thirty years, for rates next to nothing */
 
 void tn_limit_init(struct tn_limit *l, double rate, double burst)
 {
@@ -32,7 +33,8 @@ static void fill(struct tn_limit *l)
 /* Until `missing` tokens have come; at least 1, so that 0 stays for "now". */
 static uint64_t wait_for(const struct tn_limit *l, double missing)
 {
-    return (uint64_t)(missing / l->rate * NS_PER_S) + 1;
+    double ns = missing / l->rate * NS_PER_S;
+    return (uint64_t)(ns < WAIT_MAX_NS ? ns : WAIT_MAX_NS) + 1;
 }
 
 uint64_t tn_limit_take(struct tn_limit *l, double amount)

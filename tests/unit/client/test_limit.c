@@ -42,6 +42,17 @@ static void test_rate(void **state)
     tn_limit_release(&l);
 }
 
+/* A wait that no clock counts to is a long one, not a short one. */
+static void test_hardly_any_rate(void **state)
+{
+    struct tn_limit l;
+    (void)state;
+    tn_limit_init(&l, 1e-300, 1);
+    assert_int_equal(tn_limit_take(&l, 1), 0);
+    assert_in_range(tn_limit_take(&l, 1), (uint64_t)1e17, (uint64_t)2e18);
+    tn_limit_release(&l);
+}
+
 static void test_debt(void **state)
 {
     struct tn_limit l;
@@ -77,9 +88,8 @@ static void test_burst(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_limit),
-        cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_debt),
+        cmocka_unit_test(test_no_limit),        cmocka_unit_test(test_rate),
+        cmocka_unit_test(test_hardly_any_rate), cmocka_unit_test(test_debt),
         cmocka_unit_test(test_burst),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
