@@ -15,6 +15,7 @@ import urllib.request
 import oddkeys
 import pytest
 from conftest import BIN, run
+from requests_read import read_request
 
 BODY = b"0123456789abcdef" * 4
 ETAG = hashlib.md5(BODY).hexdigest()
@@ -64,15 +65,9 @@ class BadServer:
                     pass
 
             def one(self):
-                line = self.rfile.readline().decode()
-                if not line.strip():
+                if (request := read_request(self.rfile)) is None:
                     return False
-                head = {}
-                while (field := self.rfile.readline().decode().strip()) != "":
-                    name, _, value = field.partition(":")
-                    head[name.lower()] = value.strip()
-                self.rfile.read(int(head.get("content-length", 0)))
-                method, target, _ = line.split(" ", 2)
+                method, target, head, _ = request
                 with outer.lock:
                     number = outer.seen[target] = outer.seen.get(target, -1) + 1
                     outer.requests.append((method, target, head))

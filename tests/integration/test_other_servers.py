@@ -11,6 +11,7 @@ import urllib.parse
 import pytest
 from checksums import checksum
 from conftest import BIN, MIB, run
+from requests_read import read_request
 
 PATIENCE_S = 120
 ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>no</Message></Error>"
@@ -38,15 +39,9 @@ class OtherServer:
                     pass
 
             def one(self):
-                line = self.rfile.readline().decode()
-                if not line.strip():
+                if (request := read_request(self.rfile)) is None:
                     return False
-                head = {}
-                while (field := self.rfile.readline().decode().strip()) != "":
-                    name, _, value = field.partition(":")
-                    head[name.lower()] = value.strip()
-                body = self.rfile.read(int(head.get("content-length", 0)))
-                method, target, _ = line.split(" ", 2)
+                method, target, head, body = request
                 path, _, query = target.partition("?")
                 hold(method, query)
                 with outer.lock:
