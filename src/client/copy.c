@@ -187,9 +187,20 @@ static int copy_parts(struct copy *c, struct tarn_object_info *info, struct tarn
     return rc;
 }
 
+/* A copy onto itself, in parts, takes its time: what somebody has written meanwhile stays. An older
+ * version is to come instead of whatever is there. */
+static void guard_itself(struct copy *c, const struct tarn_object_info *source)
+{
+    struct tarn_copy_options *o = &c->options;
+    if (strcmp(c->source_bucket, c->bucket) == 0 && strcmp(c->source_key, c->key) == 0 &&
+        !o->source_version_id && !o->conditions.if_match && !o->conditions.if_none_match)
+        o->conditions.if_match = source->etag;
+}
+
 static int copy_in_parts(struct copy *c, const struct tarn_object_info *source,
                          struct tarn_object_info *info, struct tarn_error *err)
 {
+    guard_itself(c, source);
     const struct tarn_put_options target = target_options(&c->options, source);
     uint64_t part_size;
     int rc = tarn_part_size_plan(

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <tarn/tarn.h>
+
 #include "base/file.h"
 #include "client/cred.h"
 #include "client/profile.h"
@@ -299,13 +301,40 @@ static void test_out_of_memory(void **state)
     t_oom_sweep(make_once, NULL);
 }
 
+/* ---- names of classes ---- */
+
+static void test_class_names(void **state)
+{
+    static const char *const cases[][2] = {
+        { "StandardIa", "STANDARD_IA" },
+        { "standard-ia", "STANDARD_IA" },
+        { "OnezoneIa", "ONEZONE_IA" },
+        { "ReducedRedundancy", "REDUCED_REDUNDANCY" },
+        { "IntelligentTiering", "INTELLIGENT_TIERING" },
+        { "GlacierInstantRetrieval", "GLACIER_IR" },
+        { "GLACIER_FLEXIBLE_RETRIEVAL", "GLACIER" },
+        { "GlacierDeepArchive", "DEEP_ARCHIVE" },
+        { "glacier", "GLACIER" },
+        { "SNOW", "SNOW" },
+        { "GLACIE", "GLACIE" },
+        { "GLACIERS", "GLACIERS" },
+        { "", "" },
+    };
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(cases); i++)
+        assert_string_equal(tarn_storage_class_from_name(cases[i][0]), cases[i][1]);
+    assert_null(tarn_storage_class_from_name(NULL));
+    assert_true(tarn_storage_class_needs_restore("GlacierFlexibleRetrieval"));
+    assert_false(tarn_storage_class_needs_restore("GlacierInstantRetrieval"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_profile),       cmocka_unit_test(test_environment),
         cmocka_unit_test(test_profile_files), cmocka_unit_test(test_bad_config),
         cmocka_unit_test(test_bad_numbers),   cmocka_unit_test(test_route),
-        cmocka_unit_test(test_out_of_memory),
+        cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_class_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -569,6 +569,32 @@ static void test_large_copy_keeps_tags(void **state)
     stage_free(s);
 }
 
+/* New headers or another class for what is above 5 GiB: what is written meanwhile must not be lost.
+ */
+static void test_large_copy_onto_itself(void **state)
+{
+    static const struct {
+        const char *key, *version;
+        bool is_guarded;
+    } rows[] = { { "a", NULL, true }, { "b", NULL, false }, { "a", "v1", false } };
+    (void)state;
+    for (size_t i = 0; i < TN_COUNT(rows); i++) {
+        struct stage *s = stage_new(copy_large);
+        struct tarn_client *client = connect_to(s, NULL);
+        struct tarn_copy_options options = { .source_size = TARN_PUT_LEN_MAX + 1,
+                                             .part_size = PART,
+                                             .source_version_id = rows[i].version };
+        assert_int_equal(
+            tarn_object_copy(client, "bkt", "a", "bkt", rows[i].key, &options, NULL, NULL),
+            TARN_OK);
+        const char *last = fake_server_head(s->server, fake_server_count(s->server) - 1);
+        assert_true(is(last, "POST"));
+        assert_int_equal(strstr(last, "\r\nif-match: \"e1\"\r\n") != NULL, rows[i].is_guarded);
+        tarn_client_free(client);
+        stage_free(s);
+    }
+}
+
 /* ---- listings without an end ---- */
 
 static const char *list_uploads_in_circles(struct play *p, const char *head)
@@ -670,33 +696,6 @@ static void test_batch_cancel(void **state)
     tarn_batch_result_release(&result);
     tarn_client_free(client);
     stage_free(s);
-}
-
-/* ---- names ---- */
-
-static void test_class_names(void **state)
-{
-    static const char *const cases[][2] = {
-        { "StandardIa", "STANDARD_IA" },
-        { "standard-ia", "STANDARD_IA" },
-        { "OnezoneIa", "ONEZONE_IA" },
-        { "ReducedRedundancy", "REDUCED_REDUNDANCY" },
-        { "IntelligentTiering", "INTELLIGENT_TIERING" },
-        { "GlacierInstantRetrieval", "GLACIER_IR" },
-        { "GLACIER_FLEXIBLE_RETRIEVAL", "GLACIER" },
-        { "GlacierDeepArchive", "DEEP_ARCHIVE" },
-        { "glacier", "GLACIER" },
-        { "SNOW", "SNOW" },
-        { "GLACIE", "GLACIE" },
-        { "GLACIERS", "GLACIERS" },
-        { "", "" },
-    };
-    (void)state;
-    for (size_t i = 0; i < TN_COUNT(cases); i++)
-        assert_string_equal(tarn_storage_class_from_name(cases[i][0]), cases[i][1]);
-    assert_null(tarn_storage_class_from_name(NULL));
-    assert_true(tarn_storage_class_needs_restore("GlacierFlexibleRetrieval"));
-    assert_false(tarn_storage_class_needs_restore("GlacierInstantRetrieval"));
 }
 
 /* ---- descriptors ---- */
@@ -982,10 +981,10 @@ int main(void)
         cmocka_unit_test(test_absurd_sizes),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_large_copy_keeps_tags),
+        cmocka_unit_test(test_large_copy_onto_itself),
         cmocka_unit_test(test_circles),
         cmocka_unit_test(test_cycle),
         cmocka_unit_test(test_batch_cancel),
-        cmocka_unit_test(test_class_names),
         cmocka_unit_test(test_no_descriptor_is_inherited),
         cmocka_unit_test(test_no_memory_for_uploads),
         cmocka_unit_test(test_no_memory_for_downloads),
