@@ -47,7 +47,7 @@ struct tarn_request {
     const char *expected_owner; /* x-amz-expected-bucket-owner */
     long timeout_ms;            /* of each request of the call, its retries included; 0 is none */
     const volatile int *cancel; /* non-zero there ends the call with TARN_ECANCELLED within 200 ms;
-                                   a signal handler may write it */
+                                   a signal handler may write it, another thread atomically */
     void *reserved[2];
 };
 

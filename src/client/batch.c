@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/wait.h"
 #include "client/attributes.h"
 #include "client/client_impl.h"
 #include "client/limit.h"
@@ -109,7 +110,7 @@ static bool is_cancelled(const struct batch *b)
 {
     const volatile int *cancel = b->options->request.cancel;
     return atomic_load(&b->must_stop) || atomic_load(&b->client->is_cancelled) ||
-           (cancel && *cancel);
+           tn_flag_is_set(cancel);
 }
 
 static void wait_for_turn(struct batch *b)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/wait.h"
 
 enum {
     RENEW_AHEAD_MS = 5 * 60 * 1000, /* at most this long before the end */
@@ -213,7 +214,7 @@ static int wait_for_keys(struct tn_cred_store *store, const volatile int *cancel
     if (!store->shared.is_fetching && start_fetch(store) < 0)
         return tn_fail(err, TARN_ENOMEM, "could not get credentials: no thread for it");
     while (store->shared.is_fetching) {
-        if ((cancel && *cancel) || atomic_load(store->context.is_cancelled))
+        if (tn_flag_is_set(cancel) || atomic_load(store->context.is_cancelled))
             return tn_fail(err, TARN_ECANCELLED, "could not get credentials: cancelled");
         wait_a_while(store);
     }

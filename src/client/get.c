@@ -3,6 +3,7 @@
 
 #include <tarn/object.h>
 
+#include "base/wait.h"
 #include "client/attributes.h"
 #include "client/client_impl.h"
 #include "client/transfer_impl.h"
@@ -86,7 +87,7 @@ static void pump(struct tn_op *op, const struct tarn_get_options *options, struc
     bool did_cancel = false;
     tn_waiter_lock(op->waiter);
     for (;;) {
-        if (op->cancel && *op->cancel && !did_cancel) {
+        if (!did_cancel && tn_flag_is_set(op->cancel)) {
             did_cancel = true;
             tn_op_want(op, TN_OP_WANT_CANCEL);
         }
@@ -134,7 +135,7 @@ struct patience {
 static bool should_stop(void *arg)
 {
     const struct patience *p = arg;
-    return (p->cancel && *p->cancel) || atomic_load(&p->client->is_cancelled);
+    return tn_flag_is_set(p->cancel) || atomic_load(&p->client->is_cancelled);
 }
 
 int tn_ring_take(struct tarn_client *client, const volatile int *cancel, void **ring)

@@ -3,6 +3,7 @@
 
 #include <tarn/object.h>
 
+#include "base/wait.h"
 #include "client/attributes.h"
 #include "client/client_impl.h"
 #include "client/transfer_impl.h"
@@ -96,7 +97,7 @@ static void fill_pipe(struct tn_op *op, struct source *src)
 
 static bool wants_cancel(const struct tn_op *op)
 {
-    return op->cancel && *op->cancel;
+    return tn_flag_is_set(op->cancel);
 }
 
 static void feed(struct tn_op *op, struct source *src)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/codec.h"
+#include "base/wait.h"
 #include "client/client_impl.h"
 #include "client/payload.h"
 #include "client/wire.h"
@@ -776,7 +777,7 @@ void tn_op_wait(struct tn_op *op)
     bool did_cancel = false;
     tn_waiter_lock(op->waiter);
     while (!op->is_done) {
-        if (op->cancel && *op->cancel && !did_cancel) {
+        if (!did_cancel && tn_flag_is_set(op->cancel)) {
             did_cancel = true;
             tn_op_want(op, TN_OP_WANT_CANCEL);
         }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/wait.h"
 #include "client/client_impl.h"
 
 enum { TICK_MS = 100 };
@@ -40,7 +41,7 @@ bool tn_window_should_stop(void *window)
 {
     struct tn_window *w = window;
     const volatile int *cancel = w->request ? w->request->cancel : NULL;
-    return w->is_cancelled || (cancel && *cancel) || atomic_load(&w->client->is_cancelled);
+    return w->is_cancelled || tn_flag_is_set(cancel) || atomic_load(&w->client->is_cancelled);
 }
 
 static uint64_t bytes_now(const struct tn_window *w)

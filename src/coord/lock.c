@@ -426,7 +426,7 @@ static int wait_turn(struct attempt *a, uint64_t stale_ms, struct tarn_error *er
         pause = (uint64_t)a->wait_ms - waited;
     if (pause > stale_ms)
         pause = stale_ms + tn_random_below(POLL_FIRST_MS);
-    if (l->request.cancel && *l->request.cancel)
+    if (tn_flag_is_set(l->request.cancel))
         return tn_fail(err, TARN_ECANCELLED, "could not lock \"%s/%s\": cancelled", l->bucket,
                        l->key);
     pause_for(l, pause);

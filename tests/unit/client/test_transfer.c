@@ -375,7 +375,7 @@ static void test_any_object_is_pinned(void **state)
 static const char *give_first_part(struct play *p, const char *head)
 {
     if (is(head, "HEAD") && p->note)
-        p->wants_stop = 1;
+        __atomic_store_n(&p->wants_stop, 1, __ATOMIC_RELAXED);
     if (strstr(head, "bytes=5242880-"))
         return say_head(p, "403 Forbidden\r\nContent-Length: 0");
     return give_object(p, head);
