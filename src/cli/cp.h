@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copying: what a job is made of. cmd_cp.c finds the items, cp_item.c does them. */
+/* Copying: what a job is made of. cmd_cp.c finds the items, cp_item.c does them (cp_work.h). */
 
 #ifndef CLI_CP_H
 #define CLI_CP_H
