@@ -107,7 +107,8 @@ struct tarn_delete_key {
 typedef void (*tarn_delete_fn)(void *arg, size_t index, const struct tarn_error *err);
 
 /* DeleteObjects, any count, up to 1,000 a request, several requests at once. TARN_OK when all are
- * gone; otherwise the first failure, after every key had its turn. `each` may be NULL. */
+ * gone; otherwise the first failure, after every key had its turn. `each` may be NULL. if_match and
+ * version_id of `options` are for one object: TARN_EINVAL. */
 TARN_API int tarn_object_delete_many(struct tarn_client *client, const char *bucket,
                                      const struct tarn_delete_key *keys, size_t count,
                                      const struct tarn_delete_options *options, tarn_delete_fn each,

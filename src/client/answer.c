@@ -12,7 +12,11 @@
 #include "proto/range.h"
 #include "proto/s3_error.h"
 
-enum { ERROR_ARENA_MAX = 1 << 20, CODE_LEN_MAX = 64 };
+enum {
+    ERROR_ARENA_MAX = 1 << 20,
+    CODE_LEN_MAX = 64,
+    SIGNED_ANEW_MS = 1000, /* whoever waits so long is signed when the wait is over */
+};
 
 /* What an error document or its stand-ins say. */
 struct problem {
@@ -129,6 +133,8 @@ static int begin_body(struct tn_op *op)
     struct tn_content_range range = { 0 };
     uint64_t len;
     bool wants_part = op->has_range || op->range_suffix > 0 || op->is_resuming;
+    if (op->http_status == 206 && !wants_part && !strstr(op->query.data, "partNumber="))
+        return TARN_EPROTOCOL; /* it would pass for all of the object */
     if (wants_part) {
         int rc = check_range(op, &range);
         if (rc == TARN_OK && op->is_resuming)
@@ -431,6 +437,10 @@ static enum tn_next try_again(struct tn_op *op, enum tn_retry kind, long retry_a
         op->rewind_delay_ms = *delay_ms;
         return TN_NEXT_DONE;
     }
+    if (*delay_ms >= SIGNED_ANEW_MS) {
+        op->must_get_keys = true;
+        op->has_awaited_keys = false;
+    }
     go_on(op);
     return TN_NEXT_RETRY;
 }
@@ -504,6 +514,8 @@ void tn_op_repeat(struct tn_op *op)
     go_on(op);
 }
 
+/* What counts is when this one was signed: another one may have set the clock since, and it may
+ * have waited for long. */
 static bool fix_clock(struct tn_op *op)
 {
     int64_t server;
@@ -511,11 +523,10 @@ static bool fix_clock(struct tn_op *op)
     if (op->has_fixed_clock ||
         tn_http_date_parse(tn_head_find(&op->head, TN_STR("date")), now, &server) < 0)
         return false;
-    int64_t offset = server - now;
-    int64_t change = offset - atomic_load(&op->client->clock_offset_s);
+    int64_t change = server - op->signed_s;
     if (change > -TN_CLOCK_OFFSET_MIN_S && change < TN_CLOCK_OFFSET_MIN_S)
         return false;
-    atomic_store(&op->client->clock_offset_s, offset);
+    atomic_store(&op->client->clock_offset_s, server - now);
     op->has_fixed_clock = true;
     return true;
 }

@@ -231,6 +231,10 @@ int tarn_object_delete_many(struct tarn_client *client, const char *bucket,
         given = tn_check_given(client, bucket, keys[i].key, NULL, err);
     if (given < 0)
         return given;
+    if (options && (options->if_match || options->version_id))
+        return tn_fail(err, TARN_EINVAL,
+                       "could not delete objects: if_match and version_id of the options are for "
+                       "one object");
     static const struct tarn_delete_options none;
     static const struct tn_window_calls calls = { start_batch, take_batch };
     struct tarn_error local = { 0 };

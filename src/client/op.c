@@ -610,6 +610,7 @@ int tn_op_prepare(struct tn_op *op, struct tarn_error *err)
 {
     struct tn_str path = TN_STR_EMPTY;
     int64_t now = tn_wall_ms() / 1000 + atomic_load(&op->client->clock_offset_s);
+    op->signed_s = now;
     tn_client_region_get(op->client, op->bucket, op->region);
     int rc = op->must_choose ? tn_payload_choose_again(op) : TARN_OK;
     if (rc < 0)

@@ -119,6 +119,7 @@ struct tn_op {
     char decoded_len_text[24];
     int attempts;
     int region_tries;
+    int64_t signed_s; /* by the server's clock, as far as it is known */
     bool has_fixed_clock;
     bool is_throttled; /* paused by the limit of bandwidth */
     bool is_resuming;  /* this attempt continues a body */

@@ -248,7 +248,7 @@ static int write_partial(const struct tn_small_file *f, const char *partial, str
         rc = tn_fail_errno(err, "could not write file \"%s\"", partial);
     else
         rc = tn_partial_finish(fd, f->len, partial, f->path, f->options, f->info, err);
-    if (rc < 0)
+    if (rc < 0 && is_called(fd, partial))
         (void)unlink(partial); /* before the lock goes */
     tn_fd_close(&fd);
     return rc;

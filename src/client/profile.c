@@ -7,6 +7,7 @@ struct reader {
     struct tn_str name;
     enum tn_profile_section section;
     bool is_inside;       /* the section that is asked for */
+    bool has_keys;        /* from another file: keys of two do not mix */
     struct tn_str parent; /* key whose value is empty: sub-keys follow */
     struct tn_profile *out;
 };
@@ -29,6 +30,7 @@ static void take_sub_key(struct reader *r, struct tn_str key, struct tn_str valu
 
 static void take_key(struct reader *r, struct tn_str key, struct tn_str value)
 {
+    enum { KEY_FIELDS = 3 };
     static const struct {
         const char *key;
         size_t offset;
@@ -56,7 +58,7 @@ static void take_key(struct reader *r, struct tn_str key, struct tn_str value)
         { "sso_role_name", offsetof(struct tn_profile, sso_role_name) },
     };
 
-    for (size_t i = 0; i < TN_COUNT(known); i++) {
+    for (size_t i = r->has_keys ? KEY_FIELDS : 0; i < TN_COUNT(known); i++) {
         if (tn_str_eq(key, tn_str_from(known[i].key)))
             set((struct tn_str *)(void *)((char *)r->out + known[i].offset), value);
     }
@@ -129,7 +131,10 @@ static int take_line(struct reader *r, struct tn_str line)
 int tn_profile_read(struct tn_str text, struct tn_str name, enum tn_profile_section section,
                     struct tn_profile *out, size_t *line)
 {
-    struct reader r = { .name = name, .section = section, .out = out };
+    struct reader r = { .name = name,
+                        .section = section,
+                        .has_keys = out->access_key.len > 0 || out->secret_key.len > 0,
+                        .out = out };
     for (*line = 1; text.len > 0; (*line)++) {
         int rc = take_line(&r, tn_str_split(&text, '\n'));
         if (rc < 0)

@@ -49,11 +49,11 @@ long tarn_retry_delay_ms(const struct tarn_retry_policy *policy, int tries,
     if (policy->backoff == TARN_BACKOFF_LINEAR)
         delay *= tries > 0 ? tries : 1;
     for (int i = 1; policy->backoff == TARN_BACKOFF_EXPONENTIAL && i < tries && delay < cap; i++) {
-        if (policy->multiplier <= 1)
+        if (!(policy->multiplier > 1)) /* nor when it is no number */
             break;
         delay *= policy->multiplier;
     }
-    if (delay > cap)
+    if (!(delay < cap))
         delay = cap;
     double share = (double)tn_random_below(JITTER_STEPS + 1) / JITTER_STEPS;
     delay -= delay * (jitter > 1 ? 1 : jitter) * share;

@@ -3,6 +3,7 @@
 
 #include "unit/t.h"
 
+#include <math.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -306,6 +307,9 @@ static void test_delays(void **state)
         { "the server asks", { .base_ms = 10, .cap_ms = 10 }, 1, 5000, 5000, 5000 },
         { "nothing", { .tries_max = 1 }, 1, 0, 0, 0 },
         { "negative", { .base_ms = -5, .cap_ms = -5 }, 1, -7, 0, 0 },
+        { "no number", { .base_ms = 10, .cap_ms = 90, .multiplier = NAN }, 3, 0, 10, 10 },
+        { "infinite", { .base_ms = 10, .cap_ms = 90, .multiplier = INFINITY }, 3, 0, 90, 90 },
+        { "infinite times nothing", { .cap_ms = 90, .multiplier = INFINITY }, 3, 0, 0, 90 },
     };
     (void)state;
     for (size_t i = 0; i < TN_COUNT(cases); i++) {

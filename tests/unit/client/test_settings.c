@@ -140,7 +140,8 @@ static void test_profile_files(void **state)
     TN_AUTO_FD fd2 = mkstemp(config);
     static const char keys[] = "[default]\naws_access_key_id=D\naws_secret_access_key=DS\n"
                                "[w]\naws_access_key_id=W\naws_secret_access_key=WS\n";
-    static const char rest[] = "[profile w]\nregion=w-1\ns3=\n addressing_style=virtual\n"
+    static const char rest[] = "[profile w]\nregion=w-1\naws_session_token=stale\n"
+                               "s3=\n addressing_style=virtual\n"
                                "[profile r]\nrole_arn=x\n";
     struct variable vars[] = { { "AWS_CONFIG_FILE", config },
                                { "AWS_ACCESS_KEY_ID", "EK" },
@@ -162,6 +163,7 @@ static void test_profile_files(void **state)
     c.profile = "w"; /* a profile that is asked for goes before the environment */
     assert_int_equal(tn_settings_make(&c, get, &s, &err), TARN_OK);
     assert_string_equal(key_of(&s), "W");
+    assert_null(s.credentials->texts[TN_CRED_SESSION_TOKEN]); /* keys of two files do not mix */
     assert_string_equal(s.region, "w-1");
     assert_int_equal(s.addressing, TARN_ADDRESSING_VIRTUAL);
     tn_settings_release(&s);

@@ -441,6 +441,9 @@ static void expect_named(const char *name, const char *call, int rc)
 
 static void test_objects(void **state)
 {
+    const struct tarn_delete_key one = { "k", NULL };
+    const struct tarn_delete_options pinned = { .if_match = "e" };
+    const struct tarn_delete_options old = { .version_id = "v" };
     struct tarn_client *c;
     struct fake_server *s = serve(&c);
     (void)state;
@@ -450,6 +453,8 @@ static void test_objects(void **state)
     REFUSES("bytes", tarn_object_get_bytes(K, 9, NULL, &len, NULL, NULL, &err));
     REFUSES("len", tarn_object_get_bytes(K, 9, &bytes, NULL, NULL, NULL, &err));
     REFUSES("keys", tarn_object_delete_many(c, "bkt", NULL, 1, NULL, NULL, NULL, &err));
+    REFUSES("if_match", tarn_object_delete_many(c, "bkt", &one, 1, &pinned, NULL, NULL, &err));
+    REFUSES("version_id", tarn_object_delete_many(c, "bkt", &one, 1, &old, NULL, NULL, &err));
     REFUSES("upload_id", tarn_multipart_create(K, NULL, NULL, &err));
     REFUSES("upload_id", tarn_multipart_upload_part(K, NULL, 1, "", 0, NULL, &part, &err));
     REFUSES("upload_id", tarn_multipart_upload_part(K, "", 1, "", 0, NULL, &part, &err));
