@@ -102,6 +102,13 @@ class OtherServer:
         self.server.server_close()
 
 
+class ConditionalServer(OtherServer):
+    def answer(self, method, path, query, head, body):
+        if method == "PUT" and head.get("if-none-match") == "*" and path in self.objects:
+            return 412, ERROR.format("PreconditionFailed")
+        return super().answer(method, path, query, head, body)
+
+
 @pytest.fixture
 def other(tmp_path):
     made = []
@@ -406,13 +413,13 @@ def test_move_from_any_server(other, tmp_path, judge, target):
 
 
 @pytest.mark.parametrize("judge", ["ignores If-Match", "knows no If-Match"])
-@pytest.mark.parametrize("args", [["-r", "s3://b/p"], ["s3://b/p/1"]], ids=["tree", "one"])
+@pytest.mark.parametrize("args", [["-r", "s3://b/p"], ["s3://b/p/1"], ["-n", "s3://b/p/1"]], ids=["tree", "one", "new only"])
 def test_source_replaced_while_it_moves_stays(other, tmp_path, judge, args):
     def hold(method, _):
         if "/b/q/1" in server.objects:  # what comes next looks at the source for the last time
             server.objects["/b/p/1"] = b"new"
 
-    tarn, server = other(JUDGES[judge], hold)
+    tarn, server = other(JUDGES[judge], hold, make=ConditionalServer)
     server.objects = {"/b/p/1": b"old 1"}
     done = tarn("mv", *args, "s3://b/q/", status=1)
     assert b"not the one of this ETag" in done.stderr
