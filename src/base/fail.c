@@ -117,16 +117,18 @@ int tn_fail_errno(struct tarn_error *err, const char *format, ...)
     return status;
 }
 
+int tn_check_missing(const char *missing, struct tarn_error *err)
+{
+    return missing ? tn_fail(err, TARN_EINVAL, "could not begin: no %s was given", missing)
+                   : TARN_OK;
+}
+
 int tn_check_given(const void *handle, const char *bucket, const char *key, const char *missing,
                    struct tarn_error *err)
 {
     if (handle && bucket && key && !missing)
         return TARN_OK;
-    return tn_fail(err, TARN_EINVAL, "could not begin: no %s was given",
-                   !handle   ? "client"
-                   : !bucket ? "bucket"
-                   : !key    ? "key"
-                             : missing);
+    return tn_check_missing(!handle ? "client" : !bucket ? "bucket" : !key ? "key" : missing, err);
 }
 
 int tn_check_object(const char *bucket, const char *key, struct tarn_error *err)

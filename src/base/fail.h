@@ -29,6 +29,9 @@ void tn_fail_hook(void);
 TN_MUST_USE int tn_check_given(const void *handle, const char *bucket, const char *key,
                                const char *missing, struct tarn_error *err);
 
+/* The same for a call that is about nothing in a bucket. */
+TN_MUST_USE int tn_check_missing(const char *missing, struct tarn_error *err);
+
 /* The name of an argument that is NULL, NULL for one that is not; of a text that may not be empty
  * either; of an array with so many items. */
 #define TN_MISSING(argument) ((argument) ? NULL : #argument)

@@ -122,7 +122,7 @@ static bool start_thread(struct tarn_async *a)
 int tarn_async_submit(struct tarn_async *async, tarn_async_run_fn run, tarn_async_done_fn done,
                       void *arg, struct tarn_error *err)
 {
-    int given = tn_check_given("-", "-", "-", tn_missing(TN_MISSING(async), TN_MISSING(run)), err);
+    int given = tn_check_missing(tn_missing(TN_MISSING(async), TN_MISSING(run)), err);
     if (given < 0)
         return given;
     struct job *job = tn_calloc(1, sizeof *job);

@@ -447,13 +447,7 @@ static int verify_file(struct download *d, struct tarn_error *err)
 static int identify(struct download *d)
 {
     struct tn_buf *id = &d->identity;
-    int rc = tn_buf_append_text(id, "{\"tarn_resume\":1,\"direction\":\"download\"");
-    if (rc == TARN_OK)
-        rc = tn_resume_text(id, "endpoint", tarn_client_endpoint(d->client));
-    if (rc == TARN_OK)
-        rc = tn_resume_text(id, "bucket", d->bucket);
-    if (rc == TARN_OK)
-        rc = tn_resume_text(id, "key", d->key);
+    int rc = tn_resume_identify(id, "download", tarn_client_endpoint(d->client), d->bucket, d->key);
     if (rc == TARN_OK)
         rc = tn_resume_text(id, "version_id", d->options->version_id);
     if (rc == TARN_OK)

@@ -433,7 +433,7 @@ int tarn_job_delete(struct tarn_job *job, const char *bucket, const char *key,
 int tarn_job_call(struct tarn_job *job, tarn_job_call_fn call, tarn_job_done_fn done, void *arg,
                   struct tarn_error *err)
 {
-    int given = tn_check_given("-", "-", "-", tn_missing(TN_MISSING(job), TN_MISSING(call)), err);
+    int given = tn_check_missing(tn_missing(TN_MISSING(job), TN_MISSING(call)), err);
     if (given < 0)
         return given;
     struct tn_object *o = make_object(job, TN_OBJECT_CALL, done, arg, err);

@@ -523,7 +523,7 @@ static void hand_out(struct tarn_list *l, const struct tn_list_item *item, bool 
 int tarn_list_next(struct tarn_list *list, const struct tarn_list_entry **entry,
                    struct tarn_error *err)
 {
-    int given = tn_check_given("-", "-", "-", tn_missing(TN_MISSING(list), TN_MISSING(entry)), err);
+    int given = tn_check_missing(tn_missing(TN_MISSING(list), TN_MISSING(entry)), err);
     if (given < 0)
         return given;
     const struct tn_list_items *objects = &list->page.objects;

@@ -95,17 +95,12 @@ static void fill_pipe(struct tn_op *op, struct source *src)
     }
 }
 
-static bool wants_cancel(const struct tn_op *op)
-{
-    return tn_flag_is_set(op->cancel);
-}
-
 static void feed(struct tn_op *op, struct source *src)
 {
     bool did_cancel = false;
     tn_waiter_lock(op->waiter);
     while (!op->is_done) {
-        if (wants_cancel(op) && !did_cancel) {
+        if (!did_cancel && tn_flag_is_set(op->cancel)) {
             did_cancel = true;
             tn_op_want(op, TN_OP_WANT_CANCEL);
         }
@@ -122,7 +117,7 @@ static void feed(struct tn_op *op, struct source *src)
 static bool wait_to_start_over(const struct tn_op *op)
 {
     uint64_t left_ms = op->rewind_delay_ms;
-    while (left_ms > 0 && !wants_cancel(op) && !atomic_load(&op->client->is_cancelled)) {
+    while (left_ms > 0 && !tn_flag_is_set(op->cancel) && !atomic_load(&op->client->is_cancelled)) {
         uint64_t step_ms = left_ms < PAUSE_POLL_MS ? left_ms : PAUSE_POLL_MS;
         (void)nanosleep(&(struct timespec){ .tv_nsec = (long)step_ms * 1000000 }, NULL);
         left_ms -= step_ms;

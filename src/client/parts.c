@@ -163,13 +163,8 @@ static int identify_attributes(struct tn_buf *b, const struct tarn_attributes *a
 /* What gives the record its name. */
 static int make_place(const struct tn_parts *p, const struct tn_earlier *e, struct tn_buf *out)
 {
-    int rc = tn_buf_appendf(out, "{\"tarn_resume\":1,\"direction\":\"%s\"", e->direction);
-    if (rc == TARN_OK)
-        rc = tn_resume_text(out, "endpoint", tarn_client_endpoint(p->client));
-    if (rc == TARN_OK)
-        rc = tn_resume_text(out, "bucket", p->bucket);
-    if (rc == TARN_OK)
-        rc = tn_resume_text(out, "key", p->key);
+    int rc =
+        tn_resume_identify(out, e->direction, tarn_client_endpoint(p->client), p->bucket, p->key);
     return rc == TARN_OK ? tn_buf_appendf(out, ",%.*s", TN_STR_ARG(e->where)) : rc;
 }
 

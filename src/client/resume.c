@@ -53,6 +53,17 @@ int tn_resume_text(struct tn_buf *b, const char *name, const char *value)
     return rc == TARN_OK ? tn_buf_append_char(b, '"') : rc;
 }
 
+int tn_resume_identify(struct tn_buf *b, const char *direction, const char *endpoint,
+                       const char *bucket, const char *key)
+{
+    int rc = tn_buf_appendf(b, "{\"tarn_resume\":1,\"direction\":\"%s\"", direction);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(b, "endpoint", endpoint);
+    if (rc == TARN_OK)
+        rc = tn_resume_text(b, "bucket", bucket);
+    return rc == TARN_OK ? tn_resume_text(b, "key", key) : rc;
+}
+
 int tn_resume_u64(struct tn_buf *b, const char *name, uint64_t value)
 {
     int rc = append_name(b, name);

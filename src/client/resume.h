@@ -67,6 +67,10 @@ const char *tn_resume_why_not(int status);
 TN_MUST_USE int tn_resume_text(struct tn_buf *b, const char *name, const char *value);
 TN_MUST_USE int tn_resume_u64(struct tn_buf *b, const char *name, uint64_t value);
 
+/* What each identity begins with. */
+TN_MUST_USE int tn_resume_identify(struct tn_buf *b, const char *direction, const char *endpoint,
+                                   const char *bucket, const char *key);
+
 /* The path of an upload's record, the directory made. TARN_ENOTFOUND when there is no place. */
 TN_MUST_USE int tn_resume_upload_path(const char *state_dir, struct tn_str what,
                                       struct tn_buf *out);

@@ -105,7 +105,7 @@ int tarn_retry_run(const struct tarn_retry_policy *policy, struct tarn_breaker *
                    tarn_retry_fn run, void *arg, struct tarn_retry_report *report,
                    struct tarn_error *err)
 {
-    int given = tn_check_given("-", "-", "-", tn_missing(TN_MISSING(policy), TN_MISSING(run)), err);
+    int given = tn_check_missing(tn_missing(TN_MISSING(policy), TN_MISSING(run)), err);
     if (given < 0)
         return given;
     struct tarn_retry_report made = { 0 };

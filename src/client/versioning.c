@@ -290,8 +290,7 @@ static int take_next(struct tarn_versions *v, struct tarn_error *err)
 int tarn_versions_next(struct tarn_versions *versions, const struct tarn_version_entry **entry,
                        struct tarn_error *err)
 {
-    int given =
-        tn_check_given("-", "-", "-", tn_missing(TN_MISSING(versions), TN_MISSING(entry)), err);
+    int given = tn_check_missing(tn_missing(TN_MISSING(versions), TN_MISSING(entry)), err);
     if (given < 0)
         return given;
     if (versions->is_failed) {

@@ -626,7 +626,7 @@ static int release(struct tarn_lock *l, struct tarn_error *err)
 
 int tarn_lock_release(struct tarn_lock *lock, struct tarn_error *err)
 {
-    int rc = tn_check_given("-", "-", "-", TN_MISSING(lock), err);
+    int rc = tn_check_missing(TN_MISSING(lock), err);
     if (rc < 0)
         return rc;
     if (getpid() != lock->pid) {

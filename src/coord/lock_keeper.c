@@ -181,7 +181,7 @@ int tn_lock_extend(struct tarn_lock *l, struct tarn_error *err)
 
 int tarn_lock_renew(struct tarn_lock *lock, struct tarn_error *err)
 {
-    int given = tn_check_given("-", "-", "-", TN_MISSING(lock), err);
+    int given = tn_check_missing(TN_MISSING(lock), err);
     if (given < 0)
         return given;
     int reason = tarn_lock_check(lock);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/rand.h"
+#include "base/wait.h"
 
 enum { CANCEL_POLL_MS = 100 };
 
@@ -58,7 +59,7 @@ uint64_t tn_outcome_slice_ms(uint64_t ms, const volatile int *cancel)
 {
     if (!cancel || ms <= CANCEL_POLL_MS)
         return ms;
-    return *cancel ? 0 : CANCEL_POLL_MS;
+    return tn_flag_is_set(cancel) ? 0 : CANCEL_POLL_MS;
 }
 
 void tn_outcome_sleep(uint64_t ms, const volatile int *cancel)
